@@ -1,0 +1,50 @@
+// swift-tools-version: 6.1
+import Foundation
+import PackageDescription
+
+/// Continuous integration sets `RESTORMER_STRICT=1`: every warning in the project's own code is an error.
+let strict: [SwiftSetting] =
+  ProcessInfo.processInfo.environment["RESTORMER_STRICT"] == "1"
+  ? [.unsafeFlags(["-warnings-as-errors"])] : []
+
+let package = Package(
+  name: "restormer",
+  platforms: [.macOS(.v13)],
+  products: [
+    .executable(name: "restormer", targets: ["CLI"]),
+    .library(name: "Restormer", targets: ["Restormer"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+  ],
+  targets: [
+    .systemLibrary(name: "COpenCL", path: "Sources/CLBackend/COpenCL", pkgConfig: "OpenCL"),
+    .target(
+      name: "CLBackend", dependencies: ["COpenCL"], path: "Sources/CLBackend",
+      exclude: ["COpenCL"], swiftSettings: strict),
+    .target(name: "CKernelSource", path: "Sources/Kernels/CKernelSource"),
+    .target(name: "CMicroKernels", path: "Sources/Kernels/CMicroKernels"),
+    .target(
+      name: "Kernels", dependencies: ["CLBackend", "CKernelSource", "CMicroKernels"],
+      path: "Sources/Kernels", exclude: ["CKernelSource", "CMicroKernels"], swiftSettings: strict),
+    .target(
+      name: "CImage", path: "Sources/Restormer/IO/CImage",
+      linkerSettings: [.linkedLibrary("png"), .linkedLibrary("jpeg")]),
+    .target(
+      name: "Restormer",
+      dependencies: ["Kernels", "CImage", .product(name: "Yams", package: "Yams")],
+      path: "Sources/Restormer", exclude: ["IO/CImage"], swiftSettings: strict),
+    .executableTarget(
+      name: "CLI",
+      dependencies: [
+        "Restormer", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Sources/CLI", swiftSettings: strict),
+    .testTarget(name: "CLBackendTests", dependencies: ["CLBackend"], swiftSettings: strict),
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Restormer"], swiftSettings: strict),
+    .testTarget(name: "RestormerTests", dependencies: ["Restormer"], swiftSettings: strict),
+    .testTarget(name: "CLITests", dependencies: ["Restormer"], swiftSettings: strict),
+  ],
+  cLanguageStandard: .c2x
+)

@@ -1,0 +1,7 @@
+#ifndef RESTORMER_KERNEL_SOURCE_H
+#define RESTORMER_KERNEL_SOURCE_H
+
+/// The text of kernels.cl, embedded at build time and terminated by a zero byte.
+extern const char restormer_kernel_source[];
+
+#endif

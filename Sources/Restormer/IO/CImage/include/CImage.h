@@ -1,0 +1,3 @@
+#ifndef RESTORMER_IMAGE_H
+#define RESTORMER_IMAGE_H
+#endif

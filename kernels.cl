@@ -1,0 +1,1 @@
+// restormer: every OpenCL kernel of the project.
