@@ -42,7 +42,8 @@ let package = Package(
       ],
       path: "Sources/CLI", swiftSettings: strict),
     .testTarget(name: "CLBackendTests", dependencies: ["CLBackend"], swiftSettings: strict),
-    .testTarget(name: "KernelsTests", dependencies: ["Kernels", "Restormer"], swiftSettings: strict),
+    .testTarget(
+      name: "KernelsTests", dependencies: ["Kernels", "Restormer"], swiftSettings: strict),
     .testTarget(name: "RestormerTests", dependencies: ["Restormer"], swiftSettings: strict),
     .testTarget(name: "CLITests", dependencies: ["Restormer"], swiftSettings: strict),
   ],

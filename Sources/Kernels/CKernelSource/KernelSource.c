@@ -1,6 +1,8 @@
 #include "CKernelSource.h"
 
-const char restormer_kernel_source[] = {
+static const char source[] = {
 #embed "../../../kernels.cl"
   , 0
 };
+
+const char *restormer_kernel_source_text(void) { return source; }

@@ -2,6 +2,6 @@
 #define RESTORMER_KERNEL_SOURCE_H
 
 /// The text of kernels.cl, embedded at build time and terminated by a zero byte.
-extern const char restormer_kernel_source[];
+const char *restormer_kernel_source_text(void);
 
 #endif

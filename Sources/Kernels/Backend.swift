@@ -1,0 +1,67 @@
+/// What a backend may allocate, in bytes.
+public struct MemoryLimits: Sendable, Equatable {
+  /// The largest single allocation.
+  public let allocation: Int
+  /// Everything together.
+  public let total: Int
+
+  /// Limits of `allocation` bytes for one buffer and `total` bytes for all.
+  public init(allocation: Int, total: Int) { (self.allocation, self.total) = (allocation, total) }
+}
+
+/// Something that executes operators: an OpenCL device or the CPU.
+public protocol Backend: AnyObject {
+  /// One contiguous allocation.
+  associatedtype Storage
+  /// One bound piece of work.
+  associatedtype Step
+
+  /// The name shown to users.
+  var name: String { get }
+  /// What may be allocated.
+  var memoryLimits: MemoryLimits { get }
+
+  /// Allocates `count` elements, contents undefined.
+  /// - Throws: the backend's error, naming the size, when memory does not suffice.
+  func makeStorage(count: Int) throws -> Storage
+
+  /// Temporary memory, in elements, that one evaluation of `op` needs.
+  func scratch(_ op: any Op, _ inputs: [Shape]) -> [Int]
+
+  /// Binds one evaluation of `op` to memory.
+  func bind(
+    _ op: any Op, _ inputs: [TensorView<Storage>], into outputs: [TensorView<Storage>],
+    scratch: [TensorView<Storage>]
+  ) throws -> [Step]
+
+  /// Starts `steps` in order; may return before they are done.
+  func run(_ steps: [Step]) throws
+
+  /// Waits until everything started is done.
+  func synchronize() throws
+
+  /// Copies dense row-major `values` into `view`.
+  func write(_ values: UnsafeBufferPointer<Float>, to view: TensorView<Storage>) throws
+
+  /// Copies `view` into dense row-major `values`, after everything started before.
+  func read(_ view: TensorView<Storage>, into values: UnsafeMutableBufferPointer<Float>) throws
+
+  /// Sets every element between `view.offset` and the end of its extent, gaps included.
+  func fill(_ view: TensorView<Storage>, with value: Float) throws
+}
+
+extension Backend {
+  /// Copies dense row-major `values` into `view`; the counts must agree.
+  public func write(_ values: [Float], to view: TensorView<Storage>) throws {
+    precondition(values.count == view.shape.count, "write: \(values.count) values, \(view.shape)")
+    try values.withUnsafeBufferPointer { try write($0, to: view) }
+  }
+
+  /// The elements of `view`, dense and row-major.
+  public func read(_ view: TensorView<Storage>) throws -> [Float] {
+    try [Float](unsafeUninitializedCapacity: view.shape.count) { buffer, count in
+      try read(view, into: UnsafeMutableBufferPointer(rebasing: buffer[..<view.shape.count]))
+      count = view.shape.count
+    }
+  }
+}

@@ -1,0 +1,101 @@
+import Foundation
+
+/// Memory of the CPU backend, aligned to a cache line.
+public final class CPUStorage: @unchecked Sendable {
+  /// The first element.
+  public let base: UnsafeMutablePointer<Float>
+  /// Elements.
+  public let count: Int
+
+  /// Allocates `count` elements, contents undefined.
+  /// - Throws: `CPUBackendError` when the system has no such memory.
+  public init(count: Int) throws {
+    var pointer: UnsafeMutableRawPointer?
+    // A SIMD load may start in the last element: one vector of slack keeps it inside the allocation.
+    let bytes = (count + 32) * MemoryLayout<Float>.stride
+    guard posix_memalign(&pointer, 256, bytes) == 0, let pointer else {
+      throw CPUBackendError(bytes: bytes)
+    }
+    base = pointer.bindMemory(to: Float.self, capacity: count + 32)
+    self.count = count
+  }
+
+  deinit { free(base) }
+}
+
+/// The system refused memory.
+public struct CPUBackendError: Error, CustomStringConvertible, Sendable {
+  /// What was asked for.
+  public let bytes: Int
+
+  public var description: String {
+    "the CPU backend could not allocate \(bytes >> 20) MiB of memory"
+  }
+}
+
+/// A tensor in the CPU backend's memory.
+public typealias CPUTensor = TensorView<CPUStorage>
+
+extension TensorView where Storage == CPUStorage {
+  /// The first element.
+  public var base: UnsafeMutablePointer<Float> { storage.base + offset }
+
+  /// The plane of image `n`, channel `c`.
+  public func plane(_ n: Int, _ c: Int) -> UnsafeMutablePointer<Float> {
+    base + n * batchStride + c * planeStride
+  }
+}
+
+/// The reference and the fallback: every operator in plain Swift with C inner loops, on all cores.
+public final class CPUBackend: Backend {
+  /// One evaluation, bound to memory.
+  public typealias Step = () -> Void
+
+  public let name = "CPU backend"
+  public let memoryLimits: MemoryLimits
+
+  /// A backend that may use the machine's physical memory.
+  public init() {
+    let total = Int(clamping: ProcessInfo.processInfo.physicalMemory)
+    memoryLimits = MemoryLimits(allocation: total, total: total)
+  }
+
+  public func makeStorage(count: Int) throws -> CPUStorage { try CPUStorage(count: count) }
+
+  public func scratch(_ op: any Op, _ inputs: [Shape]) -> [Int] {
+    (op as? any CPUOp)?.cpuScratch(inputs) ?? []
+  }
+
+  public func bind(
+    _ op: any Op, _ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]
+  ) throws -> [Step] {
+    guard let op = op as? any CPUOp else {
+      preconditionFailure("\(op.name): no CPU twin")
+    }
+    return [{ op.evaluate(inputs, into: outputs, scratch: scratch) }]
+  }
+
+  public func run(_ steps: [Step]) throws { for step in steps { step() } }
+
+  public func synchronize() throws {}
+
+  public func write(_ values: UnsafeBufferPointer<Float>, to view: CPUTensor) throws {
+    guard let source = values.baseAddress else { return }
+    for plane in 0..<(view.shape.n * view.shape.c) {
+      (view.base + plane * view.planeStride).update(
+        from: source + plane * view.shape.plane, count: view.shape.plane)
+    }
+  }
+
+  public func read(_ view: CPUTensor, into values: UnsafeMutableBufferPointer<Float>) throws {
+    guard let target = values.baseAddress else { return }
+    for plane in 0..<(view.shape.n * view.shape.c) {
+      (target + plane * view.shape.plane).update(
+        from: view.base + plane * view.planeStride, count: view.shape.plane)
+    }
+  }
+
+  public func fill(_ view: CPUTensor, with value: Float) throws {
+    view.base.update(repeating: value, count: view.extent)
+  }
+}

@@ -1,0 +1,66 @@
+import CLBackend
+
+/// An operator of the graph: what it computes is defined by its CPU twin, its gradient by the graph nodes it records.
+///
+/// A conforming type lives in `Ops/<Name>.swift`, its device code in the section of `kernels.cl` with the
+/// same name, and its test cases in `OpCatalog`.
+public protocol Op: Sendable {
+  /// The operator's name: file, section of `kernels.cl` and catalogue entry.
+  static var name: String { get }
+
+  /// The shapes of the outputs. Unfit inputs are a programming error: a `precondition` names operator and shapes.
+  func outputShapes(_ inputs: [Shape]) -> [Shape]
+
+  /// Records the nodes that compute the gradient of every input, given those of the outputs
+  /// (`nil`: the loss does not depend on that output). `nil` for an input without a gradient.
+  func gradients(of node: Node, _ outputGradients: [Tensor?]) -> [Tensor?]
+
+  /// Multiply-adds of one evaluation, as the field counts them: convolutions and matrix products only.
+  func multiplyAdds(_ inputs: [Shape]) -> Int
+}
+
+extension Op {
+  public func multiplyAdds(_ inputs: [Shape]) -> Int { 0 }
+
+  /// The operator's name.
+  public var name: String { Self.name }
+}
+
+/// An operator that is never differentiated: gradient and optimizer nodes.
+public protocol TerminalOp: Op {}
+
+extension TerminalOp {
+  public func gradients(of node: Node, _ outputGradients: [Tensor?]) -> [Tensor?] {
+    preconditionFailure("\(Self.name): second derivatives are not defined")
+  }
+}
+
+/// The reference twin of an operator: plain, multi-threaded Swift over planes in memory.
+public protocol CPUOp: Op {
+  /// Sizes, in elements, of the temporary memory that one evaluation needs.
+  func cpuScratch(_ inputs: [Shape]) -> [Int]
+
+  /// Computes every element of `outputs`; writes nothing else (the gap between planes is not its own).
+  func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor])
+}
+
+extension CPUOp {
+  public func cpuScratch(_ inputs: [Shape]) -> [Int] { [] }
+}
+
+/// The device form of an operator: one or more kernel launches, bound once and replayed.
+public protocol OpenCLOp: Op {
+  /// Sizes, in elements, of the temporary device memory that one evaluation needs.
+  func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int]
+
+  /// The launches, in order, that compute `outputs`.
+  /// - Throws: `OpenCLError` when a kernel cannot be built or bound.
+  func launches(
+    _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
+    on backend: OpenCLBackend
+  ) throws -> [Launch]
+}
+
+extension OpenCLOp {
+  public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] { [] }
+}

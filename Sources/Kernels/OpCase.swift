@@ -1,0 +1,84 @@
+/// How the random elements of an input are drawn.
+public enum ValueRange: Sendable {
+  /// Uniform in [-1, 1).
+  case symmetric
+  /// Uniform in [0, 1).
+  case unit
+  /// Uniform in [0.5, 1.5): scales, variances, temperatures.
+  case positive
+}
+
+/// One way to apply an operator: its attributes, the shapes of its inputs, and how to fill them.
+public struct OpCase: Sendable {
+  /// The operator with its attributes.
+  public let op: any CatalogOp
+  /// Shapes of the inputs.
+  public let inputs: [Shape]
+  /// How each input is drawn.
+  public let ranges: [ValueRange]
+  /// The largest relative error between two backends, `‖a − b‖ / ‖b‖` over each output.
+  public let tolerance: Double
+
+  /// A case; inputs without a range are drawn from [-1, 1).
+  public init(
+    _ op: any CatalogOp, _ inputs: [Shape], _ ranges: [ValueRange] = [], tolerance: Double = 1e-5
+  ) {
+    self.op = op
+    self.inputs = inputs
+    self.ranges = ranges + Array(repeating: .symmetric, count: max(0, inputs.count - ranges.count))
+    self.tolerance = tolerance
+  }
+
+  /// Name and input shapes in one line.
+  public var label: String { inputs.map(\.description).joined(separator: " ") }
+
+  /// Whether a simulator gets through it in about a second.
+  public var isTiny: Bool { inputs.reduce(0) { $0 + $1.count } <= 4000 }
+
+  /// Fresh random inputs, dense and row-major, determined by `seed`.
+  public func randomInputs(seed: UInt64) -> [[Float]] {
+    var generator = SplitMix64(seed: seed)
+    return zip(inputs, ranges).map { shape, range in
+      (0..<shape.count).map { _ in
+        let unit = generator.nextUnit()
+        switch range {
+        case .symmetric: return 2 * unit - 1
+        case .unit: return unit
+        case .positive: return 0.5 + unit
+        }
+      }
+    }
+  }
+}
+
+/// An operator of the catalogue: both forms and the cases that tests, `doctor` and `bench` run.
+public protocol CatalogOp: CPUOp, OpenCLOp {
+  /// The section of `kernels.cl` with its kernels: by default the operator's name.
+  static var section: String { get }
+  /// Cases for agreement: odd and degenerate sizes, batch 2, every attribute.
+  static var cases: [OpCase] { get }
+}
+
+extension CatalogOp {
+  public static var section: String { name }
+}
+
+/// SplitMix64: a small generator with a state of one word; the sequence is fixed by the seed.
+public struct SplitMix64: RandomNumberGenerator, Sendable {
+  /// The state; storing and restoring it continues the sequence.
+  public var state: UInt64
+
+  /// A generator that starts at `seed`.
+  public init(seed: UInt64) { state = seed }
+
+  public mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+
+  /// A number in [0, 1) with 24 random bits.
+  public mutating func nextUnit() -> Float { Float(next() >> 40) * 0x1p-24 }
+}

@@ -1,0 +1,89 @@
+/// Evaluates one case of an operator between guard values.
+///
+/// Every tensor lies alone in its storage, with a guard zone before and behind it and between its planes.
+/// Guards of inputs are NaN, so that a kernel which uses them yields NaN; outputs start as NaN, so that an
+/// element that was not written shows; after the run every guard must still be what it was.
+public enum OpCheck {
+  /// What one evaluation gave.
+  public struct Result: Sendable {
+    /// The outputs, dense and row-major.
+    public let outputs: [[Float]]
+    /// What was written where nothing may be, one line each.
+    public let violations: [String]
+  }
+
+  private static let guardCount = 80
+  private static let sentinel: Float = -12345.5
+
+  /// Runs `check` on `backend` with the given inputs.
+  /// - Throws: the backend's error.
+  public static func evaluate<B: Backend>(
+    _ check: OpCase, inputs: [[Float]], on backend: B
+  ) throws -> Result {
+    let inputViews = try zip(check.inputs, inputs).map { shape, values in
+      let view = try makeView(shape, on: backend, guardValue: .nan)
+      try backend.write(values, to: view)
+      return view
+    }
+    let outputViews = try check.op.outputShapes(check.inputs).map { shape in
+      let view = try makeView(shape, on: backend, guardValue: sentinel)
+      try backend.write([Float](repeating: .nan, count: shape.count), to: view)
+      return view
+    }
+    let scratchViews = try backend.scratch(check.op, check.inputs).map { count in
+      try makeView(Shape(1, 1, 1, count), on: backend, guardValue: sentinel)
+    }
+    try backend.run(
+      try backend.bind(check.op, inputViews, into: outputViews, scratch: scratchViews))
+    try backend.synchronize()
+    var violations: [String] = []
+    for (kind, views) in [("output", outputViews), ("scratch", scratchViews)] {
+      for (index, view) in views.enumerated() {
+        let broken = try brokenGuards(of: view, on: backend)
+        if broken > 0 { violations.append("\(kind) \(index): \(broken) guard values overwritten") }
+      }
+    }
+    return Result(outputs: try outputViews.map { try backend.read($0) }, violations: violations)
+  }
+
+  /// `‖a − b‖ / ‖b‖` in double precision; infinite when anything is NaN or the counts differ.
+  public static func relativeError(_ a: [Float], _ b: [Float]) -> Double {
+    guard a.count == b.count else { return .infinity }
+    var difference = 0.0
+    var norm = 0.0
+    for (x, y) in zip(a, b) {
+      difference += (Double(x) - Double(y)) * (Double(x) - Double(y))
+      norm += Double(y) * Double(y)
+    }
+    if norm == 0 { return difference == 0 ? 0 : .infinity }
+    let error = (difference / norm).squareRoot()
+    return error.isNaN ? .infinity : error
+  }
+
+  private static func makeView<B: Backend>(
+    _ shape: Shape, on backend: B, guardValue: Float
+  ) throws -> TensorView<B.Storage> {
+    let stride = paddedPlaneStride(shape)
+    let extent = shape.n * shape.c * stride
+    let storage = try backend.makeStorage(count: extent + 2 * guardCount)
+    let whole = Shape(1, 1, 1, extent + 2 * guardCount)
+    try backend.fill(TensorView(storage, offset: 0, shape: whole), with: guardValue)
+    return TensorView(storage, offset: guardCount, shape: shape, planeStride: stride)
+  }
+
+  private static func brokenGuards<B: Backend>(
+    of view: TensorView<B.Storage>, on backend: B
+  ) throws -> Int {
+    let count = view.extent + 2 * guardCount
+    let all = try backend.read(
+      TensorView(view.storage, offset: 0, shape: Shape(1, 1, 1, count)))
+    var broken = 0
+    for (index, value) in all.enumerated() where value != sentinel {
+      let inside = index - guardCount
+      let owned =
+        inside >= 0 && inside < view.extent && inside % view.planeStride < view.shape.plane
+      if !owned { broken += 1 }
+    }
+    return broken
+  }
+}

