@@ -1,0 +1,53 @@
+# From a clean clone: `make demo` restores a sample image, `make test` runs every check.
+# SWIFT_FLAGS is handed to the builds, for instance SWIFT_FLAGS="-j 2".
+
+SWIFT_FLAGS ?=
+BUILD = swift build -c release $(SWIFT_FLAGS)
+TEST = swift test -c release --skip-build --disable-swift-testing
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-test setup-second build build-tests test test-all test-second \
+	demo lint lint-swift oclgrind format clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+setup: ## install what building and running need
+	@Scripts/setup.sh build
+
+setup-test:
+	@Scripts/setup.sh test
+
+build: setup ## build the program: .build/release/restormer
+	$(BUILD)
+
+build-tests: setup-test
+	$(BUILD) --build-tests
+
+test: setup-test lint build-tests ## lint, build, test suite, kernels under oclgrind
+	$(TEST)
+
+test-all: ## the same with the slow tests
+	RESTORMER_SLOW_TESTS=1 $(MAKE) test
+
+test-second: build-tests ## the operator suite on a second OpenCL implementation
+	@Scripts/second-opencl.sh test
+
+setup-second: ## fetch a second OpenCL implementation (Intel's CPU runtime, 800 MB)
+	@Scripts/second-opencl.sh install
+
+lint: ## check kernels.cl with clang
+	@Scripts/lint-kernels.sh
+
+lint-swift: ## check the form of the Swift sources
+	swift format lint --strict -r Sources Tests Package.swift
+
+oclgrind: setup-test ## run every operator on a simulated device that finds races
+	$(BUILD)
+	Scripts/oclgrind.sh
+
+format: ## bring the Swift sources into form
+	swift format -i -r Sources Tests Package.swift
+
+clean: ## remove what was built
+	rm -rf .build demo-output

@@ -1,0 +1,30 @@
+#!/bin/bash
+# Checks kernels.cl with the Swift toolchain's clang as OpenCL C 1.2, once per family of kernels.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+toolchain_clang() {
+  local beside info
+  beside=$(dirname "$(command -v swift)")/clang
+  if [[ -x $beside ]]; then
+    echo "$beside"
+    return
+  fi
+  info=$(swift -print-target-info)
+  if [[ $info =~ \"runtimeResourcePath\":\ \"([^\"]*)/lib/swift ]] \
+    && [[ -x ${BASH_REMATCH[1]}/bin/clang ]]; then
+    echo "${BASH_REMATCH[1]}/bin/clang"
+  else
+    command -v clang
+  fi
+}
+
+if ! clang=$(toolchain_clang); then
+  echo "lint: no clang beside swift or in PATH" >&2
+  exit 1
+fi
+for family in -DCPU_DEVICE=1 -UCPU_DEVICE; do
+  "$clang" -x cl -cl-std=CL1.2 -target spir64-unknown-unknown -fsyntax-only \
+    -Wall -Wextra -Werror "$family" kernels.cl
+done
+echo "kernels.cl: no warnings as OpenCL C 1.2, CPU and GPU family"

@@ -1,0 +1,48 @@
+#!/bin/bash
+# Runs the operator suite on a second OpenCL implementation, and installs one to run it on.
+# usage: Scripts/second-opencl.sh install | test
+# RESTORMER_SECOND_OPENCL may name another implementation: the path of its driver library (.so).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+home=$PWD/.build-second
+
+driver() {
+  if [[ -n ${RESTORMER_SECOND_OPENCL:-} ]]; then
+    echo "$RESTORMER_SECOND_OPENCL"
+  else
+    echo "$home/lib/libintelocl.so"
+  fi
+}
+
+install() { # Intel's CPU runtime, which runs on AMD processors too (about 800 MB)
+  python3 -m venv "$home"
+  "$home/bin/pip" install --quiet --disable-pip-version-check intel-opencl-rt intel-cmplr-lib-rt
+  echo "second OpenCL implementation: $(driver)"
+}
+
+run_suite() {
+  if [[ ! -f $(driver) ]]; then
+    echo "No second OpenCL implementation is installed: nothing was tested."
+    echo "'make setup-second' fetches Intel's CPU runtime; RESTORMER_SECOND_OPENCL=PATH names another."
+    return 0
+  fi
+  local vendors
+  vendors=$(mktemp -d)
+  # Expanded now: the variable is gone when the shell exits.
+  # shellcheck disable=SC2064
+  trap "rm -rf '$vendors'" EXIT
+  driver >"$vendors/second.icd"
+  echo "operator suite on $(driver)"
+  OCL_ICD_VENDORS=$vendors swift test -c release --skip-build --disable-swift-testing \
+    --filter '^(CLBackendTests|KernelsTests)\.'
+}
+
+case ${1:-} in
+  install) install ;;
+  test) run_suite ;;
+  *)
+    echo "usage: $0 install | test" >&2
+    exit 2
+    ;;
+esac

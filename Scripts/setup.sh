@@ -1,0 +1,102 @@
+#!/bin/bash
+# Installs what building, running and testing need. Prints nothing when nothing is missing.
+# usage: Scripts/setup.sh [build|test]     (test also wants oclgrind)
+set -euo pipefail
+
+purpose=${1:-test}
+minimum_major=6
+minimum_minor=1
+# Only for testing this script: look for files under another root.
+root=${RESTORMER_SETUP_ROOT:-}
+
+fail() {
+  echo "setup: $1" >&2
+  exit 1
+}
+
+has_file() { # any of the given glob patterns names a file
+  local path
+  for path in "$@"; do
+    # A pattern that matches nothing stays as it is and names no file.
+    if [[ -e $path ]]; then return 0; fi
+  done
+  return 1
+}
+
+has_header() {
+  has_file "$root"/usr/include/"$1" "$root"/usr/include/*-linux-gnu*/"$1" \
+    "$root"/usr/local/include/"$1"
+}
+
+has_library() {
+  has_file "$root"/usr/lib/lib"$1".so "$root"/usr/lib/*-linux-gnu*/lib"$1".so \
+    "$root"/usr/lib64/lib"$1".so "$root"/usr/local/lib/lib"$1".so
+}
+
+has_command() {
+  command -v "$1" >/dev/null
+}
+
+jpeg_package() { # Debian and Ubuntu name the same library differently
+  local ids=
+  if [[ -r $root/etc/os-release ]]; then
+    # shellcheck source=/dev/null
+    ids=$(. "$root/etc/os-release" && echo "${ID:-} ${ID_LIKE:-}")
+  fi
+  case " $ids " in
+    *" ubuntu "*) echo libjpeg-turbo8-dev ;;
+    *) echo libjpeg62-turbo-dev ;;
+  esac
+}
+
+check_swift() {
+  has_command swift || fail "no swift in PATH: install Swift $minimum_major.$minimum_minor or newer (swift.org/install)"
+  local text
+  text=$(swift -print-target-info 2>&1) || fail "swift does not run: ${text%%$'\n'*}"
+  [[ $text =~ Swift\ version\ ([0-9]+)\.([0-9]+) ]] \
+    || fail "cannot read the version of $(command -v swift): ${text%%$'\n'*}"
+  local major=${BASH_REMATCH[1]} minor=${BASH_REMATCH[2]}
+  if ((major < minimum_major || (major == minimum_major && minor < minimum_minor))); then
+    fail "swift $major.$minor is too old: $minimum_major.$minimum_minor or newer is needed (swift.org/install)"
+  fi
+}
+
+find_missing() { # fills the array `missing` with package names
+  missing=()
+  has_header CL/cl.h || missing+=(opencl-headers)
+  has_library OpenCL || missing+=(ocl-icd-opencl-dev)
+  # PoCL is the device that is always there, next to whatever GPU driver exists.
+  has_file "$root"/etc/OpenCL/vendors/*pocl*.icd || missing+=(pocl-opencl-icd)
+  # PoCL links its kernels with ld.
+  has_command ld || missing+=(binutils)
+  { has_header png.h && has_library png; } || missing+=(libpng-dev)
+  { has_header jpeglib.h && has_library jpeg; } || missing+=("$(jpeg_package)")
+  # SwiftPM fetches the package dependencies with git over https.
+  has_command git || missing+=(git)
+  has_file "$root"/etc/ssl/certs/ca-certificates.crt || missing+=(ca-certificates)
+  if [[ $purpose == test ]]; then
+    has_command oclgrind || missing+=(oclgrind)
+  fi
+}
+
+install_missing() {
+  has_command apt-get || fail "no apt-get here, install by hand: ${missing[*]}"
+  local as_root=()
+  if ((EUID != 0)); then
+    has_command sudo || fail "neither root nor sudo, have an administrator run: apt-get install ${missing[*]}"
+    as_root=(sudo)
+  fi
+  echo "setup: installing ${missing[*]}"
+  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y)
+  "${apt[@]}" update </dev/null || fail "apt-get update failed"
+  "${apt[@]}" install --no-install-recommends "${missing[@]}" </dev/null \
+    || fail "apt-get could not install ${missing[*]}"
+}
+
+check_swift
+find_missing
+if ((${#missing[@]} > 0)); then
+  install_missing
+  find_missing
+  ((${#missing[@]} == 0)) || fail "installed, but still not found: ${missing[*]}"
+fi
