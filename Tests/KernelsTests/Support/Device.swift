@@ -1,0 +1,33 @@
+import CLBackend
+import Foundation
+import Kernels
+import XCTest
+
+/// The process's one OpenCL device: drivers lose track when every test opens its own.
+enum Device {
+  /// The backend with the device's own kernel shapes.
+  /// - Throws: `XCTSkip` where there is no OpenCL device, the driver's error where it cannot be opened.
+  static func shared() throws -> OpenCLBackend { try unwrap(backend) }
+
+  /// The same device with the kernel shapes of a GPU.
+  static func gpuShaped() throws -> OpenCLBackend { try unwrap(gpuBackend) }
+
+  nonisolated(unsafe) private static let backend = Result { try open(nil) }
+  nonisolated(unsafe) private static let gpuBackend = Result {
+    try open(KernelConfiguration(for: .gpu))
+  }
+
+  /// `RESTORMER_DEVICE` picks a device by a part of its name; the first one otherwise.
+  private static func open(_ configuration: KernelConfiguration?) throws -> OpenCLBackend? {
+    let wanted = ProcessInfo.processInfo.environment["RESTORMER_DEVICE"] ?? ""
+    let device = try OpenCLDevice.all().first {
+      wanted.isEmpty || $0.name.localizedCaseInsensitiveContains(wanted)
+    }
+    return try device.map { try OpenCLBackend($0, configuration: configuration) }
+  }
+
+  private static func unwrap(_ backend: Result<OpenCLBackend?, any Error>) throws -> OpenCLBackend {
+    guard let backend = try backend.get() else { throw XCTSkip("no OpenCL device") }
+    return backend
+  }
+}
