@@ -30,6 +30,7 @@ fresh() { # an empty machine with a good Swift; fresh ID [ID_LIKE]
 }
 
 add_apt() { # apt-get that leaves everything installed, or what $1 says instead
+  stub apt-cache 'exit 0'
   stub apt-get "echo \"\$* \${DEBIAN_FRONTEND:-}\" >>$calls; ${1:-source $work/provide}"
   cat >"$work/provide" <<END
 [[ " \$* " == *" install "* ]] || exit 0
@@ -93,6 +94,16 @@ fresh debian
 add_apt 'exit 100'
 run_setup
 expect "apt-get fails" 1 "*setup: apt-get update failed" "*update*"
+
+fresh debian
+add_apt
+stub apt-cache 'exit 100'
+run_setup
+expect "an archive without the simulator" 0 "*no package oclgrind*" "*ca-certificates noninteractive"
+: >"$calls"
+rm "$stubs/oclgrind"
+run_setup
+expect "which is not asked again" 0 "" ""
 
 fresh fedora
 run_setup
