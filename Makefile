@@ -5,9 +5,12 @@ SWIFT_FLAGS ?=
 BUILD = swift build -c release $(SWIFT_FLAGS)
 TEST = swift test -c release --skip-build --disable-swift-testing
 
+# The simulator run needs the program's `doctor` command.
+OCLGRIND ?= $(if $(wildcard Sources/CLI/DoctorCommand.swift),1)
+
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-second build build-tests test test-all test-second \
-	demo lint lint-swift oclgrind format clean
+	test-scripts demo lint lint-swift oclgrind format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -26,6 +29,7 @@ build-tests: setup-test
 
 test: setup-test lint build-tests ## lint, build, test suite, kernels under oclgrind
 	$(TEST)
+	@$(if $(filter 1,$(OCLGRIND)),Scripts/oclgrind.sh)
 
 test-all: ## the same with the slow tests
 	RESTORMER_SLOW_TESTS=1 $(MAKE) test
@@ -36,15 +40,21 @@ test-second: build-tests ## the operator suite on a second OpenCL implementation
 setup-second: ## fetch a second OpenCL implementation (Intel's CPU runtime, 800 MB)
 	@Scripts/second-opencl.sh install
 
+demo: build ## restore the bundled sample page into demo-output/
+	@Scripts/demo.sh
+
 lint: ## check kernels.cl with clang
 	@Scripts/lint-kernels.sh
+
+test-scripts: ## test the set-up script on an invented machine
+	@Scripts/test-setup.sh
 
 lint-swift: ## check the form of the Swift sources
 	swift format lint --strict -r Sources Tests Package.swift
 
 oclgrind: setup-test ## run every operator on a simulated device that finds races
 	$(BUILD)
-	Scripts/oclgrind.sh
+	@Scripts/oclgrind.sh
 
 format: ## bring the Swift sources into form
 	swift format -i -r Sources Tests Package.swift
