@@ -54,9 +54,12 @@ public final class CPUBackend: Backend {
   public let name = "CPU backend"
   public let memoryLimits: MemoryLimits
 
-  /// A backend that may use the machine's physical memory.
+  /// The cores that operators spread over.
+  public static var coreCount: Int { ProcessInfo.processInfo.activeProcessorCount }
+
+  /// A backend that may use the memory which is free now.
   public init() {
-    let total = Int(clamping: ProcessInfo.processInfo.physicalMemory)
+    let total = HostMemory.available
     memoryLimits = MemoryLimits(allocation: total, total: total)
   }
 

@@ -25,7 +25,10 @@ public final class OpenCLBackend: Backend {
   ) throws {
     context = try OpenCLContext(device, profiling: profiling)
     self.configuration = configuration ?? KernelConfiguration(for: device.kind)
-    memoryLimits = MemoryLimits(allocation: device.maxAllocation, total: device.globalMemory)
+    // A device that shares the machine's memory reports all of it, used or not.
+    let total =
+      device.kind == .cpu ? min(device.globalMemory, HostMemory.available) : device.globalMemory
+    memoryLimits = MemoryLimits(allocation: device.maxAllocation, total: total)
   }
 
   public var name: String { context.device.name }

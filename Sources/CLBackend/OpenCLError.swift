@@ -1,0 +1,61 @@
+import COpenCL
+
+/// A failed OpenCL call: which, why, and what the driver had to say.
+public struct OpenCLError: Error, CustomStringConvertible, Sendable {
+  /// The C function that failed.
+  public let call: String
+  /// The code it returned.
+  public let code: Int32
+  /// The build log or another explanation; may have many lines.
+  public let detail: String
+
+  /// A failure of `call` with `code`.
+  public init(call: String, code: Int32, detail: String = "") {
+    (self.call, self.code, self.detail) = (call, code, detail)
+  }
+
+  /// The code's name in the OpenCL headers.
+  public var codeName: String { Self.names[code] ?? "unknown code" }
+
+  public var description: String {
+    let first =
+      detail.split(whereSeparator: \.isNewline).first { $0.contains("error") }
+      ?? detail.split(whereSeparator: \.isNewline).first
+    return "\(call) failed: \(codeName) (\(code))" + (first.map { ": \($0.prefix(300))" } ?? "")
+  }
+
+  private static let names: [Int32: String] = [
+    -1: "CL_DEVICE_NOT_FOUND", -2: "CL_DEVICE_NOT_AVAILABLE", -3: "CL_COMPILER_NOT_AVAILABLE",
+    -4: "CL_MEM_OBJECT_ALLOCATION_FAILURE", -5: "CL_OUT_OF_RESOURCES", -6: "CL_OUT_OF_HOST_MEMORY",
+    -7: "CL_PROFILING_INFO_NOT_AVAILABLE", -8: "CL_MEM_COPY_OVERLAP",
+    -11: "CL_BUILD_PROGRAM_FAILURE",
+    -12: "CL_MAP_FAILURE", -13: "CL_MISALIGNED_SUB_BUFFER_OFFSET",
+    -14: "CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST", -15: "CL_COMPILE_PROGRAM_FAILURE",
+    -16: "CL_LINKER_NOT_AVAILABLE", -17: "CL_LINK_PROGRAM_FAILURE", -30: "CL_INVALID_VALUE",
+    -31: "CL_INVALID_DEVICE_TYPE", -32: "CL_INVALID_PLATFORM", -33: "CL_INVALID_DEVICE",
+    -34: "CL_INVALID_CONTEXT", -35: "CL_INVALID_QUEUE_PROPERTIES", -36: "CL_INVALID_COMMAND_QUEUE",
+    -38: "CL_INVALID_MEM_OBJECT", -42: "CL_INVALID_BINARY", -43: "CL_INVALID_BUILD_OPTIONS",
+    -44: "CL_INVALID_PROGRAM", -45: "CL_INVALID_PROGRAM_EXECUTABLE", -46: "CL_INVALID_KERNEL_NAME",
+    -47: "CL_INVALID_KERNEL_DEFINITION", -48: "CL_INVALID_KERNEL", -49: "CL_INVALID_ARG_INDEX",
+    -50: "CL_INVALID_ARG_VALUE", -51: "CL_INVALID_ARG_SIZE", -52: "CL_INVALID_KERNEL_ARGS",
+    -53: "CL_INVALID_WORK_DIMENSION", -54: "CL_INVALID_WORK_GROUP_SIZE",
+    -55: "CL_INVALID_WORK_ITEM_SIZE", -56: "CL_INVALID_GLOBAL_OFFSET",
+    -57: "CL_INVALID_EVENT_WAIT_LIST", -58: "CL_INVALID_EVENT", -59: "CL_INVALID_OPERATION",
+    -61: "CL_INVALID_BUFFER_SIZE", -63: "CL_INVALID_GLOBAL_WORK_SIZE", -64: "CL_INVALID_PROPERTY",
+    -1001: "CL_PLATFORM_NOT_FOUND_KHR",
+  ]
+}
+
+/// Throws unless `code` is success.
+func check(_ call: String, _ code: Int32, _ detail: @autoclosure () -> String = "") throws {
+  guard code == CL_SUCCESS else { throw OpenCLError(call: call, code: code, detail: detail()) }
+}
+
+/// The object a creating call returned, or its error.
+func created<Handle>(
+  _ call: String, _ handle: Handle?, _ code: Int32, _ detail: @autoclosure () -> String = ""
+) throws -> Handle {
+  try check(call, code, detail())
+  guard let handle else { throw OpenCLError(call: call, code: code, detail: "returned no object") }
+  return handle
+}

@@ -1,0 +1,77 @@
+import Foundation
+
+/// Compiled programs on disk, keyed by everything that determines them.
+///
+/// An entry is written beside its place and renamed, so that two processes never see half of one; its header
+/// repeats the key and a checksum, so that a damaged or foreign file is removed and built anew.
+public struct ProgramCache: Sendable {
+  /// The folder of the entries.
+  public let directory: String
+
+  /// A cache in `directory`, which is made when the first entry is stored.
+  public init(directory: String) { self.directory = directory }
+
+  /// `RESTORMER_CACHE_DIR`, else the user's cache folder; nil without a home.
+  public static var defaultDirectory: String? {
+    let environment = ProcessInfo.processInfo.environment
+    if let chosen = environment["RESTORMER_CACHE_DIR"], !chosen.isEmpty { return chosen }
+    if let xdg = environment["XDG_CACHE_HOME"], !xdg.isEmpty { return xdg + "/restormer" }
+    guard let home = environment["HOME"], !home.isEmpty else { return nil }
+    #if os(macOS)
+      return home + "/Library/Caches/restormer"
+    #else
+      return home + "/.cache/restormer"
+    #endif
+  }
+
+  /// The entry for `key`, or nil when there is none or it is damaged.
+  public func load(_ key: String) -> [UInt8]? {
+    let path = path(for: key)
+    guard let data = FileManager.default.contents(atPath: path) else { return nil }
+    let entry = [UInt8](data)
+    let header = header(for: key)
+    guard entry.count >= header.count + 8, entry.starts(with: header) else {
+      unlink(path)
+      return nil
+    }
+    let payload = Array(entry[(header.count + 8)...])
+    guard Array(entry[header.count..<header.count + 8]) == bytes(of: hash(payload)) else {
+      unlink(path)
+      return nil
+    }
+    return payload
+  }
+
+  /// Stores `payload` under `key`; a folder that cannot be written to leaves the cache as it was.
+  public func store(_ payload: [UInt8], for key: String) {
+    try? FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+    let path = path(for: key)
+    let temporary = "\(path).\(getpid()).\(UInt32.random(in: 0 ... .max)).tmp"
+    let entry = Data(header(for: key) + bytes(of: hash(payload)) + payload)
+    guard FileManager.default.createFile(atPath: temporary, contents: entry) else { return }
+    // A disk that is full leaves a short file behind without an error.
+    let size = try? FileManager.default.attributesOfItem(atPath: temporary)[.size] as? Int
+    guard size == entry.count, rename(temporary, path) == 0 else {
+      unlink(temporary)
+      return
+    }
+  }
+
+  private func path(for key: String) -> String {
+    let name = String(hash(Array(key.utf8)), radix: 16) + String(key.utf8.count, radix: 16)
+    return "\(directory)/\(name).clbin"
+  }
+
+  private func header(for key: String) -> [UInt8] {
+    Array("restormer program 1\n\(key.utf8.count)\n\(key)\n".utf8)
+  }
+
+  private func bytes(of value: UInt64) -> [UInt8] {
+    (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * UInt64($0))) }
+  }
+
+  /// FNV-1a, 64 bits.
+  private func hash(_ bytes: [UInt8]) -> UInt64 {
+    bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+  }
+}
