@@ -1,0 +1,126 @@
+import Restormer
+import XCTest
+
+/// A folder of its own for each test, gone afterwards.
+final class ImageScratch {
+  let path: String
+
+  init() throws {
+    path = NSTemporaryDirectory() + "restormer-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: path) }
+
+  func file(_ name: String) -> String { path + "/" + name }
+
+  var names: [String] {
+    (try? FileManager.default.contentsOfDirectory(atPath: path).sorted()) ?? []
+  }
+}
+
+final class ImageAtomicFileTests: XCTestCase {
+  private func bytes(at path: String) throws -> [UInt8] {
+    [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+  }
+
+  func testWritesAndReplaces() throws {
+    let scratch = try ImageScratch()
+    let path = scratch.file("a.bin")
+    try writeAtomically([1, 2, 3], to: path)
+    XCTAssertEqual(try bytes(at: path), [1, 2, 3])
+    try writeAtomically([], to: path)
+    XCTAssertEqual(try bytes(at: path), [])
+    XCTAssertEqual(scratch.names, ["a.bin"])
+  }
+
+  func testUncommittedFileLeavesTheOldOne() throws {
+    let scratch = try ImageScratch()
+    let path = scratch.file("a.bin")
+    try writeAtomically([7], to: path)
+    do {
+      let file = try AtomicFile(path: path)
+      try [UInt8](repeating: 1, count: 100).withUnsafeBytes { try file.write($0) }
+      XCTAssertEqual(scratch.names.count, 2)
+    }
+    XCTAssertEqual(scratch.names, ["a.bin"])
+    XCTAssertEqual(try bytes(at: path), [7])
+  }
+
+  func testManyWritersAtOnceLeaveOneWholeFile() throws {
+    let scratch = try ImageScratch()
+    let path = scratch.file("a.bin")
+    DispatchQueue.concurrentPerform(iterations: 16) { writer in
+      do {
+        try writeAtomically([UInt8](repeating: UInt8(writer), count: 4096), to: path)
+      } catch {
+        XCTFail("\(error)")
+      }
+    }
+    let result = try bytes(at: path)
+    XCTAssertEqual(result.count, 4096)
+    XCTAssertEqual(Set(result).count, 1)
+    XCTAssertEqual(scratch.names, ["a.bin"])
+  }
+
+  func testALongNameIsWritten() throws {
+    let scratch = try ImageScratch()
+    let name = String(repeating: "é", count: 125) + ".png"
+    try writeAtomically([1], to: scratch.file(name))
+    XCTAssertEqual(scratch.names.count, 1)
+  }
+
+  func testALinkStaysALink() throws {
+    let scratch = try ImageScratch()
+    try writeAtomically([1], to: scratch.file("real"))
+    try FileManager.default.createSymbolicLink(
+      atPath: scratch.file("link"), withDestinationPath: scratch.file("real"))
+    try writeAtomically([2], to: scratch.file("link"))
+    XCTAssertEqual(try bytes(at: scratch.file("real")), [2])
+    XCTAssertNoThrow(
+      try FileManager.default.destinationOfSymbolicLink(atPath: scratch.file("link")))
+  }
+
+  func testFaultsNameTheFileAndTheReasonOnOneLine() throws {
+    let scratch = try ImageScratch()
+    let targets = [
+      scratch.file("missing/a.bin"), scratch.path, "/dev/null", "", scratch.path + "/x/",
+    ]
+    for path in targets {
+      XCTAssertThrowsError(try writeAtomically([1], to: path)) { error in
+        let text = String(describing: error)
+        XCTAssertTrue(error is FileError)
+        XCTAssertTrue(text.hasPrefix(path), text)
+        XCTAssertFalse(text.contains("\n"), text)
+      }
+    }
+    XCTAssertEqual(scratch.names, [])
+    XCTAssertTrue(FileManager.default.fileExists(atPath: "/dev/null"))
+  }
+
+  func testAFullDiskIsReportedAndNothingStays() throws {
+    // A limit on the size of files stands in for a full disk: `write` fails half way just so.
+    let scratch = try ImageScratch()
+    let path = scratch.file("a.bin")
+    try writeAtomically([7], to: path)
+    #if os(Linux)
+      let fileSize = __rlimit_resource_t(RLIMIT_FSIZE.rawValue)
+    #else
+      let fileSize = RLIMIT_FSIZE
+    #endif
+    var old = rlimit()
+    XCTAssertEqual(getrlimit(fileSize, &old), 0)
+    var limit = rlimit(rlim_cur: 1 << 20, rlim_max: old.rlim_max)
+    let handler = signal(SIGXFSZ, SIG_IGN)
+    XCTAssertEqual(setrlimit(fileSize, &limit), 0)
+    defer {
+      setrlimit(fileSize, &old)
+      signal(SIGXFSZ, handler)
+    }
+    XCTAssertThrowsError(try writeAtomically([UInt8](repeating: 1, count: 3 << 20), to: path)) {
+      XCTAssertEqual(String(describing: $0), "\(path): cannot write: File too large")
+    }
+    XCTAssertEqual(scratch.names, ["a.bin"])
+    XCTAssertEqual(try bytes(at: path), [7])
+  }
+}
