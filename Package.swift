@@ -30,7 +30,7 @@ let package = Package(
       path: "Sources/Kernels", exclude: ["CKernelSource", "CMicroKernels"], swiftSettings: strict),
     .target(
       name: "CImage", path: "Sources/Restormer/IO/CImage",
-      linkerSettings: [.linkedLibrary("png"), .linkedLibrary("jpeg")]),
+      linkerSettings: [.linkedLibrary("png"), .linkedLibrary("jpeg"), .linkedLibrary("z")]),
     .target(
       name: "Restormer",
       dependencies: ["Kernels", "CImage", .product(name: "Yams", package: "Yams")],

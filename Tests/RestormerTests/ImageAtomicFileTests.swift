@@ -1,24 +1,6 @@
 import Restormer
 import XCTest
 
-/// A folder of its own for each test, gone afterwards.
-final class ImageScratch {
-  let path: String
-
-  init() throws {
-    path = NSTemporaryDirectory() + "restormer-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  func file(_ name: String) -> String { path + "/" + name }
-
-  var names: [String] {
-    (try? FileManager.default.contentsOfDirectory(atPath: path).sorted()) ?? []
-  }
-}
-
 final class ImageAtomicFileTests: XCTestCase {
   private func bytes(at path: String) throws -> [UInt8] {
     [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))

@@ -1,9 +1,8 @@
-#include <png.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "Bytes.h"
+#include "PNGProfile.h"
 
 // All state lives on the heap: locals changed after `setjmp` would be lost by the jump.
 typedef struct {
@@ -73,15 +72,6 @@ static void read_tags(Decoder *decoder) {
   tags->pixels_per_meter_y = png_get_y_pixels_per_meter(png, info);
 }
 
-static void read_profile(Decoder *decoder) {
-  png_charp name;
-  int method;
-  png_bytep profile;
-  png_uint_32 size;
-  if (!png_get_iCCP(decoder->png, decoder->info, &name, &method, &profile, &size)) return;
-  if (!cimage_append(decoder->icc, profile, size)) png_error(decoder->png, "out of memory");
-}
-
 static void store_row(const Decoder *decoder, const uint8_t *row, uint32_t y) {
   const CImageLayout *layout = decoder->layout;
   size_t width = layout->width, plane = width * layout->height;
@@ -122,12 +112,11 @@ static void decode(Decoder *decoder) {
   png_set_read_fn(decoder->png, decoder, take);
   png_set_benign_errors(decoder->png, 1);
   png_set_crc_action(decoder->png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
-  // Profiles are carried along, not used: a known fault in a common one is no reason to lose it.
-  png_set_option(decoder->png, PNG_SKIP_sRGB_CHECK_PROFILE, PNG_OPTION_ON);
+  cimage_keep_png_profile(decoder->png);
   png_read_info(decoder->png, decoder->info);
   normalize(decoder);
   read_tags(decoder);
-  read_profile(decoder);
+  cimage_read_png_profile(decoder->png, decoder->info, decoder->icc);
   read_pixels(decoder);
   png_read_end(decoder->png, NULL);
 }

@@ -1,8 +1,7 @@
-#include <png.h>
 #include <setjmp.h>
 #include <stdlib.h>
 
-#include "Bytes.h"
+#include "PNGProfile.h"
 
 // All state lives on the heap: locals changed after `setjmp` would be lost by the jump.
 typedef struct {
@@ -15,6 +14,7 @@ typedef struct {
   const uint8_t *icc;
   size_t icc_size;
   CImageBytes *file;
+  CImageBytes chunk;
   uint8_t *row;
   char *error;
   jmp_buf fault;
@@ -54,11 +54,8 @@ static void set_tags(Encoder *encoder) {
   if (tags->gamma > 0) png_set_gAMA_fixed(png, info, tags->gamma);
   if (tags->has_chromaticities)
     png_set_cHRM_fixed(png, info, c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]);
-  if (encoder->icc != NULL)
-    png_set_iCCP(png, info, "ICC profile", PNG_COMPRESSION_TYPE_BASE, encoder->icc,
-                 (png_uint_32)encoder->icc_size);
-  else if (tags->has_srgb)
-    png_set_sRGB(png, info, tags->srgb_intent);
+  // A file must not have both a profile and the sRGB chunk.
+  if (tags->has_srgb && encoder->icc == NULL) png_set_sRGB(png, info, tags->srgb_intent);
   if (tags->pixels_per_meter_x > 0 && tags->pixels_per_meter_y > 0)
     png_set_pHYs(png, info, tags->pixels_per_meter_x, tags->pixels_per_meter_y,
                  PNG_RESOLUTION_METER);
@@ -89,9 +86,11 @@ static void load_row(const Encoder *encoder, uint32_t y) {
 static void encode(Encoder *encoder) {
   png_set_write_fn(encoder->png, encoder, put, flush);
   png_set_benign_errors(encoder->png, 1);
-  png_set_option(encoder->png, PNG_SKIP_sRGB_CHECK_PROFILE, PNG_OPTION_ON);
   set_header(encoder);
   set_tags(encoder);
+  png_write_info_before_PLTE(encoder->png, encoder->info);
+  if (encoder->icc != NULL)
+    cimage_write_png_profile(encoder->png, encoder->icc, encoder->icc_size, &encoder->chunk);
   png_write_info(encoder->png, encoder->info);
   encoder->row = malloc(png_get_rowbytes(encoder->png, encoder->info));
   if (encoder->row == NULL) png_error(encoder->png, "out of memory");
@@ -120,6 +119,7 @@ int cimage_encode_png(const CImageLayout *layout, const float *pixels, const flo
     }
   }
   if (encoder->png != NULL) png_destroy_write_struct(&encoder->png, &encoder->info);
+  cimage_release(&encoder->chunk);
   free(encoder->row);
   free(encoder);
   if (!done) cimage_release(file);

@@ -64,12 +64,12 @@ extension Image {
     }
   }
 
-  /// The profile if it describes this number of channels: bytes 16 to 19 name its colour space.
-  /// After a change of channels the old one would be wrong, and a file that holds it invalid.
+  /// The profile unless it describes the other number of channels: bytes 16 to 19 name its colour
+  /// space. After a change of channels the old one would be wrong, and a file with it invalid.
   private var writableProfile: [UInt8]? {
-    guard let iccProfile, iccProfile.count >= 128 else { return nil }
-    return iccProfile[16..<20].elementsEqual((channels == 3 ? "RGB " : "GRAY").utf8)
-      ? iccProfile : nil
+    guard let iccProfile, !iccProfile.isEmpty else { return nil }
+    let wrong = channels == 3 ? "GRAY" : "RGB "
+    return iccProfile.dropFirst(16).starts(with: wrong.utf8) ? nil : iccProfile
   }
 
   private static func withOptional<T, R>(

@@ -1,0 +1,158 @@
+import Restormer
+import XCTest
+
+/// Damaged, foreign and unreachable files: one clear line each, never a crash or half an image.
+final class ImageDamageTests: XCTestCase {
+  private func fault(_ path: String, file: StaticString = #filePath, line: UInt = #line) -> String {
+    var text = ""
+    XCTAssertThrowsError(try Image(contentsOf: path), file: file, line: line) { error in
+      text = String(describing: error)
+      XCTAssertTrue(error is ImageError, file: file, line: line)
+      XCTAssertTrue(text.hasPrefix(path + ": "), text, file: file, line: line)
+      XCTAssertFalse(text.contains("\n"), text, file: file, line: line)
+    }
+    return String(text.dropFirst(path.count + 2))
+  }
+
+  private func sample(channels: Int = 3, bitDepth: Int = 8) -> Image {
+    var random = SystemRandomNumberGenerator()
+    let pixels = (0..<channels * 40 * 30).map { _ in Float.random(in: 0...1, using: &random) }
+    return Image(width: 40, height: 30, channels: channels, pixels: pixels, bitDepth: bitDepth)
+  }
+
+  func testForeignFiles() throws {
+    let scratch = try ImageScratch()
+    let cases: [([UInt8], String)] = [
+      ([], "the file is empty"),
+      (Array("hello, this is text".utf8), "neither a PNG nor a JPEG file"),
+      ([7], "neither a PNG nor a JPEG file"),
+      (Array("GIF89a......".utf8), "a GIF file; only PNG and JPEG are read"),
+      (Array("RIFF....WEBPVP8 ".utf8), "a WebP file; only PNG and JPEG are read"),
+      ([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A], "the file is truncated"),
+      ([0xFF, 0xD8, 0xFF], "the file is truncated"),
+    ]
+    for (bytes, expected) in cases {
+      XCTAssertEqual(fault(try scratch.write(bytes)), expected)
+    }
+  }
+
+  func testUnreachableFiles() throws {
+    let scratch = try ImageScratch()
+    XCTAssertEqual(fault(scratch.path), "is a folder, not an image file")
+    XCTAssertEqual(fault(scratch.file("none")), "cannot open: No such file or directory")
+    XCTAssertEqual(fault("/dev/null"), "is not a regular file")
+    if getuid() != 0 {
+      let path = try scratch.write([1])
+      chmod(path, 0)
+      XCTAssertEqual(fault(path), "cannot open: Permission denied")
+    }
+  }
+
+  func testHugeClaims() throws {
+    let scratch = try ImageScratch()
+    for (width, height) in [(100_000, 100_000), (65_536, 1), (60_000, 60_000)] {
+      var builder = ImagePNGBuilder(width: 1, height: 1, bitDepth: 8, colorType: 2) { _, _, _ in 0 }
+      builder.sample = { _, _, _ in 0 }
+      let bytes = claiming(width, height, in: builder.bytes)
+      XCTAssertEqual(
+        fault(try scratch.write(bytes)),
+        "\(width) x \(height) pixels is larger than the supported 65535 x 65535 or 1 gigapixel")
+    }
+    let small = ImagePNGBuilder(width: 1, height: 1, bitDepth: 8, colorType: 2) { _, _, _ in 0 }
+    XCTAssertTrue(
+      fault(try scratch.write(claiming(20_000, 20_000, in: small.bytes)))
+        .hasPrefix("the file is truncated: "))
+    XCTAssertEqual(
+      fault(try scratch.write(claiming(0, 5, in: small.bytes))), "its header claims 0 x 5 pixels")
+  }
+
+  private func claiming(_ width: Int, _ height: Int, in file: [UInt8]) -> [UInt8] {
+    let header = ImagePNGBuilder.number(width) + ImagePNGBuilder.number(height) + file[24..<29]
+    return Array(file[..<8]) + ImagePNGBuilder.chunk("IHDR", header) + file[33...]
+  }
+
+  func testCutFilesAreErrors() throws {
+    for format in ImageFormat.allCases {
+      let whole = try sample().encode(format: format)
+      for count in Array(stride(from: 0, to: whole.count, by: 97)) + [whole.count - 1] {
+        XCTAssertThrowsError(
+          try whole[..<count].withUnsafeBytes { try Image(bytes: $0) }, "\(format) \(count)")
+      }
+    }
+    let gray = try sample(channels: 1, bitDepth: 16).encode(format: .png)
+    for count in stride(from: 0, to: gray.count, by: 97) {
+      XCTAssertThrowsError(try gray[..<count].withUnsafeBytes { try Image(bytes: $0) })
+    }
+  }
+
+  func testAnyFlippedBitOfAPNGIsAnError() throws {
+    let whole = try sample().encode(format: .png)
+    for i in stride(from: 0, to: whole.count, by: 13) {
+      var damaged = whole
+      damaged[i] ^= 1 << UInt8(i % 8)
+      XCTAssertThrowsError(try damaged.withUnsafeBytes { try Image(bytes: $0) }, "byte \(i)")
+    }
+  }
+
+  func testADamagedChecksumIsNamed() throws {
+    let scratch = try ImageScratch()
+    var bytes = try sample().encode(format: .png)
+    bytes[bytes.count - 14] ^= 0x10
+    XCTAssertEqual(fault(try scratch.write(bytes)), "IDAT: CRC error")
+  }
+
+  func testRandomDamageNeverCrashes() throws {
+    var random = SystemRandomNumberGenerator()
+    for format in ImageFormat.allCases {
+      let whole = try sample().encode(format: format)
+      for _ in 0..<400 {
+        var damaged = whole
+        for _ in 0..<Int.random(in: 1...6, using: &random) {
+          damaged[Int.random(in: 0..<whole.count, using: &random)] = .random(in: 0...255)
+        }
+        // Entropy-coded data of a JPEG has no checksum: some damage still decodes.
+        let image = try? damaged.withUnsafeBytes { try Image(bytes: $0) }
+        XCTAssertTrue(image.map { $0.pixels.allSatisfy { (0...1).contains($0) } } ?? true)
+      }
+      for _ in 0..<200 {
+        let start = Array(whole[..<Int.random(in: 2...40, using: &random)])
+        let noise = start + (0..<300).map { _ in UInt8.random(in: 0...255, using: &random) }
+        XCTAssertThrowsError(try noise.withUnsafeBytes { try Image(bytes: $0) })
+      }
+    }
+  }
+
+  func testCMYKIsRefusedByName() throws {
+    // A frame header of four components is as far as the reader needs to go.
+    let frame: [UInt8] = [8, 0, 1, 0, 1, 4] + (1...4).flatMap { [$0, 0x11, 0] }
+    let bytes = imageJPEG([0xFF, 0xD8, 0xFF, 0xD9], inserting: 0xC0, frame)
+    let scratch = try ImageScratch()
+    XCTAssertEqual(
+      fault(try scratch.write(bytes + [0, 0])),
+      "a CMYK JPEG; convert it to RGB with its colour profile first")
+  }
+
+  func testUnwritableTargets() throws {
+    let scratch = try ImageScratch()
+    let image = sample()
+    for format in ImageFormat.allCases {
+      for path in [scratch.file("none/a.png"), scratch.path, "/dev/null"] {
+        XCTAssertThrowsError(try image.write(to: path, format: format)) { error in
+          XCTAssertTrue(error is ImageError)
+          XCTAssertTrue(String(describing: error).hasPrefix(path + ": cannot "), "\(error)")
+        }
+      }
+    }
+    XCTAssertEqual(scratch.names, [])
+  }
+
+  func testTooWideForAJPEG() throws {
+    let strip = Image(
+      width: 65_530, height: 1, channels: 1, pixels: [Float](repeating: 0, count: 65_530))
+    XCTAssertNoThrow(try strip.encode(format: .png))
+    XCTAssertThrowsError(try strip.encode(format: .jpeg)) {
+      XCTAssertEqual(
+        String(describing: $0), "Maximum supported image dimension is 65500 pixels")
+    }
+  }
+}
