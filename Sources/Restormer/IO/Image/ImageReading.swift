@@ -26,7 +26,9 @@ extension Image {
   public init(bytes: UnsafeRawBufferPointer, path: String = "") throws(ImageError) {
     let header = try ImageHeader.read(ByteSource(bytes, path: path))
     let plane = header.width * header.height
-    let planes = header.channels + (header.hasAlpha ? 1 : 0)
+    // Turning the pixels upright takes one plane more.
+    let spare = header.orientation == .up ? 0 : 1
+    let planes = header.channels + (header.hasAlpha ? 1 : 0) + spare
     // An array that cannot grow ends the process, so the memory is asked for first.
     let asked = try Image.allocate(planes * plane * MemoryLayout<Float>.stride, path: path)
     free(asked.baseAddress)
@@ -106,7 +108,7 @@ extension Image {
   ) throws(ImageError) -> UnsafeMutableRawBufferPointer {
     guard let memory = malloc(max(count, 1)) else {
       let mebibytes = count >> 20
-      throw ImageError(path: path, fault: "needs \(mebibytes) MiB of memory, which are not free")
+      throw ImageError(path: path, fault: "needs \(mebibytes) MiB of memory, more than is free")
     }
     return UnsafeMutableRawBufferPointer(start: memory, count: count)
   }
