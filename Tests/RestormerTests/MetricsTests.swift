@@ -39,7 +39,7 @@ final class MetricsTests: XCTestCase {
       try close(Metrics.l1(a, b), expected.l101, 1e-6)
       try close(Metrics.mse(a, b), expected.mse01, 1e-6)
       XCTAssertEqual(try Metrics.psnr(a, a), .infinity)
-      XCTAssertEqual(try Metrics.ssim(a, a), 1, accuracy: 1e-12)
+      XCTAssertEqual(try Metrics.ssim(a, a), 1, accuracy: 1e-10)
       if a.channels == 3 { try checkLuma(a, b, expected) }
     }
   }
@@ -99,16 +99,16 @@ final class MetricsTests: XCTestCase {
     for (width, height) in [(11, 11), (12, 44), (75, 13)] {
       let (a, b) = (noise(width, height), noise(width, height))
       XCTAssertEqual(
-        try Metrics.ssim(a, b), plainSSIM(a, b, everywhere: false), accuracy: 1e-12)
+        try Metrics.ssim(a, b), plainSSIM(a, b, everywhere: false), accuracy: 1e-10)
       XCTAssertEqual(
         try Metrics.ssim(a, b, windows: .everywhere), plainSSIM(a, b, everywhere: true),
-        accuracy: 1e-12)
+        accuracy: 1e-10)
     }
     for (width, height) in [(1, 1), (3, 40), (5, 2)] {
       let (a, b) = (noise(width, height), noise(width, height))
       XCTAssertEqual(
         try Metrics.ssim(a, b, windows: .everywhere), plainSSIM(a, b, everywhere: true),
-        accuracy: 1e-12)
+        accuracy: 1e-10)
     }
   }
 
@@ -119,12 +119,12 @@ final class MetricsTests: XCTestCase {
       return Image(width: 24, height: 20, channels: 1, pixels: pixels)
     }
     let (c, d) = (crop(a), crop(b))
-    XCTAssertEqual(try Metrics.psnr(a, b, border: 3), try Metrics.psnr(c, d), accuracy: 1e-12)
-    XCTAssertEqual(try Metrics.l1(a, b, border: 3), try Metrics.l1(c, d), accuracy: 1e-12)
-    XCTAssertEqual(try Metrics.ssim(a, b, border: 3), try Metrics.ssim(c, d), accuracy: 1e-12)
+    XCTAssertEqual(try Metrics.psnr(a, b, border: 3), try Metrics.psnr(c, d), accuracy: 1e-10)
+    XCTAssertEqual(try Metrics.l1(a, b, border: 3), try Metrics.l1(c, d), accuracy: 1e-10)
+    XCTAssertEqual(try Metrics.ssim(a, b, border: 3), try Metrics.ssim(c, d), accuracy: 1e-10)
     XCTAssertEqual(
       try Metrics.ssim(a, b, border: 3, windows: .everywhere),
-      try Metrics.ssim(c, d, windows: .everywhere), accuracy: 1e-12)
+      try Metrics.ssim(c, d, windows: .everywhere), accuracy: 1e-10)
   }
 
   func testWhatCannotBeComparedIsNamed() {
