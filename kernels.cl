@@ -41,6 +41,59 @@ inline void store_lanes(float16 v, int count, __global float *p) {
   for (int i = 0; i < count; ++i) p[i] = lanes[i];
 }
 
+// Elementwise kernels advance by VEC elements: 16 on a CPU device; one elsewhere, so that neighbouring
+// work-items touch neighbouring elements.
+#ifdef CPU_DEVICE
+#define VEC 16
+typedef float16 vec;
+inline vec load_vec(__global const float *p) { return vload16(0, p); }
+inline void store_vec(vec v, int count, __global float *p) { store_lanes(v, count, p); }
+// The first `count` lanes of v, zero in the others.
+inline vec keep_vec(vec v, int count) {
+  const int16 lane = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  return select((vec)(0.0f), v, lane < (int16)(count));
+}
+inline float sum_vec(vec v) {
+  const float8 a = v.lo + v.hi;
+  const float4 b = a.lo + a.hi;
+  const float2 c = b.lo + b.hi;
+  return c.x + c.y;
+}
+#else
+#define VEC 1
+typedef float vec;
+inline vec load_vec(__global const float *p) { return *p; }
+inline void store_vec(vec v, int count, __global float *p) {
+  if (count > 0) *p = v;
+}
+inline vec keep_vec(vec v, int count) { return count > 0 ? v : 0.0f; }
+inline float sum_vec(vec v) { return v; }
+#endif
+
+// Tensors that may lie on the same memory: operators that update in place.
+#define TENSOR_IN_SHARED(x) \
+  __global const float *x##_base, ulong x##_offset, ulong x##_plane, ulong x##_batch
+#define TENSOR_OUT_SHARED(x) __global float *x##_base, ulong x##_offset, ulong x##_plane, ulong x##_batch
+
+// The sum of `value` over a work-group of at most GROUP_SIZE items, in a fixed order, in its first item.
+inline float group_sum(float value, __local float *shared) {
+  const int item = (int)get_local_id(0), items = (int)get_local_size(0);
+  shared[item] = value;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  float sum = 0.0f;
+  if (item == 0)
+    for (int i = 0; i < items; ++i) sum += shared[i];
+  barrier(CLK_LOCAL_MEM_FENCE);
+  return sum;
+}
+
+// The sum of `count` values over a work-group, in its first item.
+inline float sum_of_partials(__global const float *partial, int count, __local float *shared) {
+  float sum = 0.0f;
+  for (int i = (int)get_local_id(0); i < count; i += (int)get_local_size(0)) sum += partial[i];
+  return group_sum(sum, shared);
+}
+
 // ---- Add ----
 // y = a + b, all [n, c, h, w]. One work-item: 16 pixels of one channel.
 
@@ -50,4 +103,526 @@ __kernel void add(TENSOR_IN(a), TENSOR_IN(b), TENSOR_OUT(y), int pixels) {
   const int c = (int)get_global_id(1), n = (int)get_global_id(2);
   const float16 sum = vload16(0, PLANE(a, n, c) + first) + vload16(0, PLANE(b, n, c) + first);
   store_lanes(sum, pixels - first, PLANE(y, n, c) + first);
+}
+
+// ---- DepthwiseConv ----
+// y[n, c, i, j] = bias[c] + sum over ky, kx of w[c, ky, kx] x[n, c, i + ky - 1, j + kx - 1], zero outside.
+// x, y: [n, c, h, w]; w: [c, 1, 3, 3]; bias: [c] or absent.
+//
+// A sweep computes DEPTHWISE_ROWS rows of VEC columns: each input row is loaded once, at three column
+// offsets, and serves up to three output rows. A CPU work-item sweeps whole rows of several channels; elsewhere
+// a work-item makes one sweep, and its neighbour takes the next column.
+
+#ifndef DEPTHWISE_ROWS
+#define DEPTHWISE_ROWS 4  // output rows of one sweep
+#endif
+
+// The columns x - 1 .. x + VEC - 2 of a row, zero left of the image.
+inline vec depthwise_left(__global const float *row, int x) {
+  if (x > 0) return load_vec(row + x - 1);
+#ifdef CPU_DEVICE
+  const vec v = load_vec(row);
+  return (vec)(0.0f, v.lo.lo, v.lo.hi.s012, v.lo.s7, v.hi.lo, v.hi.hi.s012);
+#else
+  return 0.0f;
+#endif
+}
+
+// The columns x + 1 .. x + VEC of a row, zero right of the image.
+inline vec depthwise_right(__global const float *row, int x, int width) {
+  const vec v = load_vec(row + x + 1);
+  return x + VEC < width ? v : keep_vec(v, width - 1 - x);
+}
+
+inline void depthwise_sweep(__global const float *in, const float *k, float bias,
+                            __global float *out, int y, int x, int height, int width) {
+  vec sum[DEPTHWISE_ROWS];
+#pragma unroll
+  for (int r = 0; r < DEPTHWISE_ROWS; ++r) sum[r] = (vec)(bias);
+#pragma unroll
+  for (int r = -1; r <= DEPTHWISE_ROWS; ++r) {
+    if (y + r < 0 || y + r >= height) continue;
+    __global const float *row = in + (long)(y + r) * width;
+    const vec left = depthwise_left(row, x);
+    const vec centre = load_vec(row + x);
+    const vec right = depthwise_right(row, x, width);
+#pragma unroll
+    for (int ky = 0; ky < 3; ++ky) {
+      const int target = r + 1 - ky;
+      if (target < 0 || target >= DEPTHWISE_ROWS) continue;
+      sum[target] += k[3 * ky] * left;
+      sum[target] += k[3 * ky + 1] * centre;
+      sum[target] += k[3 * ky + 2] * right;
+    }
+  }
+#pragma unroll
+  for (int r = 0; r < DEPTHWISE_ROWS; ++r)
+    if (y + r < height) store_vec(sum[r], width - x, out + (long)(y + r) * width + x);
+}
+
+// One channel of a work-item: `rows_per_item` rows on a CPU device, one sweep elsewhere.
+inline void depthwise_channel(__global const float *in, const float *k, float bias,
+                              __global float *out, int height, int width, int rows_per_item) {
+  const int item = (int)get_global_id(0);
+#ifdef CPU_DEVICE
+  const int last = min(height, (item + 1) * rows_per_item);
+  for (int y = item * rows_per_item; y < last; y += DEPTHWISE_ROWS)
+    for (int x = 0; x < width; x += VEC) depthwise_sweep(in, k, bias, out, y, x, height, width);
+#else
+  const int y = item / width * rows_per_item;
+  if (y < height) depthwise_sweep(in, k, bias, out, y, item % width, height, width);
+#endif
+}
+
+__kernel void depthwise_conv(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias), TENSOR_OUT(y),
+                             int has_bias, int channels, int height, int width, int rows_per_item,
+                             int channels_per_item) {
+  const int n = (int)get_global_id(2), first = channels_per_item * (int)get_global_id(1);
+  for (int c = first; c < min(channels, first + channels_per_item); ++c) {
+    float k[9];
+    for (int i = 0; i < 9; ++i) k[i] = PLANE(w, c, 0)[i];
+    const float b = has_bias ? *PLANE(bias, 0, c) : 0.0f;
+    depthwise_channel(PLANE(x, n, c), k, b, PLANE(y, n, c), height, width, rows_per_item);
+  }
+}
+
+// gx: the same sum over gy with the taps in reverse order.
+__kernel void depthwise_conv_backward_input(TENSOR_IN(gy), TENSOR_IN(w), TENSOR_OUT(gx),
+                                            int channels, int height, int width, int rows_per_item,
+                                            int channels_per_item) {
+  const int n = (int)get_global_id(2), first = channels_per_item * (int)get_global_id(1);
+  for (int c = first; c < min(channels, first + channels_per_item); ++c) {
+    float k[9];
+    for (int i = 0; i < 9; ++i) k[i] = PLANE(w, c, 0)[8 - i];
+    depthwise_channel(PLANE(gy, n, c), k, 0.0f, PLANE(gx, n, c), height, width, rows_per_item);
+  }
+}
+
+// gw[c, ky, kx] = sum over n, i, j of gy[n, c, i, j] x[n, c, i + ky - 1, j + kx - 1], in two stages. Here a
+// work-group sums `rows_per_group` rows of x; item l takes the columns VEC * (l mod columns), and on. The tenth
+// sum is the bias gradient, gy alone. partial: [n][c][row groups][10].
+__kernel void depthwise_conv_backward_weight(TENSOR_IN(x), TENSOR_IN(gy), TENSOR_OUT(partial),
+                                             int channels, int height, int width,
+                                             int rows_per_group, int channels_per_group,
+                                             int columns) {
+  __local float shared[GROUP_SIZE];
+  const int group = (int)get_group_id(0), n = (int)get_global_id(2);
+  const int item = (int)get_local_id(0), stripes = (int)get_local_size(0) / columns;
+  const int first = channels_per_group * (int)get_group_id(1);
+  for (int c = first; c < min(channels, first + channels_per_group); ++c) {
+    vec sum[10];
+    for (int i = 0; i < 10; ++i) sum[i] = (vec)(0.0f);
+    const int last = item / columns < stripes ? min(height, (group + 1) * rows_per_group) : 0;
+    for (int r = group * rows_per_group + item / columns; r < last; r += stripes) {
+      __global const float *in = PLANE(x, n, c) + (long)r * width;
+      __global const float *out = PLANE(gy, n, c) + (long)r * width;
+      for (int j = VEC * (item % columns); j < width; j += VEC * columns) {
+        const int count = width - j;
+        vec left = depthwise_left(in, j), centre = load_vec(in + j);
+        const vec right = depthwise_right(in, j, width);
+        if (count < VEC) {
+          left = keep_vec(left, count);
+          centre = keep_vec(centre, count);
+        }
+#pragma unroll
+        for (int ky = 0; ky < 3; ++ky) {
+          if (r + 1 - ky < 0 || r + 1 - ky >= height) continue;
+          vec g = load_vec(out + (long)(1 - ky) * width + j);
+          if (count < VEC) g = keep_vec(g, count);
+          sum[3 * ky] += g * left;
+          sum[3 * ky + 1] += g * centre;
+          sum[3 * ky + 2] += g * right;
+          if (ky == 1) sum[9] += g;
+        }
+      }
+    }
+    const long slot = ((long)n * channels + c) * (long)get_num_groups(0) + group;
+    for (int i = 0; i < 10; ++i) {
+      const float total = group_sum(sum_vec(sum[i]), shared);
+      if (item == 0) PLANE(partial, 0, 0)[10 * slot + i] = total;
+    }
+  }
+}
+
+// One work-item: one channel.
+__kernel void depthwise_conv_backward_weight_total(TENSOR_IN(partial), TENSOR_OUT(gw),
+                                                   TENSOR_OUT(gbias), int has_bias, int images,
+                                                   int channels, int groups) {
+  const int c = (int)get_global_id(0);
+  if (c >= channels) return;
+  float total[10];
+  for (int i = 0; i < 10; ++i) total[i] = 0.0f;
+  for (int n = 0; n < images; ++n) {
+    __global const float *p = PLANE(partial, 0, 0) + 10 * (((long)n * channels + c) * groups);
+    float sum[10];
+    for (int i = 0; i < 10; ++i) sum[i] = 0.0f;
+    for (int g = 0; g < groups; ++g)
+      for (int i = 0; i < 10; ++i) sum[i] += p[10 * g + i];
+    for (int i = 0; i < 10; ++i) total[i] += sum[i];
+  }
+  for (int i = 0; i < 9; ++i) PLANE(gw, c, 0)[i] = total[i];
+  if (has_bias) *PLANE(gbias, 0, c) = total[9];
+}
+
+// ---- GELUGate ----
+// y = gelu(a) b with a = x[:, :c], b = x[:, c:]; x: [n, 2 c, h, w], y: [n, c, h, w]; gelu(a) = a P(a),
+// P the normal distribution function. P(-t) = exp(-t t / 2) R(t) for t >= 0; R is a polynomial of degree 10 on
+// [0, 6.5], fitted so that the error of gelu is below 5e-7 everywhere.
+
+#ifdef CPU_DEVICE
+#define GATE_TO_INT(v) convert_int16_rte(v)
+#define GATE_AS_FLOAT(v) as_float16(v)
+#else
+#define GATE_TO_INT(v) convert_int_rte(v)
+#define GATE_AS_FLOAT(v) as_float(v)
+#endif
+
+// exp(-v v / 2): 2^k from the exponent bits, the rest from a polynomial; exactly 0 below 2^-127.
+inline vec gate_bell(vec v) {
+  const vec t = fmax(-0.72134752f * v * v, (vec)(-127.0f));
+  const vec k = rint(t);
+  const vec f = t - k;
+  vec p = (vec)(1.3276407e-3f);
+  p = p * f + 9.675541e-3f;
+  p = p * f + 5.5507135e-2f;
+  p = p * f + 0.2402212f;
+  p = p * f + 0.69314694f;
+  p = p * f + 1.0000001f;
+  return p * GATE_AS_FLOAT((GATE_TO_INT(k) + 127) << 23);
+}
+
+// P(v), given the bell at v.
+inline vec gate_distribution(vec v, vec bell) {
+  const vec s = fmin(fabs(v), (vec)(6.5f)) * 0.30769232f - 1.0f;
+  vec r = (vec)(0.16715118f);
+  r = r * s + 0.49851453f;
+  r = r * s + 0.6389033f;
+  r = r * s + 0.32350913f;
+  r = r * s + 0.036362633f;
+  r = r * s - 0.103925735f;
+  r = r * s + 0.017895f;
+  r = r * s - 0.06502783f;
+  r = r * s + 0.081215896f;
+  r = r * s - 0.09808707f;
+  r = r * s + 0.113454856f;
+  const vec tail = bell * r;
+  return v < (vec)(0.0f) ? tail : 1.0f - tail;
+}
+
+__kernel void gelu_gate(TENSOR_IN(x), TENSOR_OUT(y), int pixels, int channels, int pixels_per_item,
+                        int channels_per_item) {
+  const int n = (int)get_global_id(2), first = pixels_per_item * (int)get_global_id(0);
+  const int end = min(pixels, first + pixels_per_item);
+  const int first_channel = channels_per_item * (int)get_global_id(1);
+  for (int c = first_channel; c < min(channels, first_channel + channels_per_item); ++c) {
+    __global const float *a = PLANE(x, n, c), *b = PLANE(x, n, channels + c);
+    __global float *out = PLANE(y, n, c);
+    for (int i = first; i < end; i += VEC) {
+      const vec v = load_vec(a + i);
+      const vec gelu = v * gate_distribution(v, gate_bell(v));
+      store_vec(gelu * load_vec(b + i), end - i, out + i);
+    }
+  }
+}
+
+// ga = gy b (P(a) + a p(a)) with the density p(a) = exp(-a a / 2) / sqrt(2 pi); gb = gy gelu(a).
+__kernel void gelu_gate_backward(TENSOR_IN(x), TENSOR_IN(gy), TENSOR_OUT(gx), int pixels,
+                                 int channels, int pixels_per_item, int channels_per_item) {
+  const int n = (int)get_global_id(2), first = pixels_per_item * (int)get_global_id(0);
+  const int end = min(pixels, first + pixels_per_item);
+  const int first_channel = channels_per_item * (int)get_global_id(1);
+  for (int c = first_channel; c < min(channels, first_channel + channels_per_item); ++c) {
+    __global const float *a = PLANE(x, n, c), *b = PLANE(x, n, channels + c);
+    __global const float *g = PLANE(gy, n, c);
+    __global float *ga = PLANE(gx, n, c), *gb = PLANE(gx, n, channels + c);
+    for (int i = first; i < end; i += VEC) {
+      const vec v = load_vec(a + i), grad = load_vec(g + i);
+      const vec bell = gate_bell(v);
+      const vec p = gate_distribution(v, bell);
+      const vec slope = p + 0.3989423f * v * bell;
+      store_vec(grad * load_vec(b + i) * slope, end - i, ga + i);
+      store_vec(grad * v * p, end - i, gb + i);
+    }
+  }
+}
+
+// ---- PixelShuffle ----
+// y[n, c, 2 i + k, 2 j + l] = x[n, 4 c + 2 k + l, i, j]; x: [n, 4 c, h, w], y: [n, c, 2 h, 2 w]. Unshuffle is
+// the inverse, and each is the other's gradient. height, width, channels: h, w, c. A CPU work-item takes
+// `rows_per_item` rows of x in several channels of y; elsewhere one pixel of x in one channel of y.
+
+#ifdef CPU_DEVICE
+#define SHUFFLE_VEC 8
+inline void shuffle_columns(__global const float *a, __global const float *b, __global float *out,
+                            int count) {
+  float16 v;
+  v.even = vload8(0, a);
+  v.odd = vload8(0, b);
+  store_lanes(v, 2 * count, out);
+}
+inline void unshuffle_columns(__global const float *in, __global float *a, __global float *b,
+                              int count) {
+  const float16 v = vload16(0, in);
+  store_lanes((float16)(v.even, v.even), min(count, 8), a);
+  store_lanes((float16)(v.odd, v.odd), min(count, 8), b);
+}
+#else
+#define SHUFFLE_VEC 1
+inline void shuffle_columns(__global const float *a, __global const float *b, __global float *out,
+                            int count) {
+  if (count > 0) vstore2((float2)(*a, *b), 0, out);
+}
+inline void unshuffle_columns(__global const float *in, __global float *a, __global float *b,
+                              int count) {
+  const float2 v = vload2(0, in);
+  if (count > 0) *a = v.x, *b = v.y;
+}
+#endif
+
+__kernel void pixel_shuffle(TENSOR_IN(x), TENSOR_OUT(y), int channels, int height, int width,
+                            int rows_per_item, int channels_per_item) {
+  const int item = (int)get_global_id(0), n = (int)get_global_id(2);
+  const int first = channels_per_item * (int)get_global_id(1);
+#ifdef CPU_DEVICE
+  const int row = item * rows_per_item, column = 0, last_column = width;
+#else
+  const int row = item / width * rows_per_item, column = item % width, last_column = column + 1;
+#endif
+  const int last_row = min(height, row + rows_per_item);
+  for (int c = first; c < min(channels, first + channels_per_item); ++c)
+    for (int i = row; i < last_row; ++i)
+      for (int k = 0; k < 2; ++k) {
+        __global const float *a = PLANE(x, n, 4 * c + 2 * k) + (long)i * width;
+        __global const float *b = PLANE(x, n, 4 * c + 2 * k + 1) + (long)i * width;
+        __global float *out = PLANE(y, n, c) + (2 * (long)i + k) * (2 * (long)width);
+        for (int j = column; j < last_column; j += SHUFFLE_VEC)
+          shuffle_columns(a + j, b + j, out + 2 * j, last_column - j);
+      }
+}
+
+__kernel void pixel_unshuffle(TENSOR_IN(x), TENSOR_OUT(y), int channels, int height, int width,
+                              int rows_per_item, int channels_per_item) {
+  const int item = (int)get_global_id(0), n = (int)get_global_id(2);
+  const int first = channels_per_item * (int)get_global_id(1);
+#ifdef CPU_DEVICE
+  const int row = item * rows_per_item, column = 0, last_column = width;
+#else
+  const int row = item / width * rows_per_item, column = item % width, last_column = column + 1;
+#endif
+  const int last_row = min(height, row + rows_per_item);
+  for (int c = first; c < min(channels, first + channels_per_item); ++c)
+    for (int i = row; i < last_row; ++i)
+      for (int k = 0; k < 2; ++k) {
+        __global const float *in = PLANE(x, n, c) + (2 * (long)i + k) * (2 * (long)width);
+        __global float *a = PLANE(y, n, 4 * c + 2 * k) + (long)i * width;
+        __global float *b = PLANE(y, n, 4 * c + 2 * k + 1) + (long)i * width;
+        for (int j = column; j < last_column; j += SHUFFLE_VEC)
+          unshuffle_columns(in + 2 * j, a + j, b + j, last_column - j);
+      }
+}
+
+// ---- Concat ----
+// y[:, :p] = a, y[:, p:] = b; a: [n, p, h, w], b: [n, q, h, w], y: [n, p + q, h, w].
+
+__kernel void concat(TENSOR_IN(a), TENSOR_IN(b), TENSOR_OUT(y), int pixels, int channels,
+                     int pixels_per_item, int channels_per_item, int channels_of_a) {
+  const int n = (int)get_global_id(2), first = pixels_per_item * (int)get_global_id(0);
+  const int end = min(pixels, first + pixels_per_item);
+  const int first_channel = channels_per_item * (int)get_global_id(1);
+  for (int c = first_channel; c < min(channels, first_channel + channels_per_item); ++c) {
+    __global const float *in =
+        c < channels_of_a ? PLANE(a, n, c) : PLANE(b, n, c - channels_of_a);
+    __global float *out = PLANE(y, n, c);
+    for (int i = first; i < end; i += VEC) store_vec(load_vec(in + i), end - i, out + i);
+  }
+}
+
+// ---- ChannelSlice ----
+// y = x[:, offset : offset + count]. The gradient puts gy back between zeros.
+
+__kernel void channel_slice(TENSOR_IN(x), TENSOR_OUT(y), int pixels, int channels,
+                            int pixels_per_item, int channels_per_item, int offset) {
+  const int n = (int)get_global_id(2), first = pixels_per_item * (int)get_global_id(0);
+  const int end = min(pixels, first + pixels_per_item);
+  const int first_channel = channels_per_item * (int)get_global_id(1);
+  for (int c = first_channel; c < min(channels, first_channel + channels_per_item); ++c) {
+    __global const float *in = PLANE(x, n, offset + c);
+    __global float *out = PLANE(y, n, c);
+    for (int i = first; i < end; i += VEC) store_vec(load_vec(in + i), end - i, out + i);
+  }
+}
+
+__kernel void channel_slice_backward(TENSOR_IN(gy), TENSOR_OUT(gx), int pixels, int channels,
+                                     int pixels_per_item, int channels_per_item, int offset,
+                                     int count) {
+  const int n = (int)get_global_id(2), first = pixels_per_item * (int)get_global_id(0);
+  const int end = min(pixels, first + pixels_per_item);
+  const int first_channel = channels_per_item * (int)get_global_id(1);
+  for (int c = first_channel; c < min(channels, first_channel + channels_per_item); ++c) {
+    const bool inside = c >= offset && c < offset + count;
+    __global const float *in = PLANE(gy, n, inside ? c - offset : 0);
+    __global float *out = PLANE(gx, n, c);
+    for (int i = first; i < end; i += VEC)
+      store_vec(inside ? load_vec(in + i) : (vec)(0.0f), end - i, out + i);
+  }
+}
+
+// ---- PixelLoss ----
+// y = mean of f(prediction - target) over all elements of [n, c, h, w], in two stages. kind 0: |d| (its slope
+// at 0 is 0); 1: d d; 2: sqrt(d d + epsilon epsilon).
+
+inline vec pixel_loss_value(vec d, int kind, float epsilon) {
+  return kind == 0 ? fabs(d) : kind == 1 ? d * d : sqrt(d * d + epsilon * epsilon);
+}
+
+inline vec pixel_loss_slope(vec d, int kind, float epsilon) {
+  return kind == 0   ? sign(d)
+         : kind == 1 ? 2.0f * d
+                     : d / sqrt(d * d + epsilon * epsilon);
+}
+
+// A work-group sums `chunk` elements of one plane. partial: [n][c][groups].
+__kernel void pixel_loss(TENSOR_IN(prediction), TENSOR_IN(target), TENSOR_OUT(partial), int pixels,
+                         int chunk, int kind, float epsilon) {
+  __local float shared[GROUP_SIZE];
+  const int group = (int)get_group_id(0), c = (int)get_global_id(1), n = (int)get_global_id(2);
+  const int end = min(pixels, (group + 1) * chunk), step = VEC * (int)get_local_size(0);
+  __global const float *p = PLANE(prediction, n, c), *t = PLANE(target, n, c);
+  float total = 0.0f;
+  // Sums of 64 values each, then their sum: the rounding error stays small in long planes.
+  for (int block = group * chunk; block < end; block += 64 * step) {
+    vec sum = (vec)(0.0f);
+    const int block_end = min(end, block + 64 * step);
+    for (int i = block + VEC * (int)get_local_id(0); i < block_end; i += step)
+      sum += keep_vec(pixel_loss_value(load_vec(p + i) - load_vec(t + i), kind, epsilon), end - i);
+    total += sum_vec(sum);
+  }
+  total = group_sum(total, shared);
+  const long plane = (long)n * (long)get_global_size(1) + c;
+  if (get_local_id(0) == 0)
+    PLANE(partial, 0, 0)[plane * (long)get_num_groups(0) + group] = total;
+}
+
+__kernel void pixel_loss_total(TENSOR_IN(partial), TENSOR_OUT(y), int count, float scale) {
+  __local float shared[GROUP_SIZE];
+  const float sum = sum_of_partials(PLANE(partial, 0, 0), count, shared);
+  if (get_global_id(0) == 0) *PLANE(y, 0, 0) = scale * sum;
+}
+
+// The gradient of the prediction; gy: one number; scale: 1 / number of elements.
+__kernel void pixel_loss_backward(TENSOR_IN(prediction), TENSOR_IN(target), TENSOR_IN(gy),
+                                  TENSOR_OUT(gx), int pixels, int channels, int pixels_per_item,
+                                  int channels_per_item, int kind, float epsilon, float scale) {
+  const int n = (int)get_global_id(2), first = pixels_per_item * (int)get_global_id(0);
+  const int end = min(pixels, first + pixels_per_item);
+  const int first_channel = channels_per_item * (int)get_global_id(1);
+  const float factor = scale * *PLANE(gy, 0, 0);
+  for (int c = first_channel; c < min(channels, first_channel + channels_per_item); ++c) {
+    __global const float *p = PLANE(prediction, n, c), *t = PLANE(target, n, c);
+    __global float *out = PLANE(gx, n, c);
+    for (int i = first; i < end; i += VEC) {
+      const vec d = load_vec(p + i) - load_vec(t + i);
+      store_vec(factor * pixel_loss_slope(d, kind, epsilon), end - i, out + i);
+    }
+  }
+}
+
+// ---- SumOfSquares ----
+// y = sum of x x over all elements, in two stages; NaN and infinity stay visible.
+
+// A work-group sums `chunk` elements of one plane. partial: [n][c][groups].
+__kernel void sum_of_squares(TENSOR_IN(x), TENSOR_OUT(partial), int pixels, int chunk) {
+  __local float shared[GROUP_SIZE];
+  const int group = (int)get_group_id(0), c = (int)get_global_id(1), n = (int)get_global_id(2);
+  const int end = min(pixels, (group + 1) * chunk), step = VEC * (int)get_local_size(0);
+  __global const float *in = PLANE(x, n, c);
+  float total = 0.0f;
+  for (int block = group * chunk; block < end; block += 64 * step) {
+    vec sum = (vec)(0.0f);
+    const int block_end = min(end, block + 64 * step);
+    for (int i = block + VEC * (int)get_local_id(0); i < block_end; i += step) {
+      const vec v = keep_vec(load_vec(in + i), end - i);
+      sum += v * v;
+    }
+    total += sum_vec(sum);
+  }
+  total = group_sum(total, shared);
+  const long plane = (long)n * (long)get_global_size(1) + c;
+  if (get_local_id(0) == 0)
+    PLANE(partial, 0, 0)[plane * (long)get_num_groups(0) + group] = total;
+}
+
+__kernel void sum_of_squares_total(TENSOR_IN(partial), TENSOR_OUT(y), int count) {
+  __local float shared[GROUP_SIZE];
+  const float sum = sum_of_partials(PLANE(partial, 0, 0), count, shared);
+  if (get_global_id(0) == 0) *PLANE(y, 0, 0) = sum;
+}
+
+// ---- Fill ----
+// y = value everywhere.
+
+__kernel void fill(TENSOR_OUT(y), int pixels, int channels, int pixels_per_item,
+                   int channels_per_item, float value) {
+  const int n = (int)get_global_id(2), first = pixels_per_item * (int)get_global_id(0);
+  const int end = min(pixels, first + pixels_per_item);
+  const int first_channel = channels_per_item * (int)get_global_id(1);
+  for (int c = first_channel; c < min(channels, first_channel + channels_per_item); ++c)
+    for (int i = first; i < end; i += VEC) store_vec((vec)(value), end - i, PLANE(y, n, c) + i);
+}
+
+// ---- Optimizer ----
+// Updates over contiguous vectors of `count` numbers. Outputs may lie on the inputs of the same name: every
+// element is read before it is written, by one work-item, `per_item` elements each.
+
+// hyper: 1 - rate decay, 1 - beta1, beta2, 1 - beta2, rate / (1 - beta1^t), sqrt(1 - beta2^t), epsilon,
+// gradient scale.
+// m += (1 - beta1) (g - m); v = beta2 v + (1 - beta2) g g;
+// p = (1 - rate decay) p - rate / (1 - beta1^t) m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon).
+__kernel void adamw_step(TENSOR_IN_SHARED(p), TENSOR_IN_SHARED(g), TENSOR_IN_SHARED(m),
+                         TENSOR_IN_SHARED(v), TENSOR_IN_SHARED(hyper), TENSOR_OUT_SHARED(p_new),
+                         TENSOR_OUT_SHARED(m_new), TENSOR_OUT_SHARED(v_new), int count,
+                         int per_item) {
+  const int first = per_item * (int)get_global_id(0), end = min(count, first + per_item);
+  const float keep = *PLANE(hyper, 0, 0), rest1 = *PLANE(hyper, 0, 1);
+  const float beta2 = *PLANE(hyper, 0, 2), rest2 = *PLANE(hyper, 0, 3);
+  const float rate = *PLANE(hyper, 0, 4), correction2 = *PLANE(hyper, 0, 5);
+  const float epsilon = *PLANE(hyper, 0, 6), scale = *PLANE(hyper, 0, 7);
+  for (int i = first; i < end; i += VEC) {
+    const vec grad = scale * load_vec(PLANE(g, 0, 0) + i);
+    const vec old = load_vec(PLANE(m, 0, 0) + i);
+    const vec mean = old + rest1 * (grad - old);
+    const vec square = beta2 * load_vec(PLANE(v, 0, 0) + i) + rest2 * grad * grad;
+    const vec step = rate * mean / (sqrt(square) / correction2 + epsilon);
+    const vec next = keep * load_vec(PLANE(p, 0, 0) + i) - step;
+    store_vec(next, end - i, PLANE(p_new, 0, 0) + i);
+    store_vec(mean, end - i, PLANE(m_new, 0, 0) + i);
+    store_vec(square, end - i, PLANE(v_new, 0, 0) + i);
+  }
+}
+
+// hyper: rate, momentum, weight decay, gradient scale.
+// m = momentum m + g + decay p; p -= rate m.
+__kernel void sgd_step(TENSOR_IN_SHARED(p), TENSOR_IN_SHARED(g), TENSOR_IN_SHARED(m),
+                       TENSOR_IN_SHARED(hyper), TENSOR_OUT_SHARED(p_new), TENSOR_OUT_SHARED(m_new),
+                       int count, int per_item) {
+  const int first = per_item * (int)get_global_id(0), end = min(count, first + per_item);
+  const float rate = *PLANE(hyper, 0, 0), momentum = *PLANE(hyper, 0, 1);
+  const float decay = *PLANE(hyper, 0, 2), scale = *PLANE(hyper, 0, 3);
+  for (int i = first; i < end; i += VEC) {
+    const vec old = load_vec(PLANE(p, 0, 0) + i);
+    const vec grad = scale * load_vec(PLANE(g, 0, 0) + i) + decay * old;
+    const vec velocity = momentum * load_vec(PLANE(m, 0, 0) + i) + grad;
+    store_vec(old - rate * velocity, end - i, PLANE(p_new, 0, 0) + i);
+    store_vec(velocity, end - i, PLANE(m_new, 0, 0) + i);
+  }
+}
+
+// y = alpha x + beta y.
+__kernel void axpby(TENSOR_IN_SHARED(x), TENSOR_IN_SHARED(y), TENSOR_OUT_SHARED(y_new), int count,
+                    int per_item, float alpha, float beta) {
+  const int first = per_item * (int)get_global_id(0), end = min(count, first + per_item);
+  for (int i = first; i < end; i += VEC) {
+    const vec sum = alpha * load_vec(PLANE(x, 0, 0) + i) + beta * load_vec(PLANE(y, 0, 0) + i);
+    store_vec(sum, end - i, PLANE(y_new, 0, 0) + i);
+  }
 }

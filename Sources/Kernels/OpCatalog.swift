@@ -2,7 +2,14 @@
 public enum OpCatalog {
   /// The operators, in the order of `kernels.cl`.
   public static let operators: [any CatalogOp.Type] = [
-    Add.self
+    Add.self,
+    DepthwiseConv.self, DepthwiseConvBackwardInput.self, DepthwiseConvBackwardWeight.self,
+    GELUGate.self, GELUGateBackward.self,
+    PixelShuffle.self, PixelUnshuffle.self,
+    Concat.self, ChannelSlice.self, ChannelSliceBackward.self,
+    L1Loss.self, MSELoss.self, CharbonnierLoss.self, PixelLossBackward.self,
+    SumOfSquares.self, Fill.self,
+    AdamWStep.self, SGDStep.self, Accumulate.self, EMAUpdate.self,
   ]
 
   /// Every case of every operator.

@@ -20,7 +20,7 @@ enum Device {
   /// `RESTORMER_DEVICE` picks a device by a part of its name; the first one otherwise.
   private static func open(_ configuration: KernelConfiguration?) throws -> OpenCLBackend? {
     let wanted = ProcessInfo.processInfo.environment["RESTORMER_DEVICE"] ?? ""
-    let device = try OpenCLDevice.all().first {
+    let device = OpenCLDevice.all().first {
       wanted.isEmpty || $0.name.localizedCaseInsensitiveContains(wanted)
     }
     return try device.map { try OpenCLBackend($0, configuration: configuration) }

@@ -1,3 +1,8 @@
 #ifndef RESTORMER_MICRO_KERNELS_H
 #define RESTORMER_MICRO_KERNELS_H
+
+#include "Depthwise.h"
+#include "Optimizer.h"
+#include "Pointwise.h"
+
 #endif

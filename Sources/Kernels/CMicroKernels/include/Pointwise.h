@@ -1,0 +1,17 @@
+#ifndef RESTORMER_POINTWISE_H
+#define RESTORMER_POINTWISE_H
+
+/// y = gelu(a) b over `count` numbers, gelu with the exact normal distribution function.
+void restormer_gelu_gate(const float *a, const float *b, float *y, long count);
+
+/// The gradients of `a` and `b` for the gradient `gy` of y = gelu(a) b.
+void restormer_gelu_gate_backward(const float *a, const float *b, const float *gy, float *ga,
+                                  float *gb, long count);
+
+/// The sum.
+double restormer_sum(const float *x, long count);
+
+/// The sum of squares.
+double restormer_sum_of_squares(const float *x, long count);
+
+#endif

@@ -1,0 +1,83 @@
+/// How an elementwise kernel divides planes among work-items: several thousand elements each on a CPU
+/// device, where a work-group costs a fraction of a microsecond; one element each elsewhere.
+struct ElementGrid {
+  let pixelsPerItem: Int
+  let global: [Int]
+  let local: [Int]
+  /// `pixels, channels, pixels_per_item, channels_per_item` of the kernel.
+  let arguments: [KernelArgument]
+
+  init(_ shape: Shape, _ configuration: KernelConfiguration) {
+    var channelsPerItem = 1
+    if configuration.isCPUFamily {
+      let target = elementsPerItem(shape)
+      pixelsPerItem = roundUp(min(shape.plane, target), 16)
+      channelsPerItem = max(1, target / shape.plane)
+    } else {
+      pixelsPerItem = 1
+    }
+    global = [
+      ceilingQuotient(shape.plane, pixelsPerItem), ceilingQuotient(shape.c, channelsPerItem),
+      shape.n,
+    ]
+    local = [configuration.isCPUFamily ? 1 : configuration.groupSize, 1, 1]
+    arguments = [
+      .int(shape.plane), .int(shape.c), .int(pixelsPerItem), .int(channelsPerItem),
+    ]
+  }
+}
+
+/// How a kernel over image rows divides planes: whole rows of several channels per work-item on a CPU
+/// device; elsewhere one column of `rowsPerSweep` rows.
+struct RowGrid {
+  let global: [Int]
+  let local: [Int]
+  /// `channels, height, width, rows_per_item, channels_per_item` of the kernel.
+  let arguments: [KernelArgument]
+
+  init(_ shape: Shape, rowsPerSweep: Int, _ configuration: KernelConfiguration) {
+    var rowsPerItem = rowsPerSweep
+    var channelsPerItem = 1
+    if configuration.isCPUFamily {
+      let target = elementsPerItem(shape)
+      rowsPerItem = roundUp(min(shape.h, max(1, target / shape.w)), rowsPerSweep)
+      channelsPerItem = max(1, target / shape.plane)
+    }
+    let blocks = ceilingQuotient(shape.h, rowsPerItem)
+    global = [
+      configuration.isCPUFamily ? blocks : blocks * shape.w,
+      ceilingQuotient(shape.c, channelsPerItem), shape.n,
+    ]
+    local = [configuration.isCPUFamily ? 1 : configuration.groupSize, 1, 1]
+    arguments = [
+      .int(shape.c), .int(shape.h), .int(shape.w), .int(rowsPerItem), .int(channelsPerItem),
+    ]
+  }
+}
+
+/// The first stage of a sum over all elements: a work-group per chunk of a plane, one partial sum each.
+struct SumGrid {
+  let chunk: Int
+  /// Partial sums, one per work-group.
+  let partials: Int
+  let global: [Int]
+  let local: [Int]
+
+  init(_ shape: Shape, _ configuration: KernelConfiguration) {
+    let items = configuration.isCPUFamily ? 1 : configuration.groupSize
+    chunk = roundUp(max(4096, shape.plane / (configuration.isCPUFamily ? 256 : 1024)), 16)
+    let groups = ceilingQuotient(shape.plane, chunk)
+    partials = groups * shape.c * shape.n
+    global = [groups * items, shape.c, shape.n]
+    local = [items, 1, 1]
+  }
+
+  /// The one work-group that adds the partial sums.
+  var totalGroup: [Int] { [local[0]] }
+}
+
+/// Elements that one work-item of a CPU device takes: enough to outweigh its start, few enough for all cores.
+private func elementsPerItem(_ shape: Shape) -> Int { min(16_384, max(512, shape.count / 64)) }
+
+/// `value / step`, rounded up.
+func ceilingQuotient(_ value: Int, _ step: Int) -> Int { (value + step - 1) / step }

@@ -1,0 +1,43 @@
+import CLBackend
+import CMicroKernels
+
+/// Adds a gradient to an accumulator: `sum = sum + g`, vectors `1 x 1 x 1 x N`.
+///
+/// Inputs: `g`, `sum`. Output: the new sum; it may lie on the memory of the old one.
+public struct Accumulate: TerminalOp, CatalogOp {
+  public static let name = "Accumulate"
+  public static let section = "Optimizer"
+  public static var cases: [OpCase] {
+    optimizerCounts.map { OpCase(Self(), [Shape(1, 1, 1, $0), Shape(1, 1, 1, $0)]) }
+  }
+
+  /// The operator; it has no attributes.
+  public init() {}
+
+  public func outputShapes(_ inputs: [Shape]) -> [Shape] {
+    precondition(
+      inputs.count == 2 && areVectors(inputs), "Accumulate: \(inputs) are not of one length")
+    return [inputs[1]]
+  }
+
+  public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
+    axpby(1, inputs[0], 1, inputs[1], into: outputs[0])
+  }
+
+  public func launches(
+    _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
+    on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    try optimizerLaunches("axpby", inputs, outputs, [.float(1), .float(1)], on: backend)
+  }
+}
+
+/// `result = alpha x + beta y` over vectors.
+func axpby(
+  _ alpha: Float, _ x: CPUTensor, _ beta: Float, _ y: CPUTensor, into result: CPUTensor
+) {
+  parallelRanges(result.shape.w, grain: 65_536) { range in
+    let i = range.lowerBound
+    restormer_axpby(alpha, x.base + i, beta, y.base + i, result.base + i, range.count)
+  }
+}

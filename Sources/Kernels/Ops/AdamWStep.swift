@@ -1,0 +1,112 @@
+import CLBackend
+import CMicroKernels
+
+/// One step of AdamW, as PyTorch computes it, over contiguous vectors `1 x 1 x 1 x N`:
+/// `m += (1 − β₁)(s g − m)`, `v = β₂ v + (1 − β₂)(s g)²`,
+/// `p = (1 − lr λ) p − lr / (1 − β₁ᵗ) m / (√v / √(1 − β₂ᵗ) + ε)`.
+///
+/// Inputs: parameters `p`, gradients `g`, moments `m` and `v`, and the vector that `hyperparameters` makes.
+/// Outputs: the new `p`, `m` and `v`; each may lie on the memory of the old one.
+public struct AdamWStep: TerminalOp, CatalogOp {
+  public static let name = "AdamWStep"
+  public static let section = "Optimizer"
+  public static var cases: [OpCase] {
+    optimizerCounts.map { count in
+      let vector = Shape(1, 1, 1, count)
+      return OpCase(
+        AdamWStep(), [vector, vector, vector, vector, hyperparameterShape],
+        [.symmetric, .symmetric, .symmetric, .unit, .positive])
+    }
+  }
+
+  /// The shape of the last input.
+  public static let hyperparameterShape = Shape.vector(8)
+
+  /// The operator; it has no attributes.
+  public init() {}
+
+  /// The last input, for step `step` = 1, 2, …
+  ///
+  /// - Parameters:
+  ///   - step: the number of this step, from 1.
+  ///   - rate: the learning rate.
+  ///   - beta1: the decay of the first moment.
+  ///   - beta2: the decay of the second moment.
+  ///   - epsilon: added to the root of the second moment.
+  ///   - weightDecay: the decoupled weight decay λ.
+  ///   - gradientScale: a factor for the gradient: below 1 where its norm is clipped.
+  public static func hyperparameters(
+    step: Int, rate: Double, beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8,
+    weightDecay: Double = 0.01, gradientScale: Double = 1
+  ) -> [Float] {
+    [
+      1 - rate * weightDecay, 1 - beta1, beta2, 1 - beta2,
+      rate / (1 - power(beta1, step)), (1 - power(beta2, step)).squareRoot(), epsilon,
+      gradientScale,
+    ].map { Float($0) }
+  }
+
+  public func outputShapes(_ inputs: [Shape]) -> [Shape] {
+    precondition(
+      inputs.count == 5 && areVectors(inputs[..<4]) && inputs[4] == Self.hyperparameterShape,
+      "AdamWStep: \(inputs) are not p, g, m, v of one length and 8 hyperparameters")
+    return [inputs[0], inputs[2], inputs[3]]
+  }
+
+  public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
+    let hyper = readVector(inputs[4])
+    parallelRanges(inputs[0].shape.w, grain: 65_536) { range in
+      let i = range.lowerBound
+      restormer_adamw_step(
+        inputs[0].base + i, inputs[1].base + i, inputs[2].base + i, inputs[3].base + i, hyper,
+        outputs[0].base + i, outputs[1].base + i, outputs[2].base + i, range.count)
+    }
+  }
+
+  public func launches(
+    _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
+    on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    try optimizerLaunches("adamw_step", inputs, outputs, on: backend)
+  }
+}
+
+/// `base` to the power of a whole number.
+private func power(_ base: Double, _ exponent: Int) -> Double {
+  var (result, square, rest) = (1.0, base, exponent)
+  while rest > 0 {
+    if rest % 2 == 1 { result *= square }
+    square *= square
+    rest /= 2
+  }
+  return result
+}
+
+/// Lengths of the vectors in the cases.
+let optimizerCounts = [1, 17, 800, 100_003]
+
+/// Whether all shapes are `1 x 1 x 1 x N` with one N.
+func areVectors(_ shapes: some Collection<Shape>) -> Bool {
+  shapes.allSatisfy { $0 == shapes.first && $0.count == $0.w }
+}
+
+/// The numbers of a vector `1 x c x 1 x 1`.
+func readVector(_ tensor: CPUTensor) -> [Float] {
+  (0..<tensor.shape.c).map { tensor.plane(0, $0)[0] }
+}
+
+/// The launch of an elementwise update of vectors.
+func optimizerLaunches(
+  _ kernel: String, _ inputs: [DeviceTensor], _ outputs: [DeviceTensor],
+  _ numbers: [KernelArgument] = [], on backend: OpenCLBackend
+) throws -> [Launch] {
+  let shape = outputs[0].shape
+  let grid = ElementGrid(shape, backend.configuration)
+  return [
+    try backend.launch(
+      "Optimizer", kernel,
+      (inputs + outputs).map { .tensor($0) } + [.int(shape.w), .int(grid.pixelsPerItem)] + numbers,
+      global: [grid.global[0]], local: [grid.local[0]],
+      bytes: 4 * Double(shape.w * (inputs.count + outputs.count)))
+  ]
+}

@@ -1,0 +1,103 @@
+import CLBackend
+import CMicroKernels
+
+/// Depthwise 3x3 convolution with zero padding of 1:
+/// `y[n, c, i, j] = bias[c] + Σ w[c, ky, kx] x[n, c, i + ky − 1, j + kx − 1]`.
+///
+/// Inputs: `x: [n, c, h, w]`, `weight: [c, 1, 3, 3]` and, if there is one, `bias: [c]`. Output: as `x`.
+public struct DepthwiseConv: CatalogOp {
+  public static let name = "DepthwiseConv"
+  public static var cases: [OpCase] {
+    DepthwiseShapes.cases.flatMap { x in
+      let weight = Shape(x.c, 1, 3, 3)
+      return [
+        OpCase(DepthwiseConv(), [x, weight]),
+        OpCase(DepthwiseConv(), [x, weight, .vector(x.c)]),
+      ]
+    }
+  }
+
+  /// The operator; it has no attributes.
+  public init() {}
+
+  public func outputShapes(_ inputs: [Shape]) -> [Shape] {
+    precondition(
+      (2...3).contains(inputs.count) && inputs[1] == Shape(inputs[0].c, 1, 3, 3)
+        && inputs.dropFirst(2).allSatisfy { $0 == .vector(inputs[0].c) },
+      "DepthwiseConv: \(inputs) are not x, weight [c, 1, 3, 3] and perhaps bias [c]")
+    return [inputs[0]]
+  }
+
+  public func gradients(of node: Node, _ outputGradients: [Tensor?]) -> [Tensor?] {
+    guard let gy = outputGradients[0] else { return node.inputs.map { _ in nil } }
+    let (x, weight) = (node.inputs[0], node.inputs[1])
+    let hasBias = node.inputs.count == 3
+    let gx = gy.graph.apply(DepthwiseConvBackwardInput(), [gy, weight])
+    return gx + gy.graph.apply(DepthwiseConvBackwardWeight(bias: hasBias), [x, gy])
+  }
+
+  public func multiplyAdds(_ inputs: [Shape]) -> Int { 9 * inputs[0].count }
+
+  public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
+    let (x, weight, y) = (inputs[0], inputs[1], outputs[0])
+    parallelFor(y.shape.n * y.shape.c) { plane in
+      let c = plane % y.shape.c
+      depthwisePlane(
+        x.base + plane * x.planeStride, taps: weight.plane(c, 0),
+        bias: inputs.count == 3 ? inputs[2].plane(0, c)[0] : 0,
+        into: y.base + plane * y.planeStride, y.shape)
+    }
+  }
+
+  public func launches(
+    _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
+    on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    let shape = outputs[0].shape
+    let grid = RowGrid(shape, rowsPerSweep: depthwiseSweep, backend.configuration)
+    let hasBias = inputs.count == 3
+    return [
+      try backend.launch(
+        Self.section, "depthwise_conv",
+        [
+          .tensor(inputs[0]), .tensor(inputs[1]), .tensor(inputs[hasBias ? 2 : 1]),
+          .tensor(outputs[0]), .int(hasBias ? 1 : 0),
+        ] + grid.arguments, global: grid.global, local: grid.local,
+        defines: ["DEPTHWISE_ROWS": depthwiseSweep], flops: 18 * Double(shape.count),
+        bytes: 8 * Double(shape.count))
+    ]
+  }
+}
+
+/// Output rows that one sweep of the kernel computes.
+let depthwiseSweep = 4
+
+/// Shapes of the depthwise cases.
+enum DepthwiseShapes {
+  static let cases = [
+    Shape(1, 1, 1, 1), Shape(1, 2, 1, 9), Shape(1, 2, 9, 1), Shape(2, 3, 2, 2),
+    Shape(2, 3, 13, 17), Shape(2, 4, 16, 16), Shape(1, 2, 5, 33), Shape(1, 5, 40, 48),
+    Shape(1, 1, 150, 130),
+  ]
+}
+
+/// One plane of the convolution with nine taps.
+func depthwisePlane(
+  _ x: UnsafePointer<Float>, taps: UnsafePointer<Float>, bias: Float,
+  into y: UnsafeMutablePointer<Float>, _ shape: Shape
+) {
+  for i in 0..<shape.h {
+    let row = y + i * shape.w
+    row.update(repeating: bias, count: shape.w)
+    for k in max(0, 1 - i)..<min(3, shape.h + 1 - i) {
+      restormer_depthwise_row(x + (i + k - 1) * shape.w, taps + 3 * k, row, shape.w)
+    }
+  }
+}
+
+extension Graph {
+  /// Depthwise 3x3 convolution with padding 1: `x: [n, c, h, w]`, `weight: [c, 1, 3, 3]`, `bias: [c]`.
+  public func depthwiseConv(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
+    apply(DepthwiseConv(), [x, weight] + (bias.map { [$0] } ?? []))[0]
+  }
+}
