@@ -19,7 +19,7 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
   ],
   targets: [
-    .systemLibrary(name: "COpenCL", path: "Sources/CLBackend/COpenCL", pkgConfig: "OpenCL"),
+    .systemLibrary(name: "COpenCL", path: "Sources/CLBackend/COpenCL"),
     .target(
       name: "CLBackend", dependencies: ["COpenCL"], path: "Sources/CLBackend",
       exclude: ["COpenCL"], swiftSettings: strict),
@@ -41,11 +41,14 @@ let package = Package(
         "Restormer", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/CLI", swiftSettings: strict),
+    .target(
+      name: "TestSupport", dependencies: ["Restormer"], path: "Tests/Support", swiftSettings: strict
+    ),
     .testTarget(name: "CLBackendTests", dependencies: ["CLBackend"], swiftSettings: strict),
     .testTarget(
-      name: "KernelsTests", dependencies: ["Kernels", "Restormer"], swiftSettings: strict),
-    .testTarget(name: "RestormerTests", dependencies: ["Restormer"], swiftSettings: strict),
-    .testTarget(name: "CLITests", dependencies: ["Restormer"], swiftSettings: strict),
+      name: "KernelsTests", dependencies: ["TestSupport"], swiftSettings: strict),
+    .testTarget(name: "RestormerTests", dependencies: ["TestSupport"], swiftSettings: strict),
+    .testTarget(name: "CLITests", dependencies: ["TestSupport"], swiftSettings: strict),
   ],
   cLanguageStandard: .c2x
 )

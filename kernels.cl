@@ -94,6 +94,56 @@ inline float sum_of_partials(__global const float *partial, int count, __local f
   return group_sum(sum, shared);
 }
 
+#ifndef VECTOR_WIDTH
+#define VECTOR_WIDTH 16  // floats that a register-blocked kernel loads at once: 16 on CPUs, 4 on GPUs
+#endif
+
+#if VECTOR_WIDTH == 16
+typedef float16 vector;
+#define LOAD(p) vload16(0, p)
+#define STORE(v, p) vstore16(v, 0, p)
+#elif VECTOR_WIDTH == 8
+typedef float8 vector;
+#define LOAD(p) vload8(0, p)
+#define STORE(v, p) vstore8(v, 0, p)
+#else
+typedef float4 vector;
+#define LOAD(p) vload4(0, p)
+#define STORE(v, p) vstore4(v, 0, p)
+#endif
+
+// Stores the first `count` lanes of v at p.
+inline void store_vector(vector v, int count, __global float *p) {
+  if (count >= VECTOR_WIDTH) {
+    STORE(v, p);
+    return;
+  }
+  float lanes[VECTOR_WIDTH];
+  STORE(v, lanes);
+  for (int i = 0; i < count; ++i) p[i] = lanes[i];
+}
+
+// The sum of all lanes, pairwise.
+inline float sum_lanes(vector v) {
+#if VECTOR_WIDTH == 16
+  const float8 a = v.lo + v.hi;
+  const float4 b = a.lo + a.hi;
+#elif VECTOR_WIDTH == 8
+  const float4 b = v.lo + v.hi;
+#else
+  const float4 b = v;
+#endif
+  return (b.x + b.y) + (b.z + b.w);
+}
+
+#ifndef BLOCK_ROWS
+#define BLOCK_ROWS 6  // output rows in the register block of a matrix product
+#endif
+#ifndef BLOCK_VECTORS
+#define BLOCK_VECTORS 1  // vectors of columns in that block; 2 where there are 32 wide registers
+#endif
+#define BLOCK_COLUMNS (BLOCK_VECTORS * VECTOR_WIDTH)
+
 // ---- Add ----
 // y = a + b, all [n, c, h, w]. One work-item: 16 pixels of one channel.
 
@@ -625,4 +675,310 @@ __kernel void axpby(TENSOR_IN_SHARED(x), TENSOR_IN_SHARED(y), TENSOR_OUT_SHARED(
     const vec sum = alpha * load_vec(PLANE(x, 0, 0) + i) + beta * load_vec(PLANE(y, 0, 0) + i);
     store_vec(sum, end - i, PLANE(y_new, 0, 0) + i);
   }
+}
+
+// ---- Conv1x1 ----
+// y[n, o, p] = sum_i W[o, i] x[n, i, p] (+ b[o]) (+ r[n, o, p]): a matrix product over pixels p.
+//
+// One work-item: BLOCK_COLUMNS pixels of all images' channel planes, `rows` output channels, BLOCK_ROWS at a time in
+// registers; the columns of x stay in the nearest cache from one block of rows to the next. W(o, i) lies at
+// w[o * w_row + i * w_column], so that the same kernel multiplies with the transpose.
+
+__kernel void conv1x1(
+    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(b), TENSOR_IN(r), TENSOR_OUT(y), int pixels, int in_channels,
+    int out_channels, int w_row, int w_column, int rows, int has_bias, int has_residual) {
+  const int first = BLOCK_COLUMNS * (int)get_global_id(0);
+  if (first >= pixels) return;
+  const int row_begin = rows * (int)get_global_id(1);
+  const int row_end = min(row_begin + rows, out_channels);
+  const int n = (int)get_global_id(2);
+  __global const float *weights = PLANE(w, 0, 0);
+  for (int row = row_begin; row < row_end; row += BLOCK_ROWS) {
+    vector sum[BLOCK_ROWS][BLOCK_VECTORS];
+    __global const float *line[BLOCK_ROWS];
+#pragma unroll
+    for (int i = 0; i < BLOCK_ROWS; ++i) {
+      // Rows beyond the end repeat the last one and are not stored.
+      const int o = min(row + i, out_channels - 1);
+      line[i] = weights + (ulong)o * w_row;
+      const float start = has_bias ? PLANE(b, 0, 0)[o] : 0.0f;
+#pragma unroll
+      for (int v = 0; v < BLOCK_VECTORS; ++v) sum[i][v] = (vector)(start);
+    }
+    __global const float *column = PLANE(x, n, 0) + first;
+    for (int k = 0; k < in_channels; ++k) {
+      vector value[BLOCK_VECTORS];
+#pragma unroll
+      for (int v = 0; v < BLOCK_VECTORS; ++v) value[v] = LOAD(column + v * VECTOR_WIDTH);
+#pragma unroll
+      for (int i = 0; i < BLOCK_ROWS; ++i) {
+        const float weight = line[i][(ulong)k * w_column];
+#pragma unroll
+        for (int v = 0; v < BLOCK_VECTORS; ++v) sum[i][v] = fma(value[v], (vector)(weight), sum[i][v]);
+      }
+      column += x_plane;
+    }
+#pragma unroll
+    for (int i = 0; i < BLOCK_ROWS; ++i) {
+      if (row + i >= row_end) break;
+#pragma unroll
+      for (int v = 0; v < BLOCK_VECTORS; ++v) {
+        const int p = first + v * VECTOR_WIDTH;
+        if (p >= pixels) break;
+        vector value = sum[i][v];
+        if (has_residual) value += LOAD(PLANE(r, n, row + i) + p);
+        store_vector(value, pixels - p, PLANE(y, n, row + i) + p);
+      }
+    }
+  }
+}
+
+// Partial sums of gW[o, i] = sum_{n, p} gy[n, o, p] x[n, i, p]: one work-item per slice of pixels (dimension 0) and
+// strip of `rows` output channels (dimension 1). Within a slice, short runs of pixels are taken so that all channels of a
+// run stay in cache; products are collected in vectors of pixels, their lanes summed at the end of a run.
+
+#ifndef OUTER_ROWS
+#define OUTER_ROWS 4  // rows and columns in the register block of products over pixels
+#endif
+
+__kernel void conv1x1_backward_weight(
+    TENSOR_IN(x), TENSOR_IN(g), __global float *restrict partial, ulong partial_offset, int pixels,
+    int in_channels, int out_channels, int images, int slice, int run, int rows) {
+  const int s = (int)get_global_id(0);
+  const int row_begin = rows * (int)get_global_id(1);
+  const int row_end = min(row_begin + rows, out_channels);
+  const int slices = (pixels + slice - 1) / slice;
+  if (s >= slices || row_begin >= out_channels) return;
+  __global float *out = partial + partial_offset + (ulong)s * out_channels * in_channels;
+  for (int o = row_begin; o < row_end; ++o)
+    for (int i = 0; i < in_channels; ++i) out[(ulong)o * in_channels + i] = 0.0f;
+  const int slice_end = min((s + 1) * slice, pixels);
+  for (int n = 0; n < images; ++n) {
+    for (int begin = s * slice; begin < slice_end; begin += run) {
+      const int end = min(begin + run, slice_end);
+      const int whole = begin + (end - begin) / VECTOR_WIDTH * VECTOR_WIDTH;
+      for (int o = row_begin; o < row_end; o += OUTER_ROWS) {
+        for (int i = 0; i < in_channels; i += OUTER_ROWS) {
+          vector sum[OUTER_ROWS][OUTER_ROWS];
+          __global const float *gy[OUTER_ROWS], *in[OUTER_ROWS];
+#pragma unroll
+          for (int a = 0; a < OUTER_ROWS; ++a) {
+            gy[a] = PLANE(g, n, min(o + a, out_channels - 1));
+            in[a] = PLANE(x, n, min(i + a, in_channels - 1));
+#pragma unroll
+            for (int c = 0; c < OUTER_ROWS; ++c) sum[a][c] = (vector)(0.0f);
+          }
+          for (int p = begin; p < whole; p += VECTOR_WIDTH) {
+            vector left[OUTER_ROWS], right[OUTER_ROWS];
+#pragma unroll
+            for (int a = 0; a < OUTER_ROWS; ++a) {
+              left[a] = LOAD(gy[a] + p);
+              right[a] = LOAD(in[a] + p);
+            }
+#pragma unroll
+            for (int a = 0; a < OUTER_ROWS; ++a)
+#pragma unroll
+              for (int c = 0; c < OUTER_ROWS; ++c) sum[a][c] = fma(left[a], right[c], sum[a][c]);
+          }
+#pragma unroll
+          for (int a = 0; a < OUTER_ROWS; ++a) {
+            if (o + a >= row_end) break;
+#pragma unroll
+            for (int c = 0; c < OUTER_ROWS; ++c) {
+              if (i + c >= in_channels) break;
+              float total = sum_lanes(sum[a][c]);
+              for (int p = whole; p < end; ++p) total = fma(gy[a][p], in[c][p], total);
+              out[(ulong)(o + a) * in_channels + i + c] += total;
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+// gW = the sum of the partial sums, in order. One work-item per element.
+__kernel void conv1x1_backward_weight_sum(
+    __global const float *restrict partial, ulong partial_offset, TENSOR_OUT(gw), int count, int slices) {
+  const int index = (int)get_global_id(0);
+  if (index >= count) return;
+  float total = 0.0f;
+  for (int s = 0; s < slices; ++s) total += partial[partial_offset + (ulong)s * count + index];
+  PLANE(gw, 0, 0)[index] = total;
+}
+
+// ---- ChannelSum ----
+// s[c] = sum_{n, p} x[n, c, p]. One work-item: one channel, in blocks of 4096 pixels, a vector of lanes each.
+
+__kernel void channel_sum(TENSOR_IN(x), TENSOR_OUT(s), int pixels, int channels, int images) {
+  const int c = (int)get_global_id(0);
+  if (c >= channels) return;
+  float total = 0.0f;
+  for (int n = 0; n < images; ++n) {
+    __global const float *plane = PLANE(x, n, c);
+    for (int begin = 0; begin < pixels; begin += 4096) {
+      const int end = min(begin + 4096, pixels);
+      vector lanes = (vector)(0.0f);
+      int p = begin;
+      for (; p + VECTOR_WIDTH <= end; p += VECTOR_WIDTH) lanes += LOAD(plane + p);
+      float block = sum_lanes(lanes);
+      for (; p < end; ++p) block += plane[p];
+      total += block;
+    }
+  }
+  PLANE(s, 0, c)[0] = total;
+}
+
+// ---- Conv3x3 ----
+// y[n, o, v, u] = sum_{i, j, k} W[o, i, j, k] x[n, i, v + j - 1, u + k - 1] (+ b[o]), zero outside of x.
+//
+// One work-item: VECTOR_WIDTH pixels of BLOCK_VECTORS rows, `rows` output channels, BLOCK_ROWS at a time in
+// registers. The neighbours to the left and right are loads shifted by one element, the image's edges masked.
+
+// x at columns u - 1 .. u + VECTOR_WIDTH - 2, zero left of the row. The row's first element has no left
+// neighbour to load: the element before a plane may lie outside of the buffer.
+inline vector load_left(__global const float *line, int u) {
+  if (u > 0) return LOAD(line + u - 1);
+  float lanes[VECTOR_WIDTH + 1];
+  lanes[0] = 0.0f;
+  for (int i = 0; i < VECTOR_WIDTH; ++i) lanes[i + 1] = line[i];
+  vector v;
+  float *p = (float *)&v;
+  for (int i = 0; i < VECTOR_WIDTH; ++i) p[i] = lanes[i];
+  return v;
+}
+
+// x at columns u + 1 .. u + VECTOR_WIDTH, zero right of the row.
+inline vector load_right(__global const float *line, int u, int width) {
+  vector v = LOAD(line + u + 1);
+  if (u + VECTOR_WIDTH >= width) ((float *)&v)[width - 1 - u] = 0.0f;
+  return v;
+}
+
+__kernel void conv3x3(
+    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(b), TENSOR_OUT(y), int height, int width, int in_channels,
+    int out_channels, int rows, int has_bias) {
+  const int columns = (width + VECTOR_WIDTH - 1) / VECTOR_WIDTH;
+  const int u = (int)get_global_id(0) % columns * VECTOR_WIDTH;
+  const int first = (int)get_global_id(0) / columns * BLOCK_VECTORS;
+  if (first >= height) return;
+  const int row_begin = rows * (int)get_global_id(1);
+  const int row_end = min(row_begin + rows, out_channels);
+  const int n = (int)get_global_id(2);
+  for (int row = row_begin; row < row_end; row += BLOCK_ROWS) {
+    vector sum[BLOCK_ROWS][BLOCK_VECTORS];
+    __global const float *taps[BLOCK_ROWS];
+#pragma unroll
+    for (int i = 0; i < BLOCK_ROWS; ++i) {
+      // Rows beyond the end repeat the last one and are not stored.
+      const int o = min(row + i, out_channels - 1);
+      taps[i] = PLANE(w, 0, 0) + (ulong)o * in_channels * 9;
+      const float start = has_bias ? PLANE(b, 0, 0)[o] : 0.0f;
+#pragma unroll
+      for (int v = 0; v < BLOCK_VECTORS; ++v) sum[i][v] = (vector)(start);
+    }
+    for (int c = 0; c < in_channels; ++c) {
+#pragma unroll
+      for (int dy = -1; dy <= BLOCK_VECTORS; ++dy) {
+        const int line_index = first + dy;
+        if (line_index < 0 || line_index >= height) continue;
+        __global const float *line = PLANE(x, n, c) + line_index * width;
+        const vector left = load_left(line, u), centre = LOAD(line + u),
+                     right = load_right(line, u, width);
+#pragma unroll
+        for (int v = 0; v < BLOCK_VECTORS; ++v) {
+          const int j = dy + 1 - v;
+          if (j < 0 || j > 2) continue;
+#pragma unroll
+          for (int i = 0; i < BLOCK_ROWS; ++i) {
+            __global const float *tap = taps[i] + c * 9 + j * 3;
+            sum[i][v] = fma(left, (vector)(tap[0]), sum[i][v]);
+            sum[i][v] = fma(centre, (vector)(tap[1]), sum[i][v]);
+            sum[i][v] = fma(right, (vector)(tap[2]), sum[i][v]);
+          }
+        }
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < BLOCK_ROWS; ++i) {
+      if (row + i >= row_end) break;
+#pragma unroll
+      for (int v = 0; v < BLOCK_VECTORS; ++v) {
+        if (first + v >= height) break;
+        store_vector(sum[i][v], width - u, PLANE(y, n, row + i) + (first + v) * width + u);
+      }
+    }
+  }
+}
+
+// The weight of the input gradient: V[i, o, j, k] = W[o, i, 2 - j, 2 - k]. One work-item per element.
+__kernel void conv3x3_turn_weight(
+    TENSOR_IN(w), __global float *restrict turned, ulong turned_offset, int out_channels, int in_channels) {
+  const int index = (int)get_global_id(0);
+  if (index >= 9 * in_channels * out_channels) return;
+  const int tap = index % 9, i = index / 9 % in_channels, o = index / 9 / in_channels;
+  turned[turned_offset + (ulong)(i * out_channels + o) * 9 + 8 - tap] = PLANE(w, 0, 0)[index];
+}
+
+// Partial sums of gW[o, i, j, k] = sum gy[n, o, v, u] x[n, i, v + j - 1, u + k - 1]. One work-item: one input channel
+// (dimension 0), four output channels (1), a band of rows of all images (2).
+__kernel void conv3x3_backward_weight(
+    TENSOR_IN(x), TENSOR_IN(g), __global float *restrict partial, ulong partial_offset, int height,
+    int width, int in_channels, int out_channels, int images, int band_rows) {
+  const int c = (int)get_global_id(0), block = 4 * (int)get_global_id(1);
+  const int band = (int)get_global_id(2);
+  if (c >= in_channels || block >= out_channels) return;
+  const int begin = band * band_rows, end = min(begin + band_rows, height);
+  float total[4][9];
+  for (int a = 0; a < 4; ++a)
+    for (int t = 0; t < 9; ++t) total[a][t] = 0.0f;
+  for (int n = 0; n < images; ++n) {
+    for (int j = 0; j < 3; ++j) {
+      vector sum[4][3];
+#pragma unroll
+      for (int a = 0; a < 4; ++a)
+#pragma unroll
+        for (int k = 0; k < 3; ++k) sum[a][k] = (vector)(0.0f);
+      for (int row = begin; row < end; ++row) {
+        const int line_index = row + j - 1;
+        if (line_index < 0 || line_index >= height) continue;
+        __global const float *line = PLANE(x, n, c) + line_index * width;
+        for (int u = 0; u < width; u += VECTOR_WIDTH) {
+          vector in[3];
+          in[0] = load_left(line, u);
+          in[1] = LOAD(line + u);
+          in[2] = load_right(line, u, width);
+          // What lies behind the row's end must not be summed: it may even be NaN.
+          if (u + VECTOR_WIDTH > width)
+            for (int k = 0; k < 3; ++k)
+              for (int l = width - u; l < VECTOR_WIDTH; ++l) ((float *)&in[k])[l] = 0.0f;
+#pragma unroll
+          for (int a = 0; a < 4; ++a) {
+            vector gy = LOAD(PLANE(g, n, min(block + a, out_channels - 1)) + row * width + u);
+            if (u + VECTOR_WIDTH > width)
+              for (int l = width - u; l < VECTOR_WIDTH; ++l) ((float *)&gy)[l] = 0.0f;
+#pragma unroll
+            for (int k = 0; k < 3; ++k) sum[a][k] = fma(gy, in[k], sum[a][k]);
+          }
+        }
+      }
+#pragma unroll
+      for (int a = 0; a < 4; ++a)
+#pragma unroll
+        for (int k = 0; k < 3; ++k) total[a][3 * j + k] += sum_lanes(sum[a][k]);
+    }
+  }
+  __global float *out = partial + partial_offset + (ulong)band * out_channels * in_channels * 9;
+  for (int a = 0; a < 4 && block + a < out_channels; ++a)
+    for (int t = 0; t < 9; ++t) out[((ulong)(block + a) * in_channels + c) * 9 + t] = total[a][t];
+}
+
+// gW = the sum of the bands' sums, in order. One work-item per element.
+__kernel void conv3x3_backward_weight_sum(
+    __global const float *restrict partial, ulong partial_offset, TENSOR_OUT(gw), int count, int bands) {
+  const int index = (int)get_global_id(0);
+  if (index >= count) return;
+  float total = 0.0f;
+  for (int s = 0; s < bands; ++s) total += partial[partial_offset + (ulong)s * count + index];
+  PLANE(gw, 0, 0)[index] = total;
 }

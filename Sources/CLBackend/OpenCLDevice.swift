@@ -36,6 +36,8 @@ public final class OpenCLDevice: @unchecked Sendable {
   public let computeUnits: Int
   /// Work-items of the largest work-group.
   public let maxWorkGroupSize: Int
+  /// Floats that one of its vector instructions works on.
+  public let nativeFloatWidth: Int
   /// Whether the device shares the host's memory.
   public let hasUnifiedMemory: Bool
   let id: cl_device_id
@@ -53,6 +55,7 @@ public final class OpenCLDevice: @unchecked Sendable {
     localMemory = query.number(CL_DEVICE_LOCAL_MEM_SIZE, as: cl_ulong.self)
     computeUnits = query.number(CL_DEVICE_MAX_COMPUTE_UNITS, as: cl_uint.self)
     maxWorkGroupSize = query.number(CL_DEVICE_MAX_WORK_GROUP_SIZE, as: Int.self)
+    nativeFloatWidth = query.number(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, as: cl_uint.self)
     hasUnifiedMemory = query.number(CL_DEVICE_HOST_UNIFIED_MEMORY, as: cl_bool.self) != 0
     let type = query.number(CL_DEVICE_TYPE, as: cl_device_type.self)
     if type & Int(CL_DEVICE_TYPE_GPU) != 0 {

@@ -12,10 +12,22 @@ public struct KernelConfiguration: Hashable, Sendable {
   /// Work-items per group in the pixel dimension of elementwise and register-blocked kernels.
   public var groupSize: Int
 
+  /// Floats that a work-item loads at once in register-blocked kernels.
+  public var vectorWidth: Int
+  /// Output rows and vectors of the register block of matrix products.
+  public var blockRows: Int
+  /// Vectors of columns in the register block of matrix products.
+  public var blockVectors: Int
+
   /// The shipped defaults for a kind of device.
-  public init(for kind: OpenCLDevice.Kind) {
+  /// - Parameter nativeWidth: floats of one vector instruction, as the device says.
+  public init(for kind: OpenCLDevice.Kind, nativeWidth: Int = 8) {
     isCPUFamily = kind == .cpu
     groupSize = isCPUFamily ? 4 : 64
+    vectorWidth = isCPUFamily ? 16 : 4
+    blockRows = isCPUFamily ? 6 : 8
+    // 32 registers of 16 floats hold twice the block that 16 registers of 8 do.
+    blockVectors = isCPUFamily && nativeWidth >= 16 ? 2 : 1
     defines = [:]
   }
 
@@ -24,6 +36,9 @@ public struct KernelConfiguration: Hashable, Sendable {
     var all = defines
     all["GROUP_SIZE"] = groupSize
     if isCPUFamily { all["CPU_DEVICE"] = 1 }
+    all["VECTOR_WIDTH"] = vectorWidth
+    all["BLOCK_ROWS"] = blockRows
+    all["BLOCK_VECTORS"] = blockVectors
     return all.sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" }.joined(separator: " ")
   }
 }

@@ -10,6 +10,8 @@ public enum OpCatalog {
     L1Loss.self, MSELoss.self, CharbonnierLoss.self, PixelLossBackward.self,
     SumOfSquares.self, Fill.self,
     AdamWStep.self, SGDStep.self, Accumulate.self, EMAUpdate.self,
+    Conv1x1.self, Conv1x1BackwardWeight.self, ChannelSum.self,
+    Conv3x3.self, Conv3x3BackwardWeight.self,
   ]
 
   /// Every case of every operator.

@@ -24,7 +24,9 @@ public final class OpenCLBackend: Backend {
     _ device: OpenCLDevice, configuration: KernelConfiguration? = nil, profiling: Bool = false
   ) throws {
     context = try OpenCLContext(device, profiling: profiling)
-    self.configuration = configuration ?? KernelConfiguration(for: device.kind)
+    self.configuration =
+      configuration
+      ?? KernelConfiguration(for: device.kind, nativeWidth: device.nativeFloatWidth)
     // A device that shares the machine's memory reports all of it, used or not.
     let total =
       device.kind == .cpu ? min(device.globalMemory, HostMemory.available) : device.globalMemory

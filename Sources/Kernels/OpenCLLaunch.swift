@@ -4,6 +4,8 @@ import CLBackend
 public enum KernelArgument {
   /// Buffer, offset of the first element, plane stride, batch stride: the `TENSOR` macro of `kernels.cl`.
   case tensor(DeviceTensor)
+  /// Buffer and offset of the first element: plain memory without planes.
+  case region(DeviceTensor)
   /// A 32-bit integer.
   case int(Int)
   /// A number.
@@ -16,6 +18,7 @@ public enum KernelArgument {
         .buffer(view.storage), .ulong(UInt64(view.offset)), .ulong(UInt64(view.planeStride)),
         .ulong(UInt64(view.batchStride)),
       ]
+    case .region(let view): [.buffer(view.storage), .ulong(UInt64(view.offset))]
     case .int(let value): [.int(Int32(value))]
     case .float(let value): [.float(value)]
     }

@@ -1,4 +1,5 @@
 import Kernels
+import TestSupport
 import XCTest
 
 /// Every case of every operator: the two backends agree, and neither writes where it may not.

@@ -2,6 +2,7 @@
 #define RESTORMER_MICRO_KERNELS_H
 
 #include "Depthwise.h"
+#include "GEMM.h"
 #include "Optimizer.h"
 #include "Pointwise.h"
 

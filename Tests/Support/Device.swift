@@ -4,13 +4,13 @@ import Kernels
 import XCTest
 
 /// The process's one OpenCL device: drivers lose track when every test opens its own.
-enum Device {
+public enum Device {
   /// The backend with the device's own kernel shapes.
   /// - Throws: `XCTSkip` where there is no OpenCL device, the driver's error where it cannot be opened.
-  static func shared() throws -> OpenCLBackend { try unwrap(backend) }
+  public static func shared() throws -> OpenCLBackend { try unwrap(backend) }
 
   /// The same device with the kernel shapes of a GPU.
-  static func gpuShaped() throws -> OpenCLBackend { try unwrap(gpuBackend) }
+  public static func gpuShaped() throws -> OpenCLBackend { try unwrap(gpuBackend) }
 
   nonisolated(unsafe) private static let backend = Result { try open(nil) }
   nonisolated(unsafe) private static let gpuBackend = Result {

@@ -1,0 +1,66 @@
+import CLBackend
+
+/// Sum over images and pixels: `s[c] = sum_{n, p} x[n, c, p]`, the bias gradient of every convolution.
+///
+/// Input `[n, c, h, w]`, output `[c]`.
+public struct ChannelSum: CatalogOp, TerminalOp {
+  public static let name = "ChannelSum"
+
+  /// The operator; it has no attributes.
+  public init() {}
+
+  public static var cases: [OpCase] {
+    [Shape(2, 3, 13, 17), Shape(1, 4, 1, 1), Shape(3, 2, 60, 70)].map {
+      OpCase(ChannelSum(), [$0], [.unit])
+    }
+  }
+
+  public func outputShapes(_ inputs: [Shape]) -> [Shape] { [.vector(inputs[0].c)] }
+
+  public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
+    let (x, y) = (inputs[0], outputs[0])
+    parallelFor(x.shape.c) { c in
+      var total: Float = 0
+      for n in 0..<x.shape.n { total += blockedSum(x.plane(n, c), x.shape.plane) }
+      y.base[c] = total
+    }
+  }
+
+  public func launches(
+    _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
+    on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    let shape = inputs[0].shape
+    return [
+      try backend.launch(
+        Self.name, "channel_sum",
+        [
+          .tensor(inputs[0]), .tensor(outputs[0]), .int(shape.plane), .int(shape.c), .int(shape.n),
+        ],
+        global: [shape.c], local: [1], bytes: 4 * Double(shape.count))
+    ]
+  }
+}
+
+/// The sum of `count` numbers in blocks of 4096, sixteen lanes each: the error stays near one rounding.
+func blockedSum(_ values: UnsafeMutablePointer<Float>, _ count: Int) -> Float {
+  var total: Float = 0
+  var begin = 0
+  while begin < count {
+    let end = min(begin + 4096, count)
+    var lanes = SIMD16<Float>.zero
+    var index = begin
+    while index + 16 <= end {
+      lanes += UnsafeRawPointer(values + index).loadUnaligned(as: SIMD16<Float>.self)
+      index += 16
+    }
+    var block = lanes.sum()
+    while index < end {
+      block += values[index]
+      index += 1
+    }
+    total += block
+    begin = end
+  }
+  return total
+}

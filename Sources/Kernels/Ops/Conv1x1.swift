@@ -1,0 +1,147 @@
+import CLBackend
+import CMicroKernels
+
+/// 1x1 convolution: `y[n, o, p] = sum_i W[o, i] x[n, i, p] (+ b[o]) (+ r[n, o, p])` at every pixel `p`.
+///
+/// Inputs: `x` `[n, ci, h, w]`, `W` `[co, ci, 1, 1]`, then `b` `[co]` and the residual `r`
+/// `[n, co, h, w]` if the operator has them. Its gradient with respect to `x` is the product with the
+/// transpose: the same operator, `isTransposed`.
+public struct Conv1x1: CatalogOp {
+  public static let name = "Conv1x1"
+  private let hasBias: Bool
+  private let hasResidual: Bool
+  private let isTransposed: Bool
+
+  /// The operator.
+  /// - Parameters:
+  ///   - bias: an input with a number per output channel follows the weight.
+  ///   - residual: a last input is added to the result.
+  ///   - transposed: multiply with the transpose of the weight.
+  public init(bias: Bool = false, residual: Bool = false, transposed: Bool = false) {
+    (hasBias, hasResidual, isTransposed) = (bias, residual, transposed)
+  }
+
+  public static var cases: [OpCase] {
+    let plain = [(2, 5, 7, 13, 17), (1, 3, 4, 1, 1), (2, 48, 127, 9, 16), (1, 20, 6, 40, 33)].map {
+      OpCase(Conv1x1(), [Shape($0.0, $0.1, $0.3, $0.4), Shape($0.2, $0.1, 1, 1)])
+    }
+    let x = Shape(2, 10, 11, 14)
+    let wide = Shape(2, 13, 11, 14)
+    let weight = Shape(13, 10, 1, 1)
+    return plain + [
+      OpCase(Conv1x1(bias: true), [x, weight, .vector(13)]),
+      OpCase(Conv1x1(residual: true), [x, weight, wide]),
+      OpCase(Conv1x1(bias: true, residual: true), [x, weight, .vector(13), wide]),
+      OpCase(Conv1x1(transposed: true), [wide, weight]),
+    ]
+  }
+
+  public func outputShapes(_ inputs: [Shape]) -> [Shape] {
+    precondition(
+      inputs.count == 2 + (hasBias ? 1 : 0) + (hasResidual ? 1 : 0), "Conv1x1: inputs \(inputs)")
+    let (x, w) = (inputs[0], inputs[1])
+    let (outputs, expected) = isTransposed ? (w.c, w.n) : (w.n, w.c)
+    precondition(x.c == expected && w.plane == 1, "Conv1x1: weight \(w) on \(x)")
+    let y = x.channels(outputs)
+    if hasBias { precondition(inputs[2] == .vector(outputs), "Conv1x1: bias \(inputs[2])") }
+    if hasResidual { precondition(inputs.last == y, "Conv1x1: residual \(inputs) for \(y)") }
+    return [y]
+  }
+
+  public func multiplyAdds(_ inputs: [Shape]) -> Int {
+    inputs[0].n * inputs[0].plane * inputs[1].n * inputs[1].c
+  }
+
+  public func gradients(of node: Node, _ outputGradients: [Tensor?]) -> [Tensor?] {
+    guard let gy = outputGradients[0] else { return node.inputs.map { _ in nil } }
+    precondition(!isTransposed, "Conv1x1: second derivatives are not defined")
+    let graph = gy.graph
+    let (x, w) = (node.inputs[0], node.inputs[1])
+    var result: [Tensor?] = [
+      graph.apply(Conv1x1(transposed: true), [gy, w])[0],
+      graph.apply(Conv1x1BackwardWeight(), [x, gy])[0],
+    ]
+    if hasBias { result.append(graph.apply(ChannelSum(), [gy])[0]) }
+    if hasResidual { result.append(gy) }
+    return result
+  }
+
+  public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
+    let (x, w, y) = (inputs[0], inputs[1], outputs[0])
+    let pixels = x.shape.plane
+    let grain = pixelGrain(pixels, images: x.shape.n)
+    let strips = (pixels + grain - 1) / grain
+    let bias = hasBias ? inputs[2].base : nil
+    let residual = hasResidual ? inputs.last : nil
+    let (rowStep, columnStep) = weightSteps(w.shape)
+    parallelFor(strips * x.shape.n) { index in
+      let (n, first) = (index / strips, index % strips * grain)
+      restormer_gemm(
+        x.plane(n, 0) + first, x.planeStride, w.base, rowStep, columnStep, bias,
+        residual.map { UnsafePointer($0.plane(n, 0) + first) }, residual?.planeStride ?? 0,
+        y.plane(n, 0) + first, y.planeStride, Int32(min(grain, pixels - first)),
+        Int32(x.shape.c), Int32(y.shape.c))
+    }
+  }
+
+  public func launches(
+    _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
+    on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    let (x, w, y) = (inputs[0], inputs[1], outputs[0])
+    let configuration = backend.configuration
+    let columns = configuration.blockVectors * configuration.vectorWidth
+    let groups = (x.shape.plane + columns - 1) / columns
+    let rows = rowsPerItem(y.shape.c, items: groups * x.shape.n, configuration)
+    let (rowStep, columnStep) = weightSteps(w.shape)
+    let products = Double(x.shape.n * x.shape.plane) * Double(w.shape.count)
+    return [
+      try backend.launch(
+        Self.name, "conv1x1",
+        [
+          .tensor(x), .tensor(w), .tensor(hasBias ? inputs[2] : w),
+          .tensor(hasResidual ? inputs[inputs.count - 1] : x), .tensor(y), .int(x.shape.plane),
+          .int(x.shape.c), .int(y.shape.c), .int(rowStep), .int(columnStep), .int(rows),
+          .int(hasBias ? 1 : 0), .int(hasResidual ? 1 : 0),
+        ],
+        global: [groups, (y.shape.c + rows - 1) / rows, x.shape.n],
+        local: [configuration.isCPUFamily ? 1 : configuration.groupSize, 1, 1],
+        flops: 2 * products, bytes: 4 * Double(x.shape.count + y.shape.count))
+    ]
+  }
+
+  private func weightSteps(_ w: Shape) -> (row: Int, column: Int) {
+    isTransposed ? (1, w.c) : (w.c, 1)
+  }
+}
+
+/// Output channels of one work-item: all of them where there are enough pixels to go round, else a share.
+func rowsPerItem(_ channels: Int, items: Int, _ configuration: KernelConfiguration) -> Int {
+  let block = configuration.blockRows
+  guard configuration.isCPUFamily else { return block }
+  var rows = roundUp(channels, block)
+  var count = items
+  while count < 64, rows > block {
+    rows = roundUp(rows / 2, block)
+    count *= 2
+  }
+  return rows
+}
+
+/// Pixels that one task of a CPU operator handles: enough tasks for the cores, long enough rows.
+func pixelGrain(_ pixels: Int, images: Int) -> Int {
+  let tasks = max(1, 4 * CPUBackend.coreCount / images)
+  return max(64, min(1024, roundUp((pixels + tasks - 1) / tasks, 32)))
+}
+
+extension Graph {
+  /// 1x1 convolution of `x` `[n, ci, h, w]` with `weight` `[co, ci, 1, 1]`, plus `bias` `[co]` and
+  /// `residual` `[n, co, h, w]` if given.
+  public func conv1x1(
+    _ x: Tensor, weight: Tensor, bias: Tensor? = nil, residual: Tensor? = nil
+  ) -> Tensor {
+    apply(
+      Conv1x1(bias: bias != nil, residual: residual != nil),
+      [x, weight] + [bias, residual].compactMap { $0 })[0]
+  }
+}

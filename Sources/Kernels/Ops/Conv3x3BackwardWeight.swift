@@ -1,0 +1,85 @@
+import CLBackend
+import CMicroKernels
+
+/// Weight gradient of a 3x3 convolution: `gW[o, i, j, k] = sum_{n, v, u} gy[n, o, v, u] x[n, i, v + j - 1, u + k - 1]`.
+///
+/// Inputs: `x` `[n, ci, h, w]`, `gy` `[n, co, h, w]`; output `[co, ci, 3, 3]`.
+public struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
+  public static let name = "Conv3x3BackwardWeight"
+  public static let section = "Conv3x3"
+
+  /// The operator; it has no attributes.
+  public init() {}
+
+  public static var cases: [OpCase] {
+    [
+      (2, 3, 7, 13, 17), (1, 3, 4, 1, 1), (1, 2, 3, 1, 9), (1, 2, 3, 9, 1), (1, 5, 6, 16, 16),
+      (2, 4, 5, 40, 35),
+    ].map {
+      OpCase(
+        Conv3x3BackwardWeight(), [Shape($0.0, $0.1, $0.3, $0.4), Shape($0.0, $0.2, $0.3, $0.4)],
+        tolerance: 2e-5)
+    }
+  }
+
+  public func outputShapes(_ inputs: [Shape]) -> [Shape] {
+    let (x, gy) = (inputs[0], inputs[1])
+    precondition(x.channels(1) == gy.channels(1), "Conv3x3BackwardWeight: \(inputs) differ")
+    return [Shape(gy.c, x.c, 3, 3)]
+  }
+
+  public func cpuScratch(_ inputs: [Shape]) -> [Int] {
+    let (x, gy) = (inputs[0], inputs[1])
+    return [
+      patchTasks(x) * 9 * x.c * patchStride(x.w), patchTasks(x) * 9 * x.c * gy.c,
+    ]
+  }
+
+  public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
+    [bands(inputs[0]) * 9 * inputs[0].c * inputs[1].c]
+  }
+
+  public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
+    let (x, gy, gw) = (inputs[0], inputs[1], outputs[0])
+    let (depth, count) = (9 * x.shape.c, gw.shape.count)
+    let tasks = patchTasks(x.shape)
+    let partial = scratch[1].base
+    partial.update(repeating: 0, count: tasks * count)
+    let panelExtent = depth * patchStride(x.shape.w)
+    forEachPatchRow(x, panels: scratch[0]) { n, row, panel, stride in
+      let task = (panel - scratch[0].base) / panelExtent
+      restormer_outer(
+        gy.plane(n, 0) + row * x.shape.w, gy.planeStride, panel, stride, partial + task * count,
+        depth, Int32(x.shape.w), Int32(depth), Int32(gy.shape.c))
+    }
+    sumSlices(partial, slices: tasks, count: count, into: gw.base)
+  }
+
+  public func launches(
+    _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
+    on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    let (x, gy, gw) = (inputs[0], inputs[1], outputs[0])
+    let bands = bands(x.shape)
+    let blocks = (gy.shape.c + 3) / 4
+    return [
+      try backend.launch(
+        Self.section, "conv3x3_backward_weight",
+        [
+          .tensor(x), .tensor(gy), .region(scratch[0]), .int(x.shape.h), .int(x.shape.w),
+          .int(x.shape.c), .int(gy.shape.c), .int(x.shape.n), .int(rowsPerBand(x.shape)),
+        ],
+        global: [x.shape.c, blocks, bands], local: [1, 1, 1],
+        flops: 2 * Double(x.shape.n * x.shape.plane) * Double(gw.shape.count),
+        bytes: 4 * Double(x.shape.count + gy.shape.count)),
+      try backend.launch(
+        Self.section, "conv3x3_backward_weight_sum",
+        [.region(scratch[0]), .tensor(gw), .int(gw.shape.count), .int(bands)],
+        global: [gw.shape.count], local: [64]),
+    ]
+  }
+
+  private func rowsPerBand(_ x: Shape) -> Int { max(4, (x.h + 15) / 16) }
+
+  private func bands(_ x: Shape) -> Int { (x.h + rowsPerBand(x) - 1) / rowsPerBand(x) }
+}

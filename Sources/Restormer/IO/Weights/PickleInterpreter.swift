@@ -1,0 +1,250 @@
+import Foundation
+
+/// Evaluates a pickle over a closed set of values: containers, numbers, texts, storages and tensors.
+///
+/// No name is ever looked up and nothing is ever called: a name outside `PickleGlobal` is refused, and a "call" of one
+/// inside it only builds the value it stands for. Work and memory are bounded by the length of the pickle.
+struct PickleInterpreter {
+  private var reader: ByteReader
+  private var stack: [PickleValue] = []
+  private var memo: [Int: PickleValue] = [:]
+  private let heap: PickleHeap
+  private let stackLimit: Int
+
+  /// Where the interpreter stands: after `run`, behind the pickle.
+  var position: Int { reader.position }
+
+  /// Evaluates `data[range]`; containers live as long as `heap`.
+  init(_ data: Data, range: Range<Int>, heap: PickleHeap) {
+    reader = ByteReader(data, range: range)
+    self.heap = heap
+    stackLimit = 1000 + range.count / 4
+  }
+
+  /// - Throws: `PickleFault` naming what the pickle asks for that it may not have, or how it is damaged.
+  mutating func run() throws -> PickleValue {
+    while true {
+      let code = try reader.byte()
+      if code == UInt8(ascii: ".") { return try pop() }
+      try execute(code)
+      guard stack.count <= stackLimit, memo.count <= stackLimit else {
+        throw PickleFault("keeps more values than weights need: refused")
+      }
+    }
+  }
+
+  private mutating func execute(_ code: UInt8) throws {
+    if try pushScalar(code) || pushText(code) || buildContainer(code) || useMemo(code) { return }
+    switch code {
+    case 0x80: _ = try reader.byte()
+    case 0x95: _ = try reader.unsigned(bytes: 8)
+    case UInt8(ascii: "("): stack.append(.mark)
+    case UInt8(ascii: "0"): _ = try pop()
+    case UInt8(ascii: "1"): _ = try popToMark()
+    case UInt8(ascii: "2"): stack.append(try top())
+    case UInt8(ascii: "c"):
+      let module = try reader.line()
+      try pushGlobal(module: module, name: try reader.line())
+    case 0x93:
+      guard case .string(let name) = try pop(), case .string(let module) = try pop() else {
+        throw PickleFault("asks for a name that is no text")
+      }
+      try pushGlobal(module: module, name: name)
+    case UInt8(ascii: "R"): try reduce()
+    case UInt8(ascii: "b"): try build()
+    case UInt8(ascii: "Q"): try pushPersistent()
+    default:
+      throw PickleFault(
+        "uses pickle operation 0x\(String(code, radix: 16)) at byte \(reader.position - 1), "
+          + "which no weights need: refused")
+    }
+  }
+
+  private mutating func pushScalar(_ code: UInt8) throws -> Bool {
+    switch code {
+    case UInt8(ascii: "N"): stack.append(.none)
+    case 0x88: stack.append(.bool(true))
+    case 0x89: stack.append(.bool(false))
+    case UInt8(ascii: "K"): stack.append(.int(Int(try reader.unsigned(bytes: 1))))
+    case UInt8(ascii: "M"): stack.append(.int(Int(try reader.unsigned(bytes: 2))))
+    case UInt8(ascii: "J"):
+      stack.append(.int(Int(Int32(truncatingIfNeeded: try reader.unsigned(bytes: 4)))))
+    case 0x8A: stack.append(try longInteger())
+    case UInt8(ascii: "G"):
+      stack.append(.float(Double(bitPattern: try reader.unsigned(bytes: 8).byteSwapped)))
+    default: return false
+    }
+    return true
+  }
+
+  /// A two's-complement integer of up to 255 bytes; what exceeds 64 bits is kept as a number without value.
+  private mutating func longInteger() throws -> PickleValue {
+    let bytes = [UInt8](try reader.bytes(Int(try reader.byte())))
+    guard bytes.count <= 8 else { return .none }
+    var value: UInt64 = bytes.last.map { $0 >= 0x80 } == true ? .max : 0
+    for byte in bytes.reversed() { value = value << 8 | UInt64(byte) }
+    return .int(Int(truncatingIfNeeded: value))
+  }
+
+  private mutating func pushText(_ code: UInt8) throws -> Bool {
+    switch code {
+    case UInt8(ascii: "X"): stack.append(.string(try reader.text(try reader.length(bytes: 4))))
+    case 0x8C: stack.append(.string(try reader.text(try reader.length(bytes: 1))))
+    case 0x8D: stack.append(.string(try reader.text(try reader.length(bytes: 8))))
+    case UInt8(ascii: "U"): stack.append(.string(try reader.text(try reader.length(bytes: 1))))
+    case UInt8(ascii: "T"): stack.append(.string(try reader.text(try reader.length(bytes: 4))))
+    case UInt8(ascii: "C"): stack.append(.bytes(try reader.bytes(try reader.length(bytes: 1))))
+    case UInt8(ascii: "B"): stack.append(.bytes(try reader.bytes(try reader.length(bytes: 4))))
+    default: return false
+    }
+    return true
+  }
+
+  private mutating func buildContainer(_ code: UInt8) throws -> Bool {
+    switch code {
+    case UInt8(ascii: "}"): stack.append(.container(try heap.make(.dictionary)))
+    case UInt8(ascii: "]"): stack.append(.container(try heap.make(.list)))
+    case UInt8(ascii: ")"): stack.append(.tuple(try heap.make(.tuple)))
+    case UInt8(ascii: "t"): stack.append(.tuple(try heap.make(.tuple, items: try popToMark())))
+    case 0x85, 0x86, 0x87:
+      stack.append(.tuple(try heap.make(.tuple, items: try pop(Int(code) - 0x84))))
+    case UInt8(ascii: "a"): try append([try pop()])
+    case UInt8(ascii: "e"): try append(try popToMark())
+    case UInt8(ascii: "s"): try insert(try pop(2))
+    case UInt8(ascii: "u"): try insert(try popToMark())
+    default: return false
+    }
+    return true
+  }
+
+  private mutating func useMemo(_ code: UInt8) throws -> Bool {
+    switch code {
+    case UInt8(ascii: "q"): memo[Int(try reader.byte())] = try top()
+    case UInt8(ascii: "r"): memo[Int(try reader.unsigned(bytes: 4))] = try top()
+    case 0x94: memo[memo.count] = try top()
+    case UInt8(ascii: "h"): stack.append(try recall(Int(try reader.byte())))
+    case UInt8(ascii: "j"): stack.append(try recall(Int(try reader.unsigned(bytes: 4))))
+    default: return false
+    }
+    return true
+  }
+
+  private func recall(_ index: Int) throws -> PickleValue {
+    guard let value = memo[index] else {
+      throw PickleFault("recalls value \(index), which it never kept")
+    }
+    return value
+  }
+
+  private mutating func pushGlobal(module: String, name: String) throws {
+    guard let global = PickleGlobal(module: module, name: name) else {
+      let asked = "\(module).\(name)".prefix(120).filter { !$0.isNewline }
+      throw PickleFault("asks for \(asked), which is neither tensor nor container: refused")
+    }
+    stack.append(.global(global))
+  }
+
+  /// `name(arguments)`: builds the value that the allowed name stands for.
+  private mutating func reduce() throws {
+    guard case .tuple(let tuple) = try pop(), case .global(let global) = try pop() else {
+      throw PickleFault("calls something that is no allowed name: refused")
+    }
+    let arguments = tuple.items
+    switch global {
+    case .orderedDict:
+      let made = try heap.make(.dictionary)
+      if case .container(let source)? = arguments.first { made.pairs = source.pairs }
+      stack.append(.container(made))
+    case .size: stack.append(try arguments.first ?? .tuple(heap.make(.tuple)))
+    case .rebuildParameter:
+      guard case .tensor? = arguments.first else {
+        throw PickleFault("has a parameter without a tensor")
+      }
+      stack.append(arguments[0])
+    case .rebuildTensor: stack.append(.tensor(try tensor(arguments)))
+    case .storage: throw PickleFault("calls a storage class: refused")
+    }
+  }
+
+  private func tensor(_ arguments: [PickleValue]) throws -> PickleTensor {
+    guard arguments.count >= 4, case .storage(let storage) = arguments[0],
+      case .int(let offset) = arguments[1], let shape = integers(arguments[2]),
+      let strides = integers(arguments[3]), shape.count == strides.count, offset >= 0,
+      shape.allSatisfy({ $0 >= 0 }), strides.allSatisfy({ $0 >= 0 })
+    else { throw PickleFault("has a tensor whose storage, shape or strides make no sense") }
+    return PickleTensor(storage: storage, offset: offset, shape: shape, strides: strides)
+  }
+
+  private func integers(_ value: PickleValue) -> [Int]? {
+    guard case .tuple(let tuple) = value else { return nil }
+    let items = tuple.items
+    let numbers = items.compactMap { if case .int(let number) = $0 { number } else { nil } }
+    return numbers.count == items.count ? numbers : nil
+  }
+
+  /// Attributes given to an object (`_metadata` of a state dict) carry nothing that weights need.
+  private mutating func build() throws {
+    _ = try pop()
+    guard case .container = try top() else {
+      throw PickleFault("sets attributes of something that is no container: refused")
+    }
+  }
+
+  /// `('storage', class, key, location, count)`, PyTorch's reference to raw elements.
+  private mutating func pushPersistent() throws {
+    guard case .tuple(let tuple) = try pop() else {
+      throw PickleFault("refers to something that is no storage: refused")
+    }
+    let parts = tuple.items
+    guard parts.count >= 5, case .string("storage") = parts[0],
+      case .global(.storage(let element)) = parts[1], case .string(let key) = parts[2],
+      case .int(let count) = parts[4], count >= 0
+    else { throw PickleFault("refers to something that is no storage: refused") }
+    if parts.count > 5, case .tuple = parts[5] {
+      throw PickleFault("has a storage that is a view of another, a form from before PyTorch 0.4")
+    }
+    stack.append(.storage(PickleStorage(key: key, element: element, count: count)))
+  }
+
+  private mutating func append(_ values: [PickleValue]) throws {
+    guard case .container(let list) = try top(), list.kind == .list else {
+      throw PickleFault("appends to something that is no list")
+    }
+    list.items += values
+  }
+
+  private mutating func insert(_ values: [PickleValue]) throws {
+    guard case .container(let dictionary) = try top(), dictionary.kind == .dictionary,
+      values.count % 2 == 0
+    else { throw PickleFault("sets an item of something that is no dictionary") }
+    for index in stride(from: 0, to: values.count, by: 2) {
+      dictionary.pairs.append((values[index], values[index + 1]))
+    }
+  }
+
+  private func top() throws -> PickleValue {
+    guard let value = stack.last else { throw PickleFault("takes a value from an empty stack") }
+    return value
+  }
+
+  private mutating func pop() throws -> PickleValue {
+    guard let value = stack.popLast() else {
+      throw PickleFault("takes a value from an empty stack")
+    }
+    return value
+  }
+
+  private mutating func pop(_ count: Int) throws -> [PickleValue] {
+    guard stack.count >= count else { throw PickleFault("takes a value from an empty stack") }
+    defer { stack.removeLast(count) }
+    return Array(stack.suffix(count))
+  }
+
+  private mutating func popToMark() throws -> [PickleValue] {
+    guard let index = stack.lastIndex(where: { if case .mark = $0 { true } else { false } }) else {
+      throw PickleFault("closes a group that it never opened")
+    }
+    defer { stack.removeSubrange(index...) }
+    return Array(stack[(index + 1)...])
+  }
+}

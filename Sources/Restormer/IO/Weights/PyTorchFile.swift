@@ -1,0 +1,213 @@
+import Foundation
+
+/// Reads weights that `torch.save` wrote: the zip form and the legacy form.
+struct PyTorchFile {
+  let path: String
+  let data: Data
+
+  /// Whether the bytes begin as a zip archive or a pickle does.
+  static func isPyTorch(_ data: Data) -> Bool {
+    data.starts(with: [0x50, 0x4B, 0x03, 0x04])
+      || (data[0] == 0x80 && (2...5).contains(data[1]) && data[2...7].contains { $0 != 0 })
+  }
+
+  func stateDict(selecting selection: StateDict.Selection) throws -> StateDict {
+    do {
+      let isZip = data.starts(with: [0x50, 0x4B])
+      let content = try isZip ? PyTorchContent(zip: data) : PyTorchContent(legacy: data)
+      let (entry, key) = try content.weights(selecting: selection)
+      let form = isZip ? "PyTorch zip" : "PyTorch legacy"
+      return StateDict(
+        tensors: try content.tensors(of: entry), format: key.map { "\(form) (\($0))" } ?? form)
+    } catch let fault as PickleFault {
+      throw WeightsError(path: path, fault: fault.text)
+    }
+  }
+}
+
+/// The unpickled object of a file and where its storages lie.
+struct PyTorchContent {
+  private let data: Data
+  private let heap: PickleHeap
+  private let root: PickleContainer
+  private let storages: [String: Range<Int>]
+
+  init(zip data: Data) throws {
+    let archive = try ZipArchive(data)
+    guard let pickle = archive.names.first(where: { $0.hasSuffix("/data.pkl") || $0 == "data.pkl" })
+    else { throw PickleFault("the archive has no data.pkl: it was not written by torch.save") }
+    let prefix = pickle.dropLast("data.pkl".count)
+    if archive.names.contains(prefix + "byteorder") {
+      let range = try archive.contents(prefix + "byteorder")
+      guard data[range].elementsEqual("little".utf8) else {
+        throw PickleFault("was written on a big-endian machine, which is not supported")
+      }
+    }
+    let range = try archive.contents(pickle)
+    heap = PickleHeap(bytes: range.count)
+    var interpreter = PickleInterpreter(data, range: range, heap: heap)
+    root = try Self.container(try interpreter.run())
+    var storages: [String: Range<Int>] = [:]
+    for name in archive.names where name.hasPrefix(prefix + "data/") {
+      storages[String(name.dropFirst(prefix.count + 5))] = try archive.contents(name)
+    }
+    (self.data, self.storages) = (data, storages)
+  }
+
+  /// Three small pickles (magic number, protocol, system), the object, the list of storage keys, and then each
+  /// storage: its element count in eight bytes, its elements.
+  init(legacy data: Data) throws {
+    self.data = data
+    let heap = PickleHeap(bytes: data.count)
+    self.heap = heap
+    var position = 0
+    func next() throws -> PickleValue {
+      var interpreter = PickleInterpreter(data, range: position..<data.count, heap: heap)
+      let value = try interpreter.run()
+      position = interpreter.position
+      return value
+    }
+    for _ in 0..<3 { _ = try next() }
+    let object = try next()
+    root = try Self.container(object)
+    guard case .container(let keys) = try next() else {
+      throw PickleFault("has no list of storages")
+    }
+    var sizes: [String: Int] = [:]
+    Self.collectElementSizes(object, into: &sizes, depth: 0)
+    var storages: [String: Range<Int>] = [:]
+    for item in keys.items {
+      guard case .string(let key) = item else {
+        throw PickleFault("has a storage key that is no text")
+      }
+      var reader = ByteReader(data, range: position..<data.count)
+      let count = try reader.unsigned(bytes: 8)
+      guard let size = sizes[key], count <= UInt64(reader.remaining / size) else {
+        throw PickleFault("ends within storage '\(key)': the file is cut off")
+      }
+      let start = reader.position
+      position = start + Int(count) * size
+      storages[key] = start..<position
+    }
+    self.storages = storages
+  }
+
+  private static func container(_ value: PickleValue) throws -> PickleContainer {
+    guard case .container(let container) = value, container.kind == .dictionary else {
+      throw PickleFault("holds no dictionary of tensors")
+    }
+    return container
+  }
+
+  private static func collectElementSizes(
+    _ value: PickleValue, into sizes: inout [String: Int], depth: Int
+  ) {
+    switch value {
+    case .tensor(let tensor): sizes[tensor.storage.key] = tensor.storage.element.size
+    case .container(let container) where depth < 16:
+      for item in container.items { collectElementSizes(item, into: &sizes, depth: depth + 1) }
+      for pair in container.pairs {
+        collectElementSizes(pair.value, into: &sizes, depth: depth + 1)
+      }
+    default: break
+    }
+  }
+
+  /// The dictionary of weights and the key it stands under, if any.
+  func weights(selecting selection: StateDict.Selection) throws -> (PickleContainer, String?) {
+    let preferred = selection == .ema ? ["params_ema", "params"] : ["params", "params_ema"]
+    for key in preferred + ["state_dict", "model", "model_state_dict"] {
+      if case .container(let inner)? = root[key], inner.kind == .dictionary { return (inner, key) }
+    }
+    if root.pairs.contains(where: { if case .tensor = $0.value { true } else { false } }) {
+      return (root, nil)
+    }
+    if root["optimizers"] != nil {
+      throw PickleFault("holds the state of an optimizer and no weights")
+    }
+    throw PickleFault("holds no weights: expected tensors, 'params', 'params_ema' or 'state_dict'")
+  }
+
+  /// The tensors of a dictionary, `module.` removed from their names.
+  func tensors(of dictionary: PickleContainer) throws -> [NamedTensor] {
+    var result: [NamedTensor] = []
+    var bytes = 0
+    for (key, value) in dictionary.pairs {
+      guard case .string(let name) = key else {
+        throw PickleFault("has a tensor without a text name")
+      }
+      guard case .tensor(let tensor) = value else {
+        throw PickleFault("'\(name)' is no tensor")
+      }
+      let plain = name.hasPrefix("module.") ? String(name.dropFirst(7)) : name
+      let made = try materialize(tensor, name: plain)
+      // Views may overlap; together they never need to be larger than a few times the file.
+      bytes += 4 * made.values.count
+      guard bytes <= 16 * max(data.count, 1 << 16) else {
+        throw PickleFault("its tensors take far more memory than the file: refused")
+      }
+      result.append(made)
+    }
+    return result
+  }
+
+  private func materialize(_ tensor: PickleTensor, name: String) throws -> NamedTensor {
+    let storage = tensor.storage
+    guard let type = storage.element.elementType else {
+      throw PickleFault(
+        "'\(name)' holds \(storage.element.rawValue) elements, expected floating point")
+    }
+    guard let range = storages[storage.key] else {
+      throw PickleFault("'\(name)' needs storage '\(storage.key)', which is missing")
+    }
+    let (needed, overflow) = storage.count.multipliedReportingOverflow(by: type.size)
+    guard !overflow, needed <= range.count else {
+      throw PickleFault(
+        "storage '\(storage.key)' has \(range.count) bytes, '\(name)' was saved with "
+          + "\(storage.count) elements of \(type.size)")
+    }
+    let count = try elementCount(tensor, name: name)
+    let all = data.withUnsafeBytes { raw in
+      type.decode(UnsafeRawBufferPointer(rebasing: raw[range]), count: storage.count)
+    }
+    return NamedTensor(
+      name: name, shape: tensor.shape, type: type,
+      values: gather(all, tensor: tensor, count: count))
+  }
+
+  /// The number of elements, after checking that every one lies within the storage.
+  private func elementCount(_ tensor: PickleTensor, name: String) throws -> Int {
+    var count = 1
+    var last = tensor.offset
+    for (extent, step) in zip(tensor.shape, tensor.strides) {
+      let (product, overflowA) = count.multipliedReportingOverflow(by: extent)
+      let (reach, overflowB) = step.multipliedReportingOverflow(by: max(0, extent - 1))
+      let (sum, overflowC) = last.addingReportingOverflow(reach)
+      guard !overflowA, !overflowB, !overflowC else {
+        throw PickleFault("the shape of '\(name)' overflows")
+      }
+      (count, last) = (product, sum)
+    }
+    guard count == 0 || last < tensor.storage.count, count <= 16 * max(data.count, 1 << 16) else {
+      throw PickleFault(
+        "'\(name)' \(tensor.shape) reaches element \(last) of a storage of \(tensor.storage.count)")
+    }
+    return count
+  }
+
+  private func gather(_ storage: [Float], tensor: PickleTensor, count: Int) -> [Float] {
+    var index = [Int](repeating: 0, count: tensor.shape.count)
+    var position = tensor.offset
+    return (0..<count).map { _ in
+      let value = storage[position]
+      for axis in tensor.shape.indices.reversed() {
+        index[axis] += 1
+        position += tensor.strides[axis]
+        if index[axis] < tensor.shape[axis] { break }
+        position -= tensor.strides[axis] * tensor.shape[axis]
+        index[axis] = 0
+      }
+      return value
+    }
+  }
+}

@@ -1,0 +1,148 @@
+import Foundation
+
+/// The central directory of a zip archive with stored (uncompressed) entries, as PyTorch writes them.
+struct ZipArchive {
+  struct Entry {
+    let name: String
+    let range: Range<Int>
+    let checksum: UInt32
+  }
+
+  private let data: Data
+  private var entries: [String: Entry] = [:]
+
+  /// Names in the archive.
+  var names: [String] { Array(entries.keys) }
+
+  /// - Throws: `PickleFault` for a damaged archive or one that is compressed.
+  init(_ data: Data) throws {
+    self.data = data
+    let directory = try Self.directory(of: data)
+    var reader = ByteReader(data, range: directory)
+    while reader.remaining > 0 {
+      let entry = try Self.entry(&reader, in: data)
+      guard entries.updateValue(entry, forKey: entry.name) == nil else {
+        throw PickleFault("the archive holds '\(entry.name)' twice")
+      }
+    }
+  }
+
+  /// The bytes of the entry called `name`, checksum verified.
+  func contents(_ name: String) throws -> Range<Int> {
+    guard let entry = entries[name] else { throw PickleFault("the archive has no '\(name)'") }
+    guard crc32(data, entry.range) == entry.checksum else {
+      throw PickleFault("'\(name)' is damaged: its CRC-32 does not agree")
+    }
+    return entry.range
+  }
+
+  private static func directory(of data: Data) throws -> Range<Int> {
+    let earliest = max(0, data.count - 22 - 65535)
+    var end = data.count - 22
+    while end >= earliest, word(data, end) != 0x0605_4B50 { end -= 1 }
+    guard end >= earliest, end >= 0 else {
+      throw PickleFault("the archive is cut off: its central directory is missing")
+    }
+    var reader = ByteReader(data, range: end + 12..<data.count)
+    var size = try reader.unsigned(bytes: 4)
+    var start = try reader.unsigned(bytes: 4)
+    if start == 0xFFFF_FFFF || size == 0xFFFF_FFFF {
+      (start, size) = try largeDirectory(data, before: end)
+    }
+    guard start <= UInt64(end), size <= UInt64(end) - start else {
+      throw PickleFault("the archive's directory lies outside the file")
+    }
+    return Int(start)..<Int(start + size)
+  }
+
+  /// The zip64 form: a locator right before the end record points to 64-bit numbers.
+  private static func largeDirectory(_ data: Data, before end: Int) throws -> (UInt64, UInt64) {
+    guard end >= 20, word(data, end - 20) == 0x0706_4B50 else {
+      throw PickleFault("the archive's zip64 locator is missing")
+    }
+    var locator = ByteReader(data, range: end - 12..<end)
+    let position = try locator.unsigned(bytes: 8)
+    guard position <= UInt64(max(0, end - 56)), word(data, Int(position)) == 0x0606_4B50 else {
+      throw PickleFault("the archive's zip64 record is missing")
+    }
+    var record = ByteReader(data, range: Int(position) + 40..<Int(position) + 56)
+    let size = try record.unsigned(bytes: 8)
+    return (try record.unsigned(bytes: 8), size)
+  }
+
+  private static func entry(_ reader: inout ByteReader, in data: Data) throws -> Entry {
+    guard try reader.unsigned(bytes: 4) == 0x0201_4B50 else {
+      throw PickleFault("the archive's directory is damaged")
+    }
+    _ = try reader.bytes(6)
+    let method = try reader.unsigned(bytes: 2)
+    _ = try reader.bytes(4)
+    let checksum = UInt32(try reader.unsigned(bytes: 4))
+    var stored = try reader.unsigned(bytes: 4)
+    var size = try reader.unsigned(bytes: 4)
+    let nameLength = Int(try reader.unsigned(bytes: 2))
+    let extraLength = Int(try reader.unsigned(bytes: 2))
+    let commentLength = Int(try reader.unsigned(bytes: 2))
+    _ = try reader.bytes(8)
+    var offset = try reader.unsigned(bytes: 4)
+    let name = try reader.text(nameLength)
+    try readLargeSizes(try reader.bytes(extraLength), &size, &stored, &offset)
+    _ = try reader.bytes(commentLength)
+    guard method == 0, stored == size else {
+      throw PickleFault("'\(name)' is compressed, expected a stored entry as PyTorch writes")
+    }
+    return Entry(name: name, range: try range(name, offset, size, in: data), checksum: checksum)
+  }
+
+  private static func readLargeSizes(
+    _ extra: Data, _ size: inout UInt64, _ stored: inout UInt64, _ offset: inout UInt64
+  ) throws {
+    var reader = ByteReader(Data(extra), range: 0..<extra.count)
+    while reader.remaining >= 4 {
+      let kind = try reader.unsigned(bytes: 2)
+      let length = try reader.length(bytes: 2)
+      var field = ByteReader(Data(try reader.bytes(length)), range: 0..<length)
+      guard kind == 1 else { continue }
+      if size == 0xFFFF_FFFF { size = try field.unsigned(bytes: 8) }
+      if stored == 0xFFFF_FFFF { stored = try field.unsigned(bytes: 8) }
+      if offset == 0xFFFF_FFFF { offset = try field.unsigned(bytes: 8) }
+    }
+  }
+
+  private static func range(
+    _ name: String, _ offset: UInt64, _ size: UInt64, in data: Data
+  ) throws -> Range<Int> {
+    let total = UInt64(data.count)
+    guard offset < total, total - offset >= 30, word(data, Int(offset)) == 0x0403_4B50 else {
+      throw PickleFault("'\(name)' is not where the archive says")
+    }
+    var local = ByteReader(data, range: Int(offset) + 26..<Int(offset) + 30)
+    let start = offset + 30 + (try local.unsigned(bytes: 2)) + (try local.unsigned(bytes: 2))
+    guard start <= total, size <= total - start else {
+      throw PickleFault("'\(name)' reaches beyond the end of the file")
+    }
+    return Int(start)..<Int(start + size)
+  }
+
+  private static func word(_ data: Data, _ position: Int) -> UInt32 {
+    guard position >= 0, position + 4 <= data.count else { return 0 }
+    return (0..<4).reduce(0) { $0 | UInt32(data[position + $1]) << UInt32(8 * $1) }
+  }
+}
+
+/// CRC-32 as zip uses it.
+func crc32(_ data: Data, _ range: Range<Int>) -> UInt32 {
+  data.withUnsafeBytes { bytes in
+    var value: UInt32 = .max
+    for index in range {
+      value = crcTable[Int((value ^ UInt32(bytes[index])) & 0xFF)] ^ (value >> 8)
+    }
+    return ~value
+  }
+}
+
+private let crcTable: [UInt32] = (0..<256).map { index in
+  (0..<8).reduce(UInt32(index)) { value, _ in
+    value & 1 == 1 ? (value >> 1) ^ 0xEDB8_8320 : value >> 1
+  }
+}
