@@ -144,6 +144,109 @@ inline float sum_lanes(vector v) {
 #endif
 #define BLOCK_COLUMNS (BLOCK_VECTORS * VECTOR_WIDTH)
 
+#ifndef OUTER_ROWS
+#define OUTER_ROWS 4  // rows and columns in the register block of products over pixels; 2 with 16 registers
+#endif
+
+// Rows row_begin..row_end of y[o, p] = start[o] + sum_i w[o * w_row + i * w_column] x[i, p] + scale[o] r[o, p] for
+// BLOCK_COLUMNS pixels from `first` on: BLOCK_ROWS rows at a time in registers, while the columns of x stay in the
+// nearest cache. start, r and scale may be null: no start, no addend, scale 1.
+inline void product(
+    __global const float *x, ulong x_plane, __global const float *w, int w_row, int w_column,
+    __global const float *start, __global const float *r, ulong r_plane, __global const float *scale,
+    __global float *y, ulong y_plane, int first, int pixels, int in_channels, int row_begin, int row_end) {
+  for (int row = row_begin; row < row_end; row += BLOCK_ROWS) {
+    vector sum[BLOCK_ROWS][BLOCK_VECTORS];
+    __global const float *line[BLOCK_ROWS];
+#pragma unroll
+    for (int i = 0; i < BLOCK_ROWS; ++i) {
+      // Rows beyond the end repeat the last one and are not stored.
+      const int o = min(row + i, row_end - 1);
+      line[i] = w + (ulong)o * w_row;
+#pragma unroll
+      for (int v = 0; v < BLOCK_VECTORS; ++v) sum[i][v] = (vector)(start ? start[o] : 0.0f);
+    }
+    __global const float *column = x + first;
+    for (int k = 0; k < in_channels; ++k) {
+      vector value[BLOCK_VECTORS];
+#pragma unroll
+      for (int v = 0; v < BLOCK_VECTORS; ++v) value[v] = LOAD(column + v * VECTOR_WIDTH);
+#pragma unroll
+      for (int i = 0; i < BLOCK_ROWS; ++i) {
+        const float weight = line[i][(ulong)k * w_column];
+#pragma unroll
+        for (int v = 0; v < BLOCK_VECTORS; ++v) sum[i][v] = fma(value[v], (vector)(weight), sum[i][v]);
+      }
+      column += x_plane;
+    }
+#pragma unroll
+    for (int i = 0; i < BLOCK_ROWS; ++i) {
+      const int o = row + i;
+      if (o >= row_end) break;
+      const float factor = scale ? scale[o] : 1.0f;
+#pragma unroll
+      for (int v = 0; v < BLOCK_VECTORS; ++v) {
+        const int p = first + v * VECTOR_WIDTH;
+        if (p >= pixels) break;
+        vector value = sum[i][v];
+        if (r) value = fma(LOAD(r + (ulong)o * r_plane + p), (vector)(factor), value);
+        store_vector(value, pixels - p, y + (ulong)o * y_plane + p);
+      }
+    }
+  }
+}
+
+// sum[o * columns + i] += sum_{begin <= p < end} g[o, p] x[i, p] for rows row_begin..row_end: products are
+// collected in vectors of pixels, their lanes summed at the end.
+inline void outer_product(
+    __global const float *g, ulong g_plane, __global const float *x, ulong x_plane, __global float *sum,
+    int begin, int end, int row_begin, int row_end, int columns) {
+  const int whole = begin + (end - begin) / VECTOR_WIDTH * VECTOR_WIDTH;
+  for (int o = row_begin; o < row_end; o += OUTER_ROWS) {
+    for (int i = 0; i < columns; i += OUTER_ROWS) {
+      vector block[OUTER_ROWS][OUTER_ROWS];
+      __global const float *left[OUTER_ROWS], *right[OUTER_ROWS];
+#pragma unroll
+      for (int a = 0; a < OUTER_ROWS; ++a) {
+        left[a] = g + (ulong)min(o + a, row_end - 1) * g_plane;
+        right[a] = x + (ulong)min(i + a, columns - 1) * x_plane;
+#pragma unroll
+        for (int c = 0; c < OUTER_ROWS; ++c) block[a][c] = (vector)(0.0f);
+      }
+      for (int p = begin; p < whole; p += VECTOR_WIDTH) {
+        vector row[OUTER_ROWS], column[OUTER_ROWS];
+#pragma unroll
+        for (int a = 0; a < OUTER_ROWS; ++a) {
+          row[a] = LOAD(left[a] + p);
+          column[a] = LOAD(right[a] + p);
+        }
+#pragma unroll
+        for (int a = 0; a < OUTER_ROWS; ++a)
+#pragma unroll
+          for (int c = 0; c < OUTER_ROWS; ++c) block[a][c] = fma(row[a], column[c], block[a][c]);
+      }
+#pragma unroll
+      for (int a = 0; a < OUTER_ROWS; ++a) {
+        if (o + a >= row_end) break;
+#pragma unroll
+        for (int c = 0; c < OUTER_ROWS; ++c) {
+          if (i + c >= columns) break;
+          float total = sum_lanes(block[a][c]);
+          for (int p = whole; p < end; ++p) total = fma(left[a][p], right[c][p], total);
+          sum[(ulong)(o + a) * columns + i + c] += total;
+        }
+      }
+    }
+  }
+}
+
+// sum of `slices` partial sums, `count` elements apart, in order.
+inline float sum_of_slices(__global const float *partial, int slices, ulong count) {
+  float total = 0.0f;
+  for (int s = 0; s < slices; ++s) total += partial[s * count];
+  return total;
+}
+
 // ---- Add ----
 // y = a + b, all [n, c, h, w]. One work-item: 16 pixels of one channel.
 
@@ -680,9 +783,8 @@ __kernel void axpby(TENSOR_IN_SHARED(x), TENSOR_IN_SHARED(y), TENSOR_OUT_SHARED(
 // ---- Conv1x1 ----
 // y[n, o, p] = sum_i W[o, i] x[n, i, p] (+ b[o]) (+ r[n, o, p]): a matrix product over pixels p.
 //
-// One work-item: BLOCK_COLUMNS pixels of all images' channel planes, `rows` output channels, BLOCK_ROWS at a time in
-// registers; the columns of x stay in the nearest cache from one block of rows to the next. W(o, i) lies at
-// w[o * w_row + i * w_column], so that the same kernel multiplies with the transpose.
+// One work-item: BLOCK_COLUMNS pixels of one image, `rows` output channels. W(o, i) lies at w[o * w_row + i * w_column],
+// so that the same kernel multiplies with the transpose.
 
 __kernel void conv1x1(
     TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(b), TENSOR_IN(r), TENSOR_OUT(y), int pixels, int in_channels,
@@ -690,111 +792,31 @@ __kernel void conv1x1(
   const int first = BLOCK_COLUMNS * (int)get_global_id(0);
   if (first >= pixels) return;
   const int row_begin = rows * (int)get_global_id(1);
-  const int row_end = min(row_begin + rows, out_channels);
   const int n = (int)get_global_id(2);
-  __global const float *weights = PLANE(w, 0, 0);
-  for (int row = row_begin; row < row_end; row += BLOCK_ROWS) {
-    vector sum[BLOCK_ROWS][BLOCK_VECTORS];
-    __global const float *line[BLOCK_ROWS];
-#pragma unroll
-    for (int i = 0; i < BLOCK_ROWS; ++i) {
-      // Rows beyond the end repeat the last one and are not stored.
-      const int o = min(row + i, out_channels - 1);
-      line[i] = weights + (ulong)o * w_row;
-      const float start = has_bias ? PLANE(b, 0, 0)[o] : 0.0f;
-#pragma unroll
-      for (int v = 0; v < BLOCK_VECTORS; ++v) sum[i][v] = (vector)(start);
-    }
-    __global const float *column = PLANE(x, n, 0) + first;
-    for (int k = 0; k < in_channels; ++k) {
-      vector value[BLOCK_VECTORS];
-#pragma unroll
-      for (int v = 0; v < BLOCK_VECTORS; ++v) value[v] = LOAD(column + v * VECTOR_WIDTH);
-#pragma unroll
-      for (int i = 0; i < BLOCK_ROWS; ++i) {
-        const float weight = line[i][(ulong)k * w_column];
-#pragma unroll
-        for (int v = 0; v < BLOCK_VECTORS; ++v) sum[i][v] = fma(value[v], (vector)(weight), sum[i][v]);
-      }
-      column += x_plane;
-    }
-#pragma unroll
-    for (int i = 0; i < BLOCK_ROWS; ++i) {
-      if (row + i >= row_end) break;
-#pragma unroll
-      for (int v = 0; v < BLOCK_VECTORS; ++v) {
-        const int p = first + v * VECTOR_WIDTH;
-        if (p >= pixels) break;
-        vector value = sum[i][v];
-        if (has_residual) value += LOAD(PLANE(r, n, row + i) + p);
-        store_vector(value, pixels - p, PLANE(y, n, row + i) + p);
-      }
-    }
-  }
+  product(
+      PLANE(x, n, 0), x_plane, PLANE(w, 0, 0), w_row, w_column, has_bias ? PLANE(b, 0, 0) : 0,
+      has_residual ? PLANE(r, n, 0) : 0, r_plane, 0, PLANE(y, n, 0), y_plane, first, pixels,
+      in_channels, row_begin, min(row_begin + rows, out_channels));
 }
 
 // Partial sums of gW[o, i] = sum_{n, p} gy[n, o, p] x[n, i, p]: one work-item per slice of pixels (dimension 0) and
-// strip of `rows` output channels (dimension 1). Within a slice, short runs of pixels are taken so that all channels of a
-// run stay in cache; products are collected in vectors of pixels, their lanes summed at the end of a run.
-
-#ifndef OUTER_ROWS
-#define OUTER_ROWS 4  // rows and columns in the register block of products over pixels
-#endif
-
+// strip of `rows` output channels (dimension 1). Within a slice, short runs of pixels are taken so that all
+// channels of a run stay in cache.
 __kernel void conv1x1_backward_weight(
     TENSOR_IN(x), TENSOR_IN(g), __global float *restrict partial, ulong partial_offset, int pixels,
     int in_channels, int out_channels, int images, int slice, int run, int rows) {
   const int s = (int)get_global_id(0);
   const int row_begin = rows * (int)get_global_id(1);
   const int row_end = min(row_begin + rows, out_channels);
-  const int slices = (pixels + slice - 1) / slice;
-  if (s >= slices || row_begin >= out_channels) return;
-  __global float *out = partial + partial_offset + (ulong)s * out_channels * in_channels;
-  for (int o = row_begin; o < row_end; ++o)
-    for (int i = 0; i < in_channels; ++i) out[(ulong)o * in_channels + i] = 0.0f;
+  if (s * slice >= pixels || row_begin >= out_channels) return;
+  __global float *sum = partial + partial_offset + (ulong)s * out_channels * in_channels;
+  for (int index = row_begin * in_channels; index < row_end * in_channels; ++index) sum[index] = 0.0f;
   const int slice_end = min((s + 1) * slice, pixels);
-  for (int n = 0; n < images; ++n) {
-    for (int begin = s * slice; begin < slice_end; begin += run) {
-      const int end = min(begin + run, slice_end);
-      const int whole = begin + (end - begin) / VECTOR_WIDTH * VECTOR_WIDTH;
-      for (int o = row_begin; o < row_end; o += OUTER_ROWS) {
-        for (int i = 0; i < in_channels; i += OUTER_ROWS) {
-          vector sum[OUTER_ROWS][OUTER_ROWS];
-          __global const float *gy[OUTER_ROWS], *in[OUTER_ROWS];
-#pragma unroll
-          for (int a = 0; a < OUTER_ROWS; ++a) {
-            gy[a] = PLANE(g, n, min(o + a, out_channels - 1));
-            in[a] = PLANE(x, n, min(i + a, in_channels - 1));
-#pragma unroll
-            for (int c = 0; c < OUTER_ROWS; ++c) sum[a][c] = (vector)(0.0f);
-          }
-          for (int p = begin; p < whole; p += VECTOR_WIDTH) {
-            vector left[OUTER_ROWS], right[OUTER_ROWS];
-#pragma unroll
-            for (int a = 0; a < OUTER_ROWS; ++a) {
-              left[a] = LOAD(gy[a] + p);
-              right[a] = LOAD(in[a] + p);
-            }
-#pragma unroll
-            for (int a = 0; a < OUTER_ROWS; ++a)
-#pragma unroll
-              for (int c = 0; c < OUTER_ROWS; ++c) sum[a][c] = fma(left[a], right[c], sum[a][c]);
-          }
-#pragma unroll
-          for (int a = 0; a < OUTER_ROWS; ++a) {
-            if (o + a >= row_end) break;
-#pragma unroll
-            for (int c = 0; c < OUTER_ROWS; ++c) {
-              if (i + c >= in_channels) break;
-              float total = sum_lanes(sum[a][c]);
-              for (int p = whole; p < end; ++p) total = fma(gy[a][p], in[c][p], total);
-              out[(ulong)(o + a) * in_channels + i + c] += total;
-            }
-          }
-        }
-      }
-    }
-  }
+  for (int n = 0; n < images; ++n)
+    for (int begin = s * slice; begin < slice_end; begin += run)
+      outer_product(
+          PLANE(g, n, 0), g_plane, PLANE(x, n, 0), x_plane, sum, begin, min(begin + run, slice_end),
+          row_begin, row_end, in_channels);
 }
 
 // gW = the sum of the partial sums, in order. One work-item per element.
@@ -802,9 +824,7 @@ __kernel void conv1x1_backward_weight_sum(
     __global const float *restrict partial, ulong partial_offset, TENSOR_OUT(gw), int count, int slices) {
   const int index = (int)get_global_id(0);
   if (index >= count) return;
-  float total = 0.0f;
-  for (int s = 0; s < slices; ++s) total += partial[partial_offset + (ulong)s * count + index];
-  PLANE(gw, 0, 0)[index] = total;
+  PLANE(gw, 0, 0)[index] = sum_of_slices(partial + partial_offset + index, slices, count);
 }
 
 // ---- ChannelSum ----
@@ -981,4 +1001,298 @@ __kernel void conv3x3_backward_weight_sum(
   float total = 0.0f;
   for (int s = 0; s < bands; ++s) total += partial[partial_offset + (ulong)s * count + index];
   PLANE(gw, 0, 0)[index] = total;
+}
+
+// ---- LayerNorm ----
+// Over the c channels of every pixel: mu = mean x, r = 1 / sqrt(mean (x - mu)^2 + eps);
+// with bias y = (x - mu) r w + b, without y = x r w (scaled by the deviation, but not centred).
+// One work-item: NORM_VECTORS vectors of pixels of one image; channels are passed over three times, from cache.
+
+#ifndef NORM_VECTORS
+#ifdef CPU_DEVICE
+#define NORM_VECTORS 4  // vectors of pixels of one work-item
+#else
+#define NORM_VECTORS 1
+#endif
+#endif
+
+__kernel void layer_norm(
+    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(b), TENSOR_OUT(y), TENSOR_OUT(mean), TENSOR_OUT(rstd),
+    int pixels, int channels, float eps, int has_bias) {
+  const int first = NORM_VECTORS * VECTOR_WIDTH * (int)get_global_id(0), n = (int)get_global_id(1);
+  if (first >= pixels) return;
+  vector mu[NORM_VECTORS], r[NORM_VECTORS];
+#pragma unroll
+  for (int v = 0; v < NORM_VECTORS; ++v) mu[v] = r[v] = (vector)(0.0f);
+  const int vectors = min(NORM_VECTORS, (pixels - first + VECTOR_WIDTH - 1) / VECTOR_WIDTH);
+  const float share = 1.0f / channels;
+  for (int c = 0; c < channels; ++c)
+    for (int v = 0; v < vectors; ++v) mu[v] += LOAD(PLANE(x, n, c) + first + v * VECTOR_WIDTH);
+  for (int v = 0; v < vectors; ++v) mu[v] *= share;
+  for (int c = 0; c < channels; ++c)
+    for (int v = 0; v < vectors; ++v) {
+      const vector d = LOAD(PLANE(x, n, c) + first + v * VECTOR_WIDTH) - mu[v];
+      r[v] = fma(d, d, r[v]);
+    }
+  for (int v = 0; v < vectors; ++v) {
+    const int p = first + v * VECTOR_WIDTH;
+    r[v] = 1.0f / sqrt(r[v] * share + eps);
+    store_vector(mu[v], pixels - p, PLANE(mean, n, 0) + p);
+    store_vector(r[v], pixels - p, PLANE(rstd, n, 0) + p);
+  }
+  for (int c = 0; c < channels; ++c) {
+    const float weight = PLANE(w, 0, 0)[c], bias = has_bias ? PLANE(b, 0, 0)[c] : 0.0f;
+    for (int v = 0; v < vectors; ++v) {
+      const int p = first + v * VECTOR_WIDTH;
+      vector d = LOAD(PLANE(x, n, c) + p);
+      if (has_bias) d -= mu[v];
+      store_vector(d * r[v] * weight + bias, pixels - p, PLANE(y, n, c) + p);
+    }
+  }
+}
+
+// With bias: gx = r (g - mean g - h mean (g h)), g = gy w, h = (x - mu) r.
+// Without:   gx = r g - r^3 (x - mu) mean (g x).
+__kernel void layer_norm_backward_input(
+    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(mean), TENSOR_IN(rstd), TENSOR_IN(g), TENSOR_OUT(gx),
+    int pixels, int channels, int has_bias) {
+  const int first = VECTOR_WIDTH * (int)get_global_id(0), n = (int)get_global_id(1);
+  if (first >= pixels) return;
+  const vector mu = LOAD(PLANE(mean, n, 0) + first), r = LOAD(PLANE(rstd, n, 0) + first);
+  const vector centre = has_bias ? mu : (vector)(0.0f);
+  vector total = (vector)(0.0f), along = (vector)(0.0f);
+  for (int c = 0; c < channels; ++c) {
+    const vector gw = LOAD(PLANE(g, n, c) + first) * PLANE(w, 0, 0)[c];
+    total += gw;
+    along = fma(gw, LOAD(PLANE(x, n, c) + first) - centre, along);
+  }
+  const float share = 1.0f / channels;
+  const vector slope = along * share * r * r * r;
+  const vector level = has_bias ? total * share * r : (vector)(0.0f);
+  for (int c = 0; c < channels; ++c) {
+    const vector gw = LOAD(PLANE(g, n, c) + first) * PLANE(w, 0, 0)[c];
+    const vector d = LOAD(PLANE(x, n, c) + first) - mu;
+    store_vector(gw * r - level - d * slope, pixels - first, PLANE(gx, n, c) + first);
+  }
+}
+
+// Partial sums over a slice of pixels of all images: gw[c] = sum gy (x - mu) r (without bias: gy x r), gb[c] = sum gy.
+// One work-item: one channel (dimension 0), one slice (1). partial: [slice][weight, bias][channel].
+__kernel void layer_norm_backward_weight(
+    TENSOR_IN(x), TENSOR_IN(mean), TENSOR_IN(rstd), TENSOR_IN(g), __global float *restrict partial,
+    ulong partial_offset, int pixels, int channels, int images, int slice, int has_bias) {
+  const int c = (int)get_global_id(0), s = (int)get_global_id(1);
+  if (c >= channels) return;
+  const int begin = s * slice, end = min(begin + slice, pixels);
+  vector weight = (vector)(0.0f), bias = (vector)(0.0f);
+  float weight_rest = 0.0f, bias_rest = 0.0f;
+  for (int n = 0; n < images; ++n) {
+    __global const float *px = PLANE(x, n, c), *pg = PLANE(g, n, c);
+    __global const float *pm = PLANE(mean, n, 0), *pr = PLANE(rstd, n, 0);
+    int p = begin;
+    for (; p + VECTOR_WIDTH <= end; p += VECTOR_WIDTH) {
+      const vector gy = LOAD(pg + p);
+      vector d = LOAD(px + p);
+      if (has_bias) d -= LOAD(pm + p);
+      weight = fma(gy, d * LOAD(pr + p), weight);
+      bias += gy;
+    }
+    for (; p < end; ++p) {
+      weight_rest += pg[p] * (px[p] - (has_bias ? pm[p] : 0.0f)) * pr[p];
+      bias_rest += pg[p];
+    }
+  }
+  __global float *out = partial + partial_offset + (ulong)s * 2 * channels;
+  out[c] = sum_lanes(weight) + weight_rest;
+  out[channels + c] = sum_lanes(bias) + bias_rest;
+}
+
+// The slices added up, in order. One work-item per channel.
+__kernel void layer_norm_backward_weight_sum(
+    __global const float *restrict partial, ulong partial_offset, TENSOR_OUT(gw), TENSOR_OUT(gb),
+    int channels, int slices, int has_bias) {
+  const int c = (int)get_global_id(0);
+  if (c >= channels) return;
+  __global const float *sums = partial + partial_offset + c;
+  PLANE(gw, 0, 0)[c] = sum_of_slices(sums, slices, 2 * (ulong)channels);
+  if (has_bias) PLANE(gb, 0, 0)[c] = sum_of_slices(sums + channels, slices, 2 * (ulong)channels);
+}
+
+// ---- ChannelAttention ----
+// qkv: [n, 3 c, h, w], q, k and v are thirds of its channels, heads are consecutive groups of m = c / heads channels.
+// Per image and head: G_ij = q_i . k_j / (|q_i| |k_j|), sums over pixels, norms at least 1e-12;
+// A = softmax_j (t G), y = A v. Outputs y [n, c, h, w], A and G [n, heads, m, m], norms [n, 2 c, 1, 1].
+
+#define HEAD_PLANE(x, n, part, head) PLANE(x, n, ((part) * heads + (head)) * m)
+
+// Partial sums over a slice of pixels (dimension 0) of q_i . k_j for `rows` rows (1) of image and head (2).
+// partial: [image and head][slice][i][j].
+__kernel void attention_gram(
+    TENSOR_IN(left), TENSOR_IN(right), __global float *restrict partial, ulong partial_offset,
+    int pixels, int m, int heads, int left_part, int right_part, int slice, int run, int rows) {
+  const int s = (int)get_global_id(0), row_begin = rows * (int)get_global_id(1);
+  const int n = (int)get_global_id(2) / heads, head = (int)get_global_id(2) % heads;
+  const int slices = (pixels + slice - 1) / slice, row_end = min(row_begin + rows, m);
+  if (s >= slices || row_begin >= m) return;
+  __global float *sum = partial + partial_offset + ((ulong)get_global_id(2) * slices + s) * m * m;
+  for (int index = row_begin * m; index < row_end * m; ++index) sum[index] = 0.0f;
+  const int slice_end = min((s + 1) * slice, pixels);
+  for (int begin = s * slice; begin < slice_end; begin += run)
+    outer_product(
+        HEAD_PLANE(left, n, left_part, head), left_plane, HEAD_PLANE(right, n, right_part, head),
+        right_plane, sum, begin, min(begin + run, slice_end), row_begin, row_end, m);
+}
+
+// Norm of each row of q and k, at least 1e-12. One work-item per channel (dimension 0) and image (1); a plane is
+// summed in runs of 4096 pixels.
+__kernel void attention_norms(TENSOR_IN(qkv), TENSOR_OUT(norms), int pixels, int channels) {
+  const int c = (int)get_global_id(0), n = (int)get_global_id(1);
+  if (c >= 2 * channels) return;
+  __global const float *row = PLANE(qkv, n, c);
+  float total = 0.0f;
+  for (int begin = 0; begin < pixels; begin += 4096) {
+    const int end = min(begin + 4096, pixels);
+    vector lanes = (vector)(0.0f);
+    int p = begin;
+    for (; p + VECTOR_WIDTH <= end; p += VECTOR_WIDTH) {
+      const vector value = LOAD(row + p);
+      lanes = fma(value, value, lanes);
+    }
+    float run = sum_lanes(lanes);
+    for (; p < end; ++p) run = fma(row[p], row[p], run);
+    total += run;
+  }
+  PLANE(norms, n, c)[0] = fmax(sqrt(total), 1e-12f);
+}
+
+// Cosines and their softmax. One work-item: one row of one head of one image.
+__kernel void attention_softmax(
+    __global const float *restrict partial, ulong partial_offset, TENSOR_IN(norms), TENSOR_IN(t),
+    TENSOR_OUT(a), TENSOR_OUT(cosine), int m, int heads, int slices) {
+  const int i = (int)get_global_id(0), n = (int)get_global_id(1) / heads,
+            head = (int)get_global_id(1) % heads;
+  if (i >= m) return;
+  __global const float *sums = partial + partial_offset + ((ulong)get_global_id(1) * slices * m + i) * m;
+  __global float *row = PLANE(a, n, head) + i * m, *g = PLANE(cosine, n, head) + i * m;
+  const float q = HEAD_PLANE(norms, n, 0, head)[i * norms_plane], scale = PLANE(t, 0, head)[0];
+  float largest = -INFINITY;
+  for (int j = 0; j < m; ++j) {
+    const float k = HEAD_PLANE(norms, n, 1, head)[j * norms_plane];
+    g[j] = sum_of_slices(sums + j, slices, (ulong)m * m) / q / k;
+    largest = fmax(largest, g[j] * scale);
+  }
+  float total = 0.0f;
+  for (int j = 0; j < m; ++j) {
+    row[j] = exp(g[j] * scale - largest);
+    total += row[j];
+  }
+  for (int j = 0; j < m; ++j) row[j] /= total;
+}
+
+// y = A v. One work-item: BLOCK_COLUMNS pixels (dimension 0), `rows` rows of a head (1), one image (2).
+__kernel void attention_apply(
+    TENSOR_IN(a), TENSOR_IN(qkv), TENSOR_OUT(y), int pixels, int m, int heads, int rows) {
+  const int first = BLOCK_COLUMNS * (int)get_global_id(0), strips = (m + rows - 1) / rows;
+  const int head = (int)get_global_id(1) / strips, n = (int)get_global_id(2);
+  const int row_begin = rows * ((int)get_global_id(1) % strips);
+  if (first >= pixels || head >= heads) return;
+  product(
+      HEAD_PLANE(qkv, n, 2, head), qkv_plane, PLANE(a, n, head), m, 1, 0, 0, 0, 0,
+      HEAD_PLANE(y, n, 0, head), y_plane, first, pixels, m, row_begin, min(row_begin + rows, m));
+}
+
+// From dA (partial sums of gy_i . v_j): dS = A (dA - sum_j A dA), the gradient of the temperature's share, and the
+// matrix P_ij = t dS_ij / (|q_i| |k_j|) of the input gradient. One work-item: one row of one head of one image.
+// small: per image and head P [m][m], C = t dS G [m][m], then a row of shares of the temperature's gradient [m].
+__kernel void attention_backward_softmax(
+    __global const float *restrict partial, ulong partial_offset, TENSOR_IN(norms), TENSOR_IN(t),
+    TENSOR_IN(a), TENSOR_IN(cosine), __global float *restrict small, ulong small_offset, int m, int heads,
+    int slices) {
+  const int i = (int)get_global_id(0), n = (int)get_global_id(1) / heads,
+            head = (int)get_global_id(1) % heads;
+  if (i >= m) return;
+  __global const float *sums = partial + partial_offset + ((ulong)get_global_id(1) * slices * m + i) * m;
+  __global const float *row = PLANE(a, n, head) + i * m, *g = PLANE(cosine, n, head) + i * m;
+  __global float *out = small + small_offset + (ulong)get_global_id(1) * (2 * m * m + m);
+  __global float *p = out + i * m, *product_row = out + m * m + i * m;
+  const float q = HEAD_PLANE(norms, n, 0, head)[i * norms_plane], scale = PLANE(t, 0, head)[0];
+  float mean = 0.0f;
+  for (int j = 0; j < m; ++j) {
+    p[j] = sum_of_slices(sums + j, slices, (ulong)m * m);
+    mean = fma(row[j], p[j], mean);
+  }
+  float share = 0.0f;
+  for (int j = 0; j < m; ++j) {
+    const float k = HEAD_PLANE(norms, n, 1, head)[j * norms_plane];
+    const float gradient = row[j] * (p[j] - mean);
+    share = fma(gradient, g[j], share);
+    product_row[j] = scale * gradient * g[j];
+    p[j] = scale * gradient / q / k;
+  }
+  out[2 * m * m + i] = share;
+}
+
+// The factors of the normalisation's part of the gradient: -sum_j C_ij / |q_i|^2 for q_i, -sum_i C_ij / |k_j|^2 for k_j;
+// none where the norm was raised to 1e-12. One work-item: one row of a head (dimension 0), image and head (1).
+// factors: per image and head [q, k][m].
+__kernel void attention_backward_factors(
+    __global const float *restrict small, ulong small_offset, TENSOR_IN(norms),
+    __global float *restrict factors, ulong factors_offset, int m, int heads) {
+  const int i = (int)get_global_id(0), n = (int)get_global_id(1) / heads,
+            head = (int)get_global_id(1) % heads;
+  if (i >= m) return;
+  __global const float *c =
+      small + small_offset + (ulong)get_global_id(1) * (2 * m * m + m) + m * m;
+  __global float *out = factors + factors_offset + (ulong)get_global_id(1) * 2 * m;
+  float along_row = 0.0f, along_column = 0.0f;
+  for (int j = 0; j < m; ++j) {
+    along_row += c[i * m + j];
+    along_column += c[j * m + i];
+  }
+  const float q = HEAD_PLANE(norms, n, 0, head)[i * norms_plane];
+  const float k = HEAD_PLANE(norms, n, 1, head)[i * norms_plane];
+  out[i] = q > 1e-12f ? -along_row / q / q : 0.0f;
+  out[m + i] = k > 1e-12f ? -along_column / k / k : 0.0f;
+}
+
+// dq = P k + f_q q, dk = P^T q + f_k k, dv = A^T gy. One work-item: BLOCK_COLUMNS pixels (dimension 0),
+// `rows` rows of one of the three parts of a head (1), one image (2).
+__kernel void attention_backward_apply(
+    TENSOR_IN(qkv), TENSOR_IN(a), TENSOR_IN(g), __global const float *restrict small, ulong small_offset,
+    __global const float *restrict factors, ulong factors_offset, TENSOR_OUT(gqkv), int pixels, int m,
+    int heads, int rows) {
+  const int first = BLOCK_COLUMNS * (int)get_global_id(0), strips = (m + rows - 1) / rows;
+  const int row_begin = rows * ((int)get_global_id(1) % strips);
+  const int part = (int)get_global_id(1) / strips / heads, head = (int)get_global_id(1) / strips % heads;
+  const int n = (int)get_global_id(2), row_end = min(row_begin + rows, m);
+  if (first >= pixels || part >= 3) return;
+  __global const float *p = small + small_offset + (ulong)(n * heads + head) * (2 * m * m + m);
+  __global const float *f = factors + factors_offset + (ulong)(n * heads + head) * 2 * m;
+  __global const float *q = HEAD_PLANE(qkv, n, 0, head), *k = HEAD_PLANE(qkv, n, 1, head);
+  __global float *out = HEAD_PLANE(gqkv, n, part, head);
+  if (part == 0)
+    product(
+        k, qkv_plane, p, m, 1, 0, q, qkv_plane, f, out, gqkv_plane, first, pixels, m, row_begin, row_end);
+  else if (part == 1)
+    product(
+        q, qkv_plane, p, 1, m, 0, k, qkv_plane, f + m, out, gqkv_plane, first, pixels, m, row_begin,
+        row_end);
+  else
+    product(
+        HEAD_PLANE(g, n, 0, head), g_plane, PLANE(a, n, head), 1, m, 0, 0, 0, 0, out, gqkv_plane, first,
+        pixels, m, row_begin, row_end);
+}
+
+// The temperature's gradient: rows and images added up, in order. One work-item per head.
+__kernel void attention_backward_temperature(
+    __global const float *restrict small, ulong small_offset, TENSOR_OUT(gt), int m, int heads, int images) {
+  const int head = (int)get_global_id(0);
+  if (head >= heads) return;
+  float total = 0.0f;
+  for (int n = 0; n < images; ++n) {
+    __global const float *shares =
+        small + small_offset + (ulong)(n * heads + head) * (2 * m * m + m) + 2 * m * m;
+    for (int i = 0; i < m; ++i) total += shares[i];
+  }
+  PLANE(gt, 0, head)[0] = total;
 }

@@ -12,6 +12,8 @@ public enum OpCatalog {
     AdamWStep.self, SGDStep.self, Accumulate.self, EMAUpdate.self,
     Conv1x1.self, Conv1x1BackwardWeight.self, ChannelSum.self,
     Conv3x3.self, Conv3x3BackwardWeight.self,
+    LayerNorm.self, LayerNormBackwardInput.self, LayerNormBackwardWeight.self,
+    ChannelAttention.self, ChannelAttentionBackward.self,
   ]
 
   /// Every case of every operator.

@@ -1,0 +1,50 @@
+import Foundation
+
+/// What the program says: results on standard output, everything else on standard error.
+enum Console {
+  /// Whether standard error is a terminal that can redraw a line.
+  static let isTerminal = isatty(STDERR_FILENO) == 1
+
+  /// A line of results.
+  static func print(_ line: String) {
+    FileHandle.standardOutput.write(Data((line + "\n").utf8))
+  }
+
+  /// A line about the run.
+  static func note(_ line: String) {
+    FileHandle.standardError.write(Data((line + "\n").utf8))
+  }
+
+  /// A problem that does not stop the run.
+  static func warn(_ line: String) { note("warning: \(line)") }
+}
+
+/// Columns of text, aligned by padding; numbers to the right.
+struct TextTable {
+  private let header: [String]
+  private var rows: [[String]] = []
+
+  init(_ header: [String]) { self.header = header }
+
+  mutating func add(_ row: [String]) { rows.append(row) }
+
+  var lines: [String] {
+    let all = [header] + rows
+    let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+    return all.map { row in
+      zip(row, widths).map { cell, width in
+        let gap = String(repeating: " ", count: width - cell.count)
+        let isNumber = cell.first.map { $0.isNumber || $0 == "-" || $0 == "." } ?? false
+        return isNumber ? gap + cell : cell + gap
+      }.joined(separator: "  ").trimmingSuffix(" ")
+    }
+  }
+}
+
+extension String {
+  func trimmingSuffix(_ character: Character) -> String {
+    var text = self
+    while text.last == character { text.removeLast() }
+    return text
+  }
+}

@@ -1,0 +1,46 @@
+import ArgumentParser
+import CLBackend
+import Kernels
+import Restormer
+
+/// `restormer devices`: what there is to compute on.
+struct DevicesCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "devices",
+    abstract: "Lists every OpenCL device and the CPU backend, and which one 'auto' takes.",
+    discussion: "Example: restormer devices")
+
+  @OptionGroup var options: DeviceOptions
+
+  func run() throws {
+    let list = DeviceList()
+    for error in list.errors { Console.warn(error) }
+    let chosen = try list.candidates(for: options.request).first
+    var table = TextTable([
+      "", "#", "name", "type", "vendor", "driver", "memory", "max alloc", "units",
+    ])
+    for (index, device) in list.devices.enumerated() {
+      let mark = device.isSame(as: chosen) ? "*" : ""
+      table.add([mark, String(index)] + Self.columns(device))
+    }
+    for line in table.lines { Console.print(line) }
+    Console.print("* is what '\(options.request)' takes")
+  }
+
+  private static func columns(_ device: ComputeDevice) -> [String] {
+    switch device {
+    case .openCL(let device):
+      [
+        device.name, "OpenCL \(device.kind)", device.vendor,
+        "\(device.driverVersion) (\(device.platformName))", gigabytes(device.globalMemory),
+        gigabytes(device.maxAllocation), String(device.computeUnits),
+      ]
+    case .cpu:
+      [
+        "CPU backend", "built in", "restormer", "none needed",
+        gigabytes(CPUBackend().memoryLimits.total), gigabytes(CPUBackend().memoryLimits.allocation),
+        String(CPUBackend.coreCount),
+      ]
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import ArgumentParser
+import Kernels
+import Restormer
+
+/// `restormer info FILE`: what weights hold.
+struct InfoCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "info",
+    abstract: "Prints what a weights file holds, and what the network costs at a given size.",
+    discussion: "Example: restormer info model.safetensors --size 1280x720")
+
+  @Argument(help: "A .safetensors or PyTorch .pth file.")
+  var file: String
+
+  @Option(name: .long, help: "Image size for cost and memory, WIDTHxHEIGHT.")
+  var size = "256x256"
+
+  @Flag(name: .long, help: "List every tensor.")
+  var tensors = false
+
+  func run() throws {
+    let (width, height) = try parseSize(size)
+    let state = try StateDict(contentsOf: file)
+    Console.print("file           \(file)")
+    Console.print("format         \(state.format)")
+    let types = Set(state.tensors.map(\.type.rawValue)).sorted().joined(separator: ", ")
+    Console.print("tensors        \(state.tensors.count) (\(types))")
+    for (key, value) in state.metadata.sorted(by: { $0.key < $1.key }) {
+      Console.print("metadata       \(key) = \(value.prefix(200).filter { !$0.isNewline })")
+    }
+    if tensors {
+      for tensor in state.tensors {
+        Console.print("  \(tensor.name)  \(tensor.shape)  \(tensor.type.rawValue)")
+      }
+    }
+    let weights = try ModelWeights(state, from: file)
+    Console.print("parameters     \(grouped(weights.model.parameterCount))")
+    Console.print("configuration  \(weights.model.configuration.summary)")
+    printCost(weights.model, width: width, height: height)
+  }
+
+  private func printCost(_ model: RestormerModel, width: Int, height: Int) {
+    let cost = model.cost(width: width, height: height)
+    let giga = String(format: "%.1f", Double(cost.multiplyAdds) / 1e9)
+    Console.print(
+      "at \(width)x\(height)\(String(repeating: " ", count: max(1, 11 - size.count)))"
+        + " \(giga) G multiply-adds")
+    Console.print(
+      "memory         \(gigabytes(cost.activationBytes)) of activations and "
+        + "\(gigabytes(cost.parameterBytes)) of parameters to restore it whole")
+  }
+}
+
+/// Reads `WIDTHxHEIGHT`.
+/// - Throws: `ValidationError` naming the text.
+func parseSize(_ text: String) throws -> (width: Int, height: Int) {
+  let parts = text.lowercased().split(separator: "x").map { Int($0) }
+  guard parts.count == 2, let width = parts[0], let height = parts[1],
+    (1...65535).contains(width), (1...65535).contains(height)
+  else {
+    throw ValidationError("size '\(text)': expected WIDTHxHEIGHT, such as 1280x720")
+  }
+  return (width, height)
+}
+
+/// An integer with thousands separated: `26,126,644`.
+func grouped(_ value: Int) -> String {
+  var digits = Array(String(value))
+  var index = digits.count - 3
+  while index > 0 {
+    digits.insert(",", at: index)
+    index -= 3
+  }
+  return String(digits)
+}

@@ -1,0 +1,38 @@
+import Foundation
+
+/// A progress bar with the time left, redrawn in place on a terminal; silent elsewhere.
+struct ProgressLine {
+  private let start = Date()
+  private var lastDrawn = Date.distantPast
+  private var isVisible = false
+
+  /// Draws the bar for `fraction` in 0...1, at most ten times a second.
+  mutating func update(_ fraction: Double, _ label: String) {
+    guard Console.isTerminal, Date().timeIntervalSince(lastDrawn) > 0.1 else { return }
+    lastDrawn = Date()
+    isVisible = true
+    let done = min(1, max(0, fraction))
+    let filled = Int(done * 30)
+    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 30 - filled)
+    let elapsed = Date().timeIntervalSince(start)
+    let left = done > 0.01 ? duration(elapsed * (1 - done) / done) + " left" : ""
+    let line = "\(bar) \(Int(100 * done))% \(left)  \(label)"
+    FileHandle.standardError.write(Data(("\r\u{1B}[K" + line.prefix(110)).utf8))
+  }
+
+  /// Removes the bar so that a line can be printed.
+  mutating func clear() {
+    guard isVisible else { return }
+    isVisible = false
+    lastDrawn = .distantPast
+    FileHandle.standardError.write(Data("\r\u{1B}[K".utf8))
+  }
+}
+
+/// Seconds for people: `0.42 s`, `3.1 s`, `4 min 05 s`, `2 h 10 min`.
+func duration(_ seconds: Double) -> String {
+  if seconds < 1 { return String(format: "%.2f s", seconds) }
+  if seconds < 60 { return String(format: "%.1f s", seconds) }
+  if seconds < 3600 { return String(format: "%d min %02d s", Int(seconds) / 60, Int(seconds) % 60) }
+  return String(format: "%d h %02d min", Int(seconds) / 3600, Int(seconds) % 3600 / 60)
+}

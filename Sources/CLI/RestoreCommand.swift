@@ -1,0 +1,186 @@
+import ArgumentParser
+import Foundation
+import Kernels
+import Restormer
+
+/// `restormer restore`: degraded images in, restored images out.
+struct RestoreCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "restore",
+    abstract: "Restores images or folders of images.",
+    discussion: """
+      Example: restormer restore photos/ page.jpg -o restored/ -m deblur.safetensors
+
+      PNG (8 and 16 bit) and JPEG are read; transparency, colour profile and bit depth are carried over, \
+      EXIF orientation is applied. A file that fails is reported at the end and does not stop the others.
+      """)
+
+  @Argument(help: "Images or folders.")
+  var inputs: [String]
+
+  @Option(
+    name: [.short, .long], help: "Folder for the results, or a file name for a single image.")
+  var output: String
+
+  @Option(name: [.customShort("m"), .customLong("model")], help: "Weights: .safetensors or .pth.")
+  var model: String
+
+  @Option(
+    name: .long,
+    help: "Right views for a dual-pixel model: a file, or a folder with the same file names.")
+  var right: String?
+
+  @OptionGroup var device: DeviceOptions
+
+  @Option(
+    name: [.short, .long],
+    help: "auto: the largest tile that memory holds; 0: whole images; or a multiple of 8.")
+  var tile = "auto"
+
+  @Option(name: .long, help: "Pixels that neighbouring tiles share.")
+  var overlap = 32
+
+  @Option(name: .long, help: "How tiles are merged: smooth, or box as the official demo does.")
+  var blend = TileBlend.smooth
+
+  @Option(
+    name: [.short, .long], help: "png or jpeg; by default that of the output name, else png.")
+  var format: ImageFormat?
+
+  @Flag(name: [.customShort("x"), .long], help: "Average over the 8 flips and rotations.")
+  var tta = false
+
+  @Flag(name: .long, help: "Replace results that exist.")
+  var overwrite = false
+
+  @Flag(name: .long, help: "Print where the device's time went, per kernel.")
+  var profile = false
+
+  @Flag(name: [.short, .long], help: "Say more about device, tiles and memory.")
+  var verbose = false
+
+  func run() throws {
+    let options = try restoreOptions()
+    let jobs = try RestoreBatch(
+      inputs: inputs, output: output, right: right, format: format, overwrite: overwrite
+    ).jobs()
+    let weights = try ModelWeights(contentsOf: model)
+    let opened = try device.open(profiling: profile)
+    Console.note("device: \(opened.name)")
+    let run = RestoreRun(jobs: jobs, weights: weights, options: options, verbose: verbose)
+    let failures = try opened.accept(run)
+    if profile { try printProfile(opened) }
+    guard failures.isEmpty else {
+      Console.note("\(failures.count) of \(jobs.count) images failed:")
+      for failure in failures { Console.note("error: \(failure)") }
+      throw ExitCode.failure
+    }
+  }
+
+  private func restoreOptions() throws -> RestoreOptions {
+    var options = RestoreOptions()
+    switch tile.lowercased() {
+    case "auto": options.tile = .automatic
+    case "0": options.tile = .whole
+    default:
+      guard let side = Int(tile), side >= 16, side % RestormerModel.sizeMultiple == 0 else {
+        throw ValidationError("--tile \(tile): expected auto, 0 or a multiple of 8, at least 16")
+      }
+      options.tile = .pixels(side)
+      guard overlap < side else {
+        throw ValidationError("--overlap \(overlap): expected less than the tile's \(side) pixels")
+      }
+    }
+    guard overlap >= 0 else { throw ValidationError("--overlap \(overlap): expected 0 or more") }
+    options.overlap = overlap
+    options.blend = blend
+    options.ensemble = tta
+    return options
+  }
+}
+
+extension ImageFormat: ExpressibleByArgument {
+  public init?(argument: String) { self.init(pathExtension: argument.lowercased()) }
+}
+
+extension TileBlend: ExpressibleByArgument {}
+
+/// Restores a list of files one after the other; the result is what went wrong, one line a file.
+private struct RestoreRun: BackendVisitor {
+  let jobs: [RestoreJob]
+  let weights: ModelWeights
+  let options: RestoreOptions
+  let verbose: Bool
+
+  func visit<B: Backend>(_ backend: B) throws -> [String] {
+    let restorer = try Restorer(weights, on: backend, options: options)
+    if verbose {
+      Console.note("model: \(weights.model.configuration.summary)")
+      Console.note("parameters: \(grouped(weights.model.parameterCount))")
+    }
+    var bar = ProgressLine()
+    var failures: [String] = []
+    for (index, job) in jobs.enumerated() {
+      let label = "\(index + 1)/\(jobs.count) \((job.input as NSString).lastPathComponent)"
+      bar.update(Double(index) / Double(jobs.count), label)
+      do {
+        let summary = try restore(job, with: restorer) { fraction in
+          bar.update((Double(index) + fraction) / Double(jobs.count), label)
+        }
+        bar.clear()
+        Console.note("\(job.input) -> \(job.output)  \(summary)")
+      } catch {
+        bar.clear()
+        failures.append("\(error)")
+        Console.warn("\(error)")
+      }
+    }
+    return failures
+  }
+
+  private func restore<B: Backend>(
+    _ job: RestoreJob, with restorer: Restorer<B>, progress: (Double) -> Void
+  ) throws -> String {
+    if let fault = job.fault { throw RestoreFailure(description: "\(job.input): \(fault)") }
+    let start = Date()
+    let header = try Image.header(of: job.input)
+    try checkHostMemory(job, width: header.width, height: header.height)
+    let image = try Image(contentsOf: job.input)
+    do {
+      let restored = try restorer.restore(
+        image, right: try job.right.map(Image.init(contentsOf:)), progress: progress)
+      try restored.write(to: job.output, format: job.format)
+    } catch let error as RestoreError {
+      throw RestoreFailure(description: "\(job.input): \(error)")
+    }
+    var summary = "\(image.width)x\(image.height) \(duration(Date().timeIntervalSince(start)))"
+    if verbose { summary += ", " + (try describeTiles(restorer, image)) }
+    return summary
+  }
+
+  private func describeTiles<B: Backend>(_ restorer: Restorer<B>, _ image: Image) throws -> String {
+    let side = try restorer.tileSide(width: image.width, height: image.height)
+    let (width, height) = (min(side ?? .max, image.width), min(side ?? .max, image.height))
+    let memory = gigabytes(restorer.memoryNeed(width: roundUp8(width), height: roundUp8(height)))
+    return (side.map { "tiles of \($0)" } ?? "whole") + ", \(memory) of device memory"
+  }
+
+  private func roundUp8(_ value: Int) -> Int { (value + 7) / 8 * 8 }
+
+  /// Four float copies (input, normalised, sum, result) and the file's own samples must fit.
+  private func checkHostMemory(_ job: RestoreJob, width: Int, height: Int) throws {
+    let channels = max(weights.model.configuration.inputChannels, 3)
+    let need = width * height * (channels * 16 + 8)
+    let available = HostMemory.available
+    guard need <= available / 10 * 9 else {
+      throw RestoreFailure(
+        description: "\(job.input): \(width)x\(height) needs about \(gigabytes(need)) of memory, "
+          + "\(gigabytes(available)) are free")
+    }
+  }
+}
+
+/// One image could not be restored.
+struct RestoreFailure: Error, CustomStringConvertible {
+  let description: String
+}

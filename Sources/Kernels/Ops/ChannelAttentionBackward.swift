@@ -1,0 +1,167 @@
+import CLBackend
+import CMicroKernels
+
+/// Gradients of `ChannelAttention`.
+///
+/// `dA = gy v^T`, `dS = A (dA - sum_j A dA)`, `dt = sum dS G`, and with `P_ij = t dS_ij / (|q_i| |k_j|)`, `C = t dS G`
+/// (elementwise): `dq_i = sum_j P_ij k_j - q_i sum_j C_ij / |q_i|^2`, `dk_j = sum_i P_ij q_i - k_j sum_i C_ij / |k_j|^2`,
+/// `dv = A^T gy`. Where a norm was raised to 1e-12 its own term vanishes.
+///
+/// Inputs: `qkv` `[n, 3 c, h, w]`, `t` `[heads]`, `A`, `G` `[n, heads, m, m]`, norms `[n, 2 c, 1, 1]`, `gy` `[n, c, h, w]`.
+/// Outputs: the gradients of `qkv` and `t`.
+public struct ChannelAttentionBackward: CatalogOp, TerminalOp {
+  public static let name = "ChannelAttentionBackward"
+  public static let section = "ChannelAttention"
+  private let heads: Int
+
+  /// The gradient of attention with `heads` heads.
+  public init(heads: Int) { self.heads = heads }
+
+  public static var cases: [OpCase] {
+    ChannelAttention.testShapes.map { heads, qkv in
+      let (c, m) = (qkv.c / 3, qkv.c / 3 / heads)
+      let matrix = Shape(qkv.n, heads, m, m)
+      return OpCase(
+        ChannelAttentionBackward(heads: heads),
+        [qkv, .vector(heads), matrix, matrix, Shape(qkv.n, 2 * c, 1, 1), qkv.channels(c)],
+        [.symmetric, .positive, .unit, .symmetric, .positive, .symmetric], tolerance: 2e-5)
+    }
+  }
+
+  public func outputShapes(_ inputs: [Shape]) -> [Shape] {
+    precondition(
+      inputs.count == 6 && inputs[5] == inputs[0].channels(inputs[0].c / 3),
+      "ChannelAttentionBackward: inputs \(inputs)")
+    return [inputs[0], inputs[1]]
+  }
+
+  public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
+    let qkv = inputs[0]
+    let m = qkv.c / 3 / heads
+    let matrices = qkv.n * heads
+    return [gramScratch(qkv, heads: heads), matrices * (2 * m * m + m), matrices * 2 * m]
+  }
+
+  public func cpuScratch(_ inputs: [Shape]) -> [Int] {
+    let qkv = inputs[0]
+    let m = qkv.c / 3 / heads
+    return [gramScratch(qkv, heads: heads), qkv.n * heads * m * m, qkv.n * heads * 2 * m]
+  }
+
+  public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
+    let (qkv, gy) = (inputs[0], inputs[5])
+    let m = qkv.shape.c / 3 / heads
+    let p = CPUTensor(
+      scratch[1].storage, offset: scratch[1].offset, shape: Shape(qkv.shape.n, heads, m, m))
+    headProducts(gy, 0, qkv, 2 * heads, heads: heads, m: m, into: p, partial: scratch[0].base)
+    let factors = scratch[2].base
+    let gt = outputs[1].base
+    gt.update(repeating: 0, count: heads)
+    for n in 0..<qkv.shape.n {
+      for head in 0..<heads {
+        gt[head] += small(inputs, n: n, head: head, m: m, p.plane(n, head), factors)
+      }
+    }
+    apply(inputs, m: m, p: p, factors: factors, into: outputs[0])
+  }
+
+  /// Turns `dA` of one head into `P`, fills the factors of q and k, returns the temperature's gradient.
+  private func small(
+    _ inputs: [CPUTensor], n: Int, head: Int, m: Int, _ p: UnsafeMutablePointer<Float>,
+    _ factors: UnsafeMutablePointer<Float>
+  ) -> Float {
+    let (t, norms) = (inputs[1].base[head], inputs[4])
+    let (a, g) = (inputs[2].plane(n, head), inputs[3].plane(n, head))
+    let own = factors + (n * heads + head) * 2 * m
+    own.update(repeating: 0, count: 2 * m)
+    var temperature: Float = 0
+    for i in 0..<m {
+      let q = norms.plane(n, head * m + i)[0]
+      var mean: Float = 0
+      for j in 0..<m { mean += a[i * m + j] * p[i * m + j] }
+      for j in 0..<m {
+        let k = norms.plane(n, (heads + head) * m + j)[0]
+        let gradient = a[i * m + j] * (p[i * m + j] - mean)
+        let along = gradient * g[i * m + j]
+        temperature += along
+        own[i] -= q > 1e-12 ? t * along / q / q : 0
+        own[m + j] -= k > 1e-12 ? t * along / k / k : 0
+        p[i * m + j] = t * gradient / q / k
+      }
+    }
+    return temperature
+  }
+
+  private func apply(
+    _ inputs: [CPUTensor], m: Int, p: CPUTensor, factors: UnsafeMutablePointer<Float>,
+    into out: CPUTensor
+  ) {
+    let (qkv, a, gy) = (inputs[0], inputs[2], inputs[5])
+    forEachPixelBlock(qkv.shape) { n, first, last in
+      let count = Int32(last - first)
+      for head in 0..<heads {
+        let (q, k, v) = (head * m, (heads + head) * m, (2 * heads + head) * m)
+        let own = factors + (n * heads + head) * 2 * m
+        restormer_gemm(
+          qkv.plane(n, k) + first, qkv.planeStride, p.plane(n, head), m, 1, nil, nil, 0,
+          out.plane(n, q) + first, out.planeStride, count, Int32(m), Int32(m))
+        restormer_gemm(
+          qkv.plane(n, q) + first, qkv.planeStride, p.plane(n, head), 1, m, nil, nil, 0,
+          out.plane(n, k) + first, out.planeStride, count, Int32(m), Int32(m))
+        restormer_gemm(
+          gy.plane(n, q) + first, gy.planeStride, a.plane(n, head), 1, m, nil, nil, 0,
+          out.plane(n, v) + first, out.planeStride, count, Int32(m), Int32(m))
+        for i in 0..<m {
+          addScaled(qkv.plane(n, q + i), own[i], to: out.plane(n, q + i), first..<last)
+          addScaled(qkv.plane(n, k + i), own[m + i], to: out.plane(n, k + i), first..<last)
+        }
+      }
+    }
+  }
+
+  private func addScaled(
+    _ x: UnsafeMutablePointer<Float>, _ scale: Float, to y: UnsafeMutablePointer<Float>,
+    _ range: Range<Int>
+  ) {
+    for index in range { y[index] += scale * x[index] }
+  }
+
+  public func launches(
+    _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
+    on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    let (qkv, t, a, g, norms, gy) = (
+      inputs[0], inputs[1], inputs[2], inputs[3], inputs[4], inputs[5]
+    )
+    let shape = qkv.shape
+    let m = shape.c / 3 / heads
+    let (partial, small, factors) = (scratch[0], scratch[1], scratch[2])
+    let pixels = Double(shape.n * shape.c / 3) * Double(shape.plane)
+    return [
+      try backend.headProducts(gy, 0, qkv, 2, heads: heads, m: m, partial: partial),
+      try backend.launch(
+        Self.section, "attention_backward_softmax",
+        [
+          .region(partial), .tensor(norms), .tensor(t), .tensor(a), .tensor(g), .region(small),
+          .int(m), .int(heads), .int(sliceCount(shape.plane)),
+        ],
+        global: [m, shape.n * heads], local: [1, 1]),
+      try backend.launch(
+        Self.section, "attention_backward_factors",
+        [.region(small), .tensor(norms), .region(factors), .int(m), .int(heads)],
+        global: [m, shape.n * heads], local: [1, 1]),
+      try backend.launch(
+        Self.section, "attention_backward_apply",
+        [
+          .tensor(qkv), .tensor(a), .tensor(gy), .region(small), .region(factors),
+          .tensor(outputs[0]), .int(shape.plane), .int(m), .int(heads), .int(backend.headRows(m)),
+        ],
+        global: backend.headGrid(shape, heads: heads, m: m, parts: 3), local: backend.columnGroup,
+        flops: 6 * pixels * Double(m), bytes: 28 * pixels),
+      try backend.launch(
+        Self.section, "attention_backward_temperature",
+        [.region(small), .tensor(outputs[1]), .int(m), .int(heads), .int(shape.n)],
+        global: [heads], local: [1]),
+    ]
+  }
+}

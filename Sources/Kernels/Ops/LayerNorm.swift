@@ -1,0 +1,126 @@
+import CLBackend
+
+/// LayerNorm over the channels of every pixel, as both variants of the official implementation compute it.
+///
+/// With `mu` the mean and `r = 1 / sqrt(variance + 1e-5)` of a pixel's channels: with bias
+/// `y = (x - mu) r w + b`; without `y = x r w`, scaled by the deviation but not centred.
+///
+/// Inputs: `x` `[n, c, h, w]`, `w` `[c]` and, with bias, `b` `[c]`. Outputs: `y` as `x`, then `mu` and `r`
+/// `[n, 1, h, w]` for the backward pass.
+public struct LayerNorm: CatalogOp {
+  public static let name = "LayerNorm"
+  static let epsilon: Float = 1e-5
+  private let hasBias: Bool
+
+  /// The operator, centred and with a bias or neither.
+  public init(bias: Bool) { hasBias = bias }
+
+  static let testShapes = [
+    Shape(2, 5, 13, 17), Shape(1, 3, 1, 1), Shape(1, 2, 1, 9), Shape(2, 24, 16, 16),
+    Shape(1, 48, 9, 15),
+  ]
+
+  public static var cases: [OpCase] {
+    testShapes.flatMap { x in
+      [
+        OpCase(LayerNorm(bias: true), [x, .vector(x.c), .vector(x.c)]),
+        OpCase(LayerNorm(bias: false), [x, .vector(x.c)]),
+      ]
+    }
+  }
+
+  public func outputShapes(_ inputs: [Shape]) -> [Shape] {
+    let x = inputs[0]
+    precondition(
+      inputs.count == (hasBias ? 3 : 2) && inputs.dropFirst().allSatisfy { $0 == .vector(x.c) },
+      "LayerNorm: inputs \(inputs)")
+    return [x, x.channels(1), x.channels(1)]
+  }
+
+  public func gradients(of node: Node, _ outputGradients: [Tensor?]) -> [Tensor?] {
+    guard let gy = outputGradients[0] else { return node.inputs.map { _ in nil } }
+    precondition(
+      outputGradients[1] == nil && outputGradients[2] == nil,
+      "LayerNorm: the statistics are not differentiated")
+    let (x, w, mean, rstd) = (node.inputs[0], node.inputs[1], node.outputs[1], node.outputs[2])
+    let gx = gy.graph.apply(LayerNormBackwardInput(bias: hasBias), [x, w, mean, rstd, gy])[0]
+    let gw = gy.graph.apply(LayerNormBackwardWeight(bias: hasBias), [x, mean, rstd, gy])
+    return [gx] + gw
+  }
+
+  public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
+    let (x, w) = (inputs[0], inputs[1])
+    let (y, mean, rstd) = (outputs[0], outputs[1], outputs[2])
+    let bias = hasBias ? inputs[2].base : nil
+    forEachPixelBlock(x.shape) { n, first, last in
+      var p = first
+      while p < last {
+        let count = last - p
+        let (mu, r) = statistics(x, n: n, at: p)
+        mean.plane(n, 0).store(mu, at: p, count: count)
+        rstd.plane(n, 0).store(r, at: p, count: count)
+        let centre = bias == nil ? Lanes.zero : mu
+        for c in 0..<x.shape.c {
+          let value = (x.plane(n, c).lanes(p) - centre) * r * w.base[c] + (bias?[c] ?? 0)
+          y.plane(n, c).store(value, at: p, count: count)
+        }
+        p += 16
+      }
+    }
+  }
+
+  @inline(__always)
+  private func statistics(_ x: CPUTensor, n: Int, at p: Int) -> (mean: Lanes, rstd: Lanes) {
+    let share = 1 / Float(x.shape.c)
+    var sum = Lanes.zero
+    for c in 0..<x.shape.c { sum += x.plane(n, c).lanes(p) }
+    let mu = sum * share
+    var squares = Lanes.zero
+    for c in 0..<x.shape.c {
+      let d = x.plane(n, c).lanes(p) - mu
+      squares += d * d
+    }
+    return (mu, 1 / (squares * share + Self.epsilon).squareRoot())
+  }
+
+  public func launches(
+    _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
+    on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    let shape = inputs[0].shape
+    let configuration = backend.configuration
+    let vectors = configuration.isCPUFamily ? 4 : 1
+    let columns = vectors * configuration.vectorWidth
+    return [
+      try backend.launch(
+        Self.name, "layer_norm",
+        [
+          .tensor(inputs[0]), .tensor(inputs[1]), .tensor(inputs[hasBias ? 2 : 1]),
+          .tensor(outputs[0]), .tensor(outputs[1]), .tensor(outputs[2]), .int(shape.plane),
+          .int(shape.c), .float(Self.epsilon), .int(hasBias ? 1 : 0),
+        ],
+        global: [(shape.plane + columns - 1) / columns, shape.n],
+        local: [configuration.isCPUFamily ? 1 : configuration.groupSize, 1],
+        defines: ["NORM_VECTORS": vectors], flops: 8 * Double(shape.count),
+        bytes: 8 * Double(shape.count))
+    ]
+  }
+}
+
+/// Calls `body` with every image and a range of its pixels, in parallel.
+func forEachPixelBlock(_ shape: Shape, _ body: (_ n: Int, _ first: Int, _ last: Int) -> Void) {
+  let grain = pixelGrain(shape.plane, images: shape.n)
+  let blocks = (shape.plane + grain - 1) / grain
+  parallelFor(blocks * shape.n) { index in
+    let first = index % blocks * grain
+    body(index / blocks, first, min(first + grain, shape.plane))
+  }
+}
+
+extension Graph {
+  /// LayerNorm over the channels of `x` `[n, c, h, w]`: centred and shifted with a `bias`, only scaled
+  /// without; `weight` and `bias` are `[c]`.
+  public func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor?) -> Tensor {
+    apply(LayerNorm(bias: bias != nil), [x, weight] + [bias].compactMap { $0 })[0]
+  }
+}

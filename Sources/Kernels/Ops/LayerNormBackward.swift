@@ -1,0 +1,157 @@
+import CLBackend
+
+/// Input gradient of `LayerNorm`, with `g = gy w`:
+/// with bias `gx = r (g - mean g - h mean(g h))`, `h = (x - mu) r`; without `gx = r g - r^3 (x - mu) mean(g x)`.
+///
+/// Inputs: `x` `[n, c, h, w]`, `w` `[c]`, `mu` and `r` `[n, 1, h, w]`, `gy` as `x`; output as `x`.
+public struct LayerNormBackwardInput: CatalogOp, TerminalOp {
+  public static let name = "LayerNormBackwardInput"
+  public static let section = "LayerNorm"
+  private let hasBias: Bool
+
+  /// The gradient of the operator with or without bias.
+  public init(bias: Bool) { hasBias = bias }
+
+  public static var cases: [OpCase] {
+    LayerNorm.testShapes.flatMap { x in
+      [true, false].map { bias in
+        OpCase(
+          LayerNormBackwardInput(bias: bias),
+          [x, .vector(x.c), x.channels(1), x.channels(1), x],
+          [.symmetric, .symmetric, .symmetric, .positive])
+      }
+    }
+  }
+
+  public func outputShapes(_ inputs: [Shape]) -> [Shape] {
+    precondition(
+      inputs.count == 5 && inputs[0] == inputs[4], "LayerNormBackwardInput: inputs \(inputs)")
+    return [inputs[0]]
+  }
+
+  public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
+    let (x, w, mean, rstd, gy) = (inputs[0], inputs[1], inputs[2], inputs[3], inputs[4])
+    let share = 1 / Float(x.shape.c)
+    forEachPixelBlock(x.shape) { n, first, last in
+      for p in stride(from: first, to: last, by: 16) {
+        let (mu, r) = (mean.plane(n, 0).lanes(p), rstd.plane(n, 0).lanes(p))
+        let centre = hasBias ? mu : .zero
+        var (total, along) = (Lanes.zero, Lanes.zero)
+        for c in 0..<x.shape.c {
+          let g = gy.plane(n, c).lanes(p) * w.base[c]
+          total += g
+          along += g * (x.plane(n, c).lanes(p) - centre)
+        }
+        let slope = along * share * r * r * r
+        let level = hasBias ? total * share * r : .zero
+        for c in 0..<x.shape.c {
+          let g = gy.plane(n, c).lanes(p) * w.base[c]
+          let value = g * r - level - (x.plane(n, c).lanes(p) - mu) * slope
+          outputs[0].plane(n, c).store(value, at: p, count: last - p)
+        }
+      }
+    }
+  }
+
+  public func launches(
+    _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
+    on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    let shape = inputs[0].shape
+    let configuration = backend.configuration
+    let columns = configuration.vectorWidth
+    return [
+      try backend.launch(
+        Self.section, "layer_norm_backward_input",
+        inputs.map(KernelArgument.tensor) + [
+          .tensor(outputs[0]), .int(shape.plane), .int(shape.c), .int(hasBias ? 1 : 0),
+        ],
+        global: [(shape.plane + columns - 1) / columns, shape.n],
+        local: [configuration.isCPUFamily ? 4 : configuration.groupSize, 1],
+        flops: 10 * Double(shape.count), bytes: 12 * Double(shape.count))
+    ]
+  }
+}
+
+/// Weight and bias gradients of `LayerNorm`: `gw[c] = sum gy (x - mu) r` (without bias `sum gy x r`), `gb[c] = sum gy`,
+/// sums over images and pixels.
+///
+/// Inputs: `x` `[n, c, h, w]`, `mu` and `r` `[n, 1, h, w]`, `gy` as `x`; outputs `[c]` each.
+public struct LayerNormBackwardWeight: CatalogOp, TerminalOp {
+  public static let name = "LayerNormBackwardWeight"
+  public static let section = "LayerNorm"
+  private let hasBias: Bool
+
+  /// The gradients of the operator with or without bias.
+  public init(bias: Bool) { hasBias = bias }
+
+  public static var cases: [OpCase] {
+    LayerNorm.testShapes.flatMap { x in
+      [true, false].map { bias in
+        OpCase(
+          LayerNormBackwardWeight(bias: bias), [x, x.channels(1), x.channels(1), x],
+          [.symmetric, .symmetric, .positive, .symmetric], tolerance: 2e-5)
+      }
+    }
+  }
+
+  public func outputShapes(_ inputs: [Shape]) -> [Shape] {
+    precondition(
+      inputs.count == 4 && inputs[0] == inputs[3], "LayerNormBackwardWeight: inputs \(inputs)")
+    return Array(repeating: .vector(inputs[0].c), count: hasBias ? 2 : 1)
+  }
+
+  public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
+    [sliceCount(inputs[0].plane) * 2 * inputs[0].c]
+  }
+
+  public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
+    let (x, mean, rstd, gy) = (inputs[0], inputs[1], inputs[2], inputs[3])
+    parallelFor(x.shape.c) { c in
+      var (weight, bias) = (Lanes.zero, Lanes.zero)
+      for n in 0..<x.shape.n {
+        let (px, pg) = (x.plane(n, c), gy.plane(n, c))
+        let (pm, pr) = (mean.plane(n, 0), rstd.plane(n, 0))
+        for p in stride(from: 0, to: x.shape.plane, by: 16) {
+          let inside = Self.inside(x.shape.plane - p)
+          let g = pg.lanes(p).replacing(with: 0, where: .!inside)
+          let d = px.lanes(p) - (hasBias ? pm.lanes(p) : .zero)
+          weight += (g * d * pr.lanes(p)).replacing(with: 0, where: .!inside)
+          bias += g
+        }
+      }
+      outputs[0].base[c] = weight.sum()
+      if hasBias { outputs[1].base[c] = bias.sum() }
+    }
+  }
+
+  private static func inside(_ count: Int) -> SIMDMask<SIMD16<Int32>> {
+    SIMD16<Int32>(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+      .< SIMD16<Int32>(repeating: Int32(min(count, 16)))
+  }
+
+  public func launches(
+    _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
+    on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    let shape = inputs[0].shape
+    let slices = sliceCount(shape.plane)
+    return [
+      try backend.launch(
+        Self.section, "layer_norm_backward_weight",
+        inputs.map(KernelArgument.tensor) + [
+          .region(scratch[0]), .int(shape.plane), .int(shape.c), .int(shape.n),
+          .int(sliceLength(shape.plane)), .int(hasBias ? 1 : 0),
+        ],
+        global: [shape.c, slices], local: [1, 1], flops: 4 * Double(shape.count),
+        bytes: 8 * Double(shape.count)),
+      try backend.launch(
+        Self.section, "layer_norm_backward_weight_sum",
+        [
+          .region(scratch[0]), .tensor(outputs[0]), .tensor(outputs[hasBias ? 1 : 0]),
+          .int(shape.c), .int(slices), .int(hasBias ? 1 : 0),
+        ],
+        global: [shape.c], local: [1]),
+    ]
+  }
+}

@@ -1,0 +1,102 @@
+import Foundation
+import Kernels
+
+/// Repeated timings of one thing, in seconds.
+public struct Timing: Sendable {
+  /// Every measured run, ascending.
+  public let seconds: [Double]
+
+  /// Sorts the runs.
+  public init(_ seconds: [Double]) { self.seconds = seconds.sorted() }
+
+  /// The middle run.
+  public var median: Double { seconds[seconds.count / 2] }
+
+  /// Half the distance between the quartiles, relative to the median.
+  public var spread: Double {
+    let quarter = seconds.count / 4
+    return (seconds[seconds.count - 1 - quarter] - seconds[quarter]) / 2 / median
+  }
+
+  /// Runs `body` once to warm up, then until it was measured `repeats` times.
+  public static func measure(repeats: Int, _ body: () throws -> Void) rethrows -> Timing {
+    try body()
+    return Timing(
+      try (0..<max(1, repeats)).map { _ in
+        let start = DispatchTime.now().uptimeNanoseconds
+        try body()
+        return Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
+      })
+  }
+}
+
+/// The time of one operator at one of the model's shapes.
+public struct OperatorTiming: Sendable {
+  /// The operator.
+  public let name: String
+  /// Input shapes.
+  public let shapes: String
+  /// How often the model applies it.
+  public let count: Int
+  /// One application.
+  public let timing: Timing
+  /// Multiply-adds of one application.
+  public let multiplyAdds: Int
+  /// Bytes of inputs and outputs of one application: the least that must move.
+  public let bytes: Int
+}
+
+/// Times every distinct operator application of a recorded graph on its own.
+public struct OperatorBenchmark<B: Backend> {
+  private let backend: B
+  private let repeats: Int
+
+  /// Times on `backend`, each operator `repeats` times.
+  public init(on backend: B, repeats: Int) { (self.backend, self.repeats) = (backend, repeats) }
+
+  /// The distinct applications among `nodes`, in order of first appearance.
+  /// - Throws: the backend's error.
+  public func run(_ nodes: [Node]) throws -> [OperatorTiming] {
+    var order: [String] = []
+    var groups: [String: (node: Node, count: Int)] = [:]
+    for node in nodes {
+      let key = "\(node.op) \(node.inputs.map(\.shape))"
+      if groups[key] == nil { order.append(key) }
+      groups[key] = (node, (groups[key]?.count ?? 0) + 1)
+    }
+    return try order.compactMap { groups[$0] }.map { try time($0.node, count: $0.count) }
+  }
+
+  private func time(_ node: Node, count: Int) throws -> OperatorTiming {
+    let inputs = try node.inputs.enumerated().map { index, tensor in
+      try makeView(tensor.shape, seed: UInt64(index + 1))
+    }
+    let outputs = try node.outputs.map { try makeView($0.shape, seed: nil) }
+    let shapes = node.inputs.map(\.shape)
+    let scratch = try backend.scratch(node.op, shapes).map {
+      try makeView(Shape(1, 1, 1, $0), seed: nil)
+    }
+    let steps = try backend.bind(node.op, inputs, into: outputs, scratch: scratch)
+    let timing = try Timing.measure(repeats: repeats) {
+      try backend.run(steps)
+      try backend.synchronize()
+    }
+    let elements = (shapes + node.outputs.map(\.shape)).reduce(0) { $0 + $1.count }
+    return OperatorTiming(
+      name: node.op.name, shapes: shapes.map(\.description).joined(separator: " "), count: count,
+      timing: timing, multiplyAdds: node.op.multiplyAdds(shapes), bytes: 4 * elements)
+  }
+
+  private func makeView(_ shape: Shape, seed: UInt64?) throws -> TensorView<B.Storage> {
+    let stride = paddedPlaneStride(shape)
+    let view = TensorView(
+      try backend.makeStorage(count: shape.n * shape.c * stride), offset: 0, shape: shape,
+      planeStride: stride)
+    try backend.fill(view, with: 0)
+    if let seed {
+      var generator = SplitMix64(seed: seed)
+      try backend.write((0..<shape.count).map { _ in generator.nextUnit() - 0.5 }, to: view)
+    }
+    return view
+  }
+}

@@ -1,0 +1,51 @@
+/// A planar image in memory: `channels` planes of `height x width`, row-major.
+public struct PlanarImage: Sendable {
+  /// Columns.
+  public var width: Int
+  /// Rows.
+  public var height: Int
+  /// Planes.
+  public var channels: Int
+  /// Values, plane after plane.
+  public var pixels: [Float]
+
+  /// An image over `pixels`, whose count must be `channels * height * width`.
+  public init(width: Int, height: Int, channels: Int, pixels: [Float]) {
+    precondition(pixels.count == width * height * channels, "PlanarImage: \(pixels.count) pixels")
+    (self.width, self.height, self.channels) = (width, height, channels)
+    self.pixels = pixels
+  }
+
+  /// The window at `(x, y)` of `width x height`, which may reach beyond the right and lower edges:
+  /// there the image is mirrored without repeating the edge (PyTorch's `reflect`), as often as needed.
+  func window(x: Int, y: Int, width: Int, height: Int) -> PlanarImage {
+    let columns = (x..<x + width).map { mirrored($0, self.width) }
+    let inside = x + width <= self.width
+    let pixels = [Float](unsafeUninitializedCapacity: width * height * channels) { out, count in
+      self.pixels.withUnsafeBufferPointer { source in
+        var target = 0
+        for channel in 0..<channels {
+          for row in y..<y + height {
+            let line = (channel * self.height + mirrored(row, self.height)) * self.width
+            if inside {
+              for column in 0..<width { out[target + column] = source[line + x + column] }
+            } else {
+              for column in 0..<width { out[target + column] = source[line + columns[column]] }
+            }
+            target += width
+          }
+        }
+      }
+      count = width * height * channels
+    }
+    return PlanarImage(width: width, height: height, channels: channels, pixels: pixels)
+  }
+}
+
+/// The index within `0..<count` that a mirror at both ends shows at `index` (not negative).
+func mirrored(_ index: Int, _ count: Int) -> Int {
+  guard count > 1 else { return 0 }
+  let period = 2 * (count - 1)
+  let phase = index % period
+  return phase < count ? phase : period - phase
+}

@@ -1,0 +1,215 @@
+import Foundation
+import Kernels
+
+/// How images are restored.
+public struct RestoreOptions: Sendable {
+  /// How the image is cut.
+  public var tile = TileSize.automatic
+  /// Pixels that neighbouring tiles share at least; rounded up to a multiple of 8.
+  public var overlap = 32
+  /// How tiles are merged.
+  public var blend = TileBlend.smooth
+  /// Average over the eight flips and rotations.
+  public var ensemble = false
+
+  /// Whole images where they fit, smooth tiles elsewhere.
+  public init() {}
+}
+
+/// Restoring is not possible as asked.
+public struct RestoreError: Error, CustomStringConvertible, Sendable {
+  /// The fault in one line.
+  public let description: String
+
+  init(_ description: String) { self.description = description }
+}
+
+/// Restores images of any size with one set of weights on one backend.
+///
+/// The network is recorded once per tile shape and replayed; a plan is kept until another shape is needed.
+public final class Restorer<B: Backend> {
+  /// The network.
+  public let model: RestormerModel
+  /// Where it runs.
+  public let backend: B
+  /// The options in force.
+  public let options: RestoreOptions
+  private let normalization: ImageNormalization
+  private let parameters: DeviceParameters<B>
+  private var session: Session?
+  private var chosenTiles: [PlanShape: Int] = [:]
+
+  private struct PlanShape: Hashable {
+    let width: Int
+    let height: Int
+  }
+
+  private struct Session {
+    let shape: PlanShape
+    let recording: RestormerModel.Recording
+    let plan: Plan<B>
+  }
+
+  /// Moves `weights` to `backend`.
+  /// - Throws: the backend's error when memory does not suffice; `RestoreError` for a tile that is no positive
+  ///   multiple of 8.
+  public init(_ weights: ModelWeights, on backend: B, options: RestoreOptions = .init()) throws {
+    if case .pixels(let side) = options.tile, side < 16 || side % RestormerModel.sizeMultiple != 0 {
+      throw RestoreError("tile size \(side): expected a multiple of 8, at least 16, 'auto' or 0")
+    }
+    if case .pixels(let side) = options.tile, options.overlap >= side {
+      throw RestoreError("overlap \(options.overlap): expected less than the tile's \(side) pixels")
+    }
+    guard options.overlap >= 0 else {
+      throw RestoreError("overlap \(options.overlap): expected 0 or more")
+    }
+    model = weights.model
+    normalization = weights.normalization
+    self.backend = backend
+    self.options = options
+    parameters = try DeviceParameters(weights.model, values: weights.values, on: backend)
+  }
+
+  /// Restores one image of the model's input channels, values in [0, 1]; any normalisation is applied
+  /// before and undone after the network. The result is not clamped.
+  ///
+  /// - Parameter progress: called with the fraction done, 0 to 1.
+  /// - Throws: the backend's error; `RestoreError` when the image fits neither whole nor in tiles.
+  public func restore(
+    _ image: PlanarImage, progress: (Double) -> Void = { _ in }
+  ) throws -> PlanarImage {
+    precondition(
+      image.channels == model.configuration.inputChannels,
+      "Restorer: \(image.channels) channels for \(model.configuration.inputChannels)")
+    var normalized = image
+    normalization.apply(to: &normalized.pixels, channels: image.channels)
+    let orientations = options.ensemble ? Symmetry.allCases : [.identity]
+    var sum: PlanarImage?
+    for (index, orientation) in orientations.enumerated() {
+      let turned = try restoreOnce(orientation.apply(to: normalized)) {
+        progress((Double(index) + $0) / Double(orientations.count))
+      }
+      let upright = orientation.undo(on: turned)
+      if sum == nil {
+        sum = upright
+      } else {
+        for i in upright.pixels.indices { sum?.pixels[i] += upright.pixels[i] }
+      }
+    }
+    guard var result = sum else { return image }
+    if orientations.count > 1 {
+      let scale = 1 / Float(orientations.count)
+      for i in result.pixels.indices { result.pixels[i] *= scale }
+    }
+    normalization.undo(on: &result.pixels, channels: result.channels)
+    return result
+  }
+
+  /// Bytes of device memory that one run over `width x height` takes, parameters included.
+  public func memoryNeed(width: Int, height: Int) -> Int {
+    let recording = model.record(height: height, width: width)
+    let plan = MemoryPlan(
+      nodes: recording.graph.nodes(yielding: [recording.output]),
+      kept: [recording.output, recording.input],
+      external: Set(recording.parameters.map(\.id)), limit: backend.memoryLimits.allocation,
+      scratch: backend.scratch)
+    return plan.bytes + 4 * model.parameterExtent
+  }
+
+  /// The side of the tiles that an image of `width x height` is cut into, or nil for the whole at once.
+  /// - Throws: `RestoreError` when nothing fits the device.
+  public func tileSide(width: Int, height: Int) throws -> Int? {
+    let (paddedWidth, paddedHeight) = (roundUp(width, 8), roundUp(height, 8))
+    switch options.tile {
+    case .pixels(let side): return side < max(paddedWidth, paddedHeight) ? side : nil
+    case .whole:
+      try require(memoryNeed(width: paddedWidth, height: paddedHeight), width, height)
+      return nil
+    case .automatic:
+      let key = PlanShape(width: paddedWidth, height: paddedHeight)
+      if let known = chosenTiles[key] { return known == 0 ? nil : known }
+      let side = try automaticTile(width: paddedWidth, height: paddedHeight)
+      chosenTiles[key] = side ?? 0
+      return side
+    }
+  }
+
+  /// Device memory that plans may use: the rest is for the driver and other programs.
+  private var budget: Int { backend.memoryLimits.total / 10 * 8 }
+
+  private func require(_ need: Int, _ width: Int, _ height: Int) throws {
+    guard need <= budget else {
+      throw RestoreError(
+        "\(width)x\(height) at once needs \(gigabytes(need)) of device memory, \(backend.name) "
+          + "offers \(gigabytes(budget)): use tiles (--tile auto)")
+    }
+  }
+
+  private func automaticTile(width: Int, height: Int) throws -> Int? {
+    if memoryNeed(width: width, height: height) <= budget { return nil }
+    // Memory grows with the tile: halve the interval of sides, in steps of 8.
+    var (low, high) = (0, max(width, height) / 8)
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      let fits =
+        memoryNeed(width: min(8 * middle, width), height: min(8 * middle, height)) <= budget
+      if fits { low = middle } else { high = middle }
+    }
+    // A tile must leave room for something between its overlaps.
+    guard 8 * low >= 2 * roundUp(options.overlap, 8) + 8, low >= 2 else {
+      try require(.max, width, height)
+      return nil
+    }
+    return 8 * low
+  }
+
+  private func restoreOnce(
+    _ image: PlanarImage, progress: (Double) -> Void
+  ) throws -> PlanarImage {
+    let (width, height) = (roundUp(image.width, 8), roundUp(image.height, 8))
+    let side = try tileSide(width: image.width, height: image.height)
+    let grid = TileGrid(
+      width: width, height: height, tile: side ?? max(width, height),
+      overlap: roundUp(options.overlap, 8), square: options.blend == .box && side != nil)
+    let channels = model.configuration.outputChannels
+    var accumulator = TileAccumulator(width: width, height: height, channels: channels)
+    for (row, y) in grid.ys.enumerated() {
+      for (column, x) in grid.xs.enumerated() {
+        let tile = image.window(x: x, y: y, width: grid.tileWidth, height: grid.tileHeight)
+        accumulator.add(
+          try run(tile), grid: grid, column: column, row: row, blend: options.blend)
+        progress(Double(row * grid.xs.count + column + 1) / Double(grid.count))
+      }
+    }
+    return PlanarImage(
+      width: image.width, height: image.height, channels: channels,
+      pixels: accumulator.result(width: image.width, height: image.height))
+  }
+
+  private func run(_ tile: PlanarImage) throws -> [Float] {
+    let session = try session(width: tile.width, height: tile.height)
+    try session.plan.write(tile.pixels, to: session.recording.input)
+    try session.plan.run()
+    return try session.plan.read(session.recording.output)
+  }
+
+  private func session(width: Int, height: Int) throws -> Session {
+    let shape = PlanShape(width: width, height: height)
+    if let session, session.shape == shape { return session }
+    // The old plan's memory goes back before the new one's is taken.
+    session = nil
+    let recording = model.record(height: height, width: width)
+    let plan = try Plan(
+      recording.graph, keeping: [recording.output], on: backend,
+      binding: parameters.bindings(for: recording))
+    let made = Session(shape: shape, recording: recording, plan: plan)
+    session = made
+    return made
+  }
+}
+
+/// A byte count for people: `3.2 GB`.
+public func gigabytes(_ bytes: Int) -> String {
+  let value = Double(bytes) / 1e9
+  return value >= 0.1 ? String(format: "%.1f GB", value) : String(format: "%.0f MB", value * 1e3)
+}

@@ -1,0 +1,113 @@
+import Kernels
+import Restormer
+import TestSupport
+import XCTest
+
+/// Tiling, padding, orientation and normalisation around the network.
+final class RestoringTests: XCTestCase {
+  private func restorer(
+    tile: TileSize, overlap: Int = 8, blend: TileBlend = .box, ensemble: Bool = false
+  ) throws -> Restorer<CPUBackend> {
+    var options = RestoreOptions()
+    (options.tile, options.overlap, options.blend) = (tile, overlap, blend)
+    options.ensemble = ensemble
+    let weights = try ModelWeights(Golden.tensors("08_tiled", "weights.safetensors"))
+    return try Restorer(weights, on: CPUBackend(), options: options)
+  }
+
+  private func sample() throws -> Image {
+    let folder = try XCTUnwrap(Golden.directory("08_tiled"))
+    return try Image(contentsOf: folder.appendingPathComponent("input.png").path)
+  }
+
+  func testTilesAgreeWithTheOfficialDemo() throws {
+    let io = try Golden.tensors("08_tiled", "io.safetensors")
+    let expected = try XCTUnwrap(io["tiled_output"]).values
+    let found = try restorer(tile: .pixels(32)).restore(try sample())
+    let clamped = found.pixels.map { min(1, max(0, $0)) }
+    XCTAssertLessThan(OpCheck.relativeError(clamped, expected), 2e-5)
+  }
+
+  func testTheWholeImageAgreesWithTheOfficialDemo() throws {
+    let io = try Golden.tensors("08_tiled", "io.safetensors")
+    let expected = try XCTUnwrap(io["whole_output"]).values
+    let found = try restorer(tile: .whole).restore(try sample())
+    let clamped = found.pixels.map { min(1, max(0, $0)) }
+    XCTAssertLessThan(OpCheck.relativeError(clamped, expected), 2e-5)
+  }
+
+  func testTheEnsembleIsTheMeanOfEightOrientations() throws {
+    let image = try sample()
+    let single = try restorer(tile: .whole)
+    let planar = PlanarImage(
+      width: image.width, height: image.height, channels: 3, pixels: image.pixels)
+    var mean = [Float](repeating: 0, count: planar.pixels.count)
+    for orientation in Symmetry.allCases {
+      let turned = try single.restore(orientation.apply(to: planar))
+      for (index, value) in orientation.undo(on: turned).pixels.enumerated() {
+        mean[index] += value / 8
+      }
+    }
+    let found = try restorer(tile: .whole, ensemble: true).restore(planar)
+    XCTAssertLessThan(OpCheck.relativeError(found.pixels, mean), 1e-6)
+  }
+
+  func testOrientationsAreDistinctAndUndone() {
+    let image = PlanarImage(width: 3, height: 2, channels: 1, pixels: [1, 2, 3, 4, 5, 6])
+    let turned = Symmetry.allCases.map { $0.apply(to: image) }
+    XCTAssertEqual(Set(turned.map { [Float($0.width)] + $0.pixels }).count, 8)
+    for (orientation, picture) in zip(Symmetry.allCases, turned) {
+      XCTAssertEqual(orientation.undo(on: picture).pixels, image.pixels)
+    }
+  }
+
+  /// A network that adds nothing returns its input, whatever the tiling: weights sum to one everywhere.
+  func testIdentityThroughEveryTiling() throws {
+    let model = RestormerModel(.tiny)
+    for (width, height) in [(1, 1), (37, 61), (64, 64), (5, 200)] {
+      let pixels = (0..<3 * width * height).map { Float($0 % 251) / 250 }
+      let image = PlanarImage(width: width, height: height, channels: 3, pixels: pixels)
+      for blend in TileBlend.allCases {
+        for tile in [TileSize.automatic, .whole, .pixels(16), .pixels(32)] {
+          var options = RestoreOptions()
+          (options.tile, options.overlap, options.blend) = (tile, 8, blend)
+          let restorer = try Restorer(
+            ModelWeights(model: model), on: CPUBackend(), options: options)
+          let found = try restorer.restore(image)
+          XCTAssertLessThan(OpCheck.relativeError(found.pixels, pixels), 1e-6)
+        }
+      }
+    }
+  }
+
+  /// Data in [-1, 1]: the dark half must survive.
+  func testNormalisationIsUndoneBeforeAnythingIsClamped() throws {
+    let weights = ModelWeights(model: RestormerModel(.tiny), normalization: .symmetric)
+    let image = PlanarImage(
+      width: 8, height: 8, channels: 3, pixels: (0..<192).map { Float($0) / 191 })
+    let found = try Restorer(weights, on: CPUBackend()).restore(image)
+    XCTAssertLessThan(OpCheck.relativeError(found.pixels, image.pixels), 1e-6)
+    let copy = try ModelWeights(weights.state)
+    XCTAssertEqual(copy.normalization, .symmetric)
+  }
+
+  func testSmoothTilesLeaveNoSeam() throws {
+    let image = try sample()
+    let whole = try restorer(tile: .whole).restore(image).pixels
+    let smooth = try restorer(tile: .pixels(64), overlap: 24, blend: .smooth).restore(image).pixels
+    // The largest step between neighbours across the picture must not grow where tiles meet.
+    func steepest(_ pixels: [Float]) -> Float {
+      var step: Float = 0
+      for index in 1..<pixels.count where index % image.width != 0 {
+        step = max(step, abs(pixels[index] - pixels[index - 1]))
+      }
+      return step
+    }
+    XCTAssertLessThan(steepest(smooth), steepest(whole) * 1.25)
+  }
+
+  func testImpossibleTilesAreRefused() {
+    XCTAssertThrowsError(try restorer(tile: .pixels(20)))
+    XCTAssertThrowsError(try restorer(tile: .pixels(32), overlap: 32))
+  }
+}
