@@ -21,15 +21,15 @@ public struct ParameterSpec: Sendable, Hashable {
 }
 
 /// Collects the parameters that a model's code asks for while it records a graph.
-final class ParameterRecorder {
-  let graph: Graph
-  private(set) var specs: [ParameterSpec] = []
-  private(set) var tensors: [Tensor] = []
-  private(set) var count = 0
+package final class ParameterRecorder {
+  package let graph: Graph
+  package private(set) var specs: [ParameterSpec] = []
+  package private(set) var tensors: [Tensor] = []
+  package private(set) var count = 0
 
-  init(graph: Graph) { self.graph = graph }
+  package init(graph: Graph) { self.graph = graph }
 
-  func parameter(_ name: String, _ officialShape: [Int]) -> Tensor {
+  package func parameter(_ name: String, _ officialShape: [Int]) -> Tensor {
     let spec = ParameterSpec(name: name, officialShape: officialShape, offset: count)
     specs.append(spec)
     // Every parameter starts on a cache line, so that kernels may load whole vectors.
@@ -41,27 +41,27 @@ final class ParameterRecorder {
 }
 
 /// A path in the state dict: `scope["attn"]["qkv"].weight([144, 48, 1, 1])` names `….attn.qkv.weight`.
-struct ParameterScope {
-  let recorder: ParameterRecorder
-  let path: String
+package struct ParameterScope {
+  package let recorder: ParameterRecorder
+  package let path: String
 
-  init(_ recorder: ParameterRecorder, path: String = "") {
+  package init(_ recorder: ParameterRecorder, path: String = "") {
     (self.recorder, self.path) = (recorder, path)
   }
 
-  subscript(_ component: String) -> ParameterScope {
+  package subscript(_ component: String) -> ParameterScope {
     ParameterScope(recorder, path: path.isEmpty ? component : path + "." + component)
   }
 
-  subscript(_ index: Int) -> ParameterScope { self[String(index)] }
+  package subscript(_ index: Int) -> ParameterScope { self[String(index)] }
 
-  func parameter(_ name: String, _ shape: [Int]) -> Tensor {
+  package func parameter(_ name: String, _ shape: [Int]) -> Tensor {
     recorder.parameter(self[name].path, shape)
   }
 
-  func weight(_ shape: [Int]) -> Tensor { parameter("weight", shape) }
+  package func weight(_ shape: [Int]) -> Tensor { parameter("weight", shape) }
 
-  func bias(_ count: Int, if present: Bool) -> Tensor? {
+  package func bias(_ count: Int, if present: Bool) -> Tensor? {
     present ? parameter("bias", [count]) : nil
   }
 }
