@@ -423,30 +423,34 @@ __kernel void depthwise_conv_backward_weight_total(TENSOR_IN(partial), TENSOR_OU
 // [0, 6.5], fitted so that the error of gelu is below 5e-7 everywhere.
 
 #ifdef CPU_DEVICE
-#define GATE_TO_INT(v) convert_int16_rte(v)
+#define GATE_AS_INT(v) as_int16(v)
 #define GATE_AS_FLOAT(v) as_float16(v)
 #else
-#define GATE_TO_INT(v) convert_int_rte(v)
+#define GATE_AS_INT(v) as_int(v)
 #define GATE_AS_FLOAT(v) as_float(v)
 #endif
 
 // exp(-v v / 2): 2^k from the exponent bits, the rest from a polynomial; exactly 0 below 2^-127.
+// Comparisons stand for fmin, fmax and rint, which some compilers take apart into calls per lane.
 inline vec gate_bell(vec v) {
-  const vec t = fmax(-0.72134752f * v * v, (vec)(-127.0f));
-  const vec k = rint(t);
-  const vec f = t - k;
+  const vec t = -0.72134752f * v * v;
+  const vec bounded = t > (vec)(-127.0f) ? t : (vec)(-127.0f);
+  // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
+  const vec shifted = bounded + 12582912.0f;
+  const vec f = bounded - (shifted - 12582912.0f);
   vec p = (vec)(1.3276407e-3f);
   p = p * f + 9.675541e-3f;
   p = p * f + 5.5507135e-2f;
   p = p * f + 0.2402212f;
   p = p * f + 0.69314694f;
   p = p * f + 1.0000001f;
-  return p * GATE_AS_FLOAT((GATE_TO_INT(k) + 127) << 23);
+  return p * GATE_AS_FLOAT((GATE_AS_INT(shifted) - 0x4B400000 + 127) << 23);
 }
 
 // P(v), given the bell at v.
 inline vec gate_distribution(vec v, vec bell) {
-  const vec s = fmin(fabs(v), (vec)(6.5f)) * 0.30769232f - 1.0f;
+  const vec size = fabs(v);
+  const vec s = (size < (vec)(6.5f) ? size : (vec)(6.5f)) * 0.30769232f - 1.0f;
   vec r = (vec)(0.16715118f);
   r = r * s + 0.49851453f;
   r = r * s + 0.6389033f;

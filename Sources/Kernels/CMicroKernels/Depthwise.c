@@ -2,39 +2,42 @@
 #include "Multiversion.h"
 
 MULTIVERSION
-void restormer_depthwise_row(const float *restrict in, const float *restrict taps,
-                             float *restrict out, long width) {
-  const float a = taps[0], b = taps[1], c = taps[2];
-  if (width == 1) {
-    out[0] += b * in[0];
-    return;
+void restormer_depthwise_rows(const float *restrict in, const float *restrict taps, float bias,
+                              float *restrict out, long height, long width, long stride) {
+  float t[9];
+  for (int k = 0; k < 9; ++k) t[k] = taps[k];
+  for (long i = 0; i < height; ++i) {
+    const float *a = in + i * stride, *b = a + stride, *c = b + stride;
+    float *row = out + i * width;
+    for (long j = 0; j < width; ++j)
+      row[j] = bias + t[0] * a[j] + t[1] * a[j + 1] + t[2] * a[j + 2] + t[3] * b[j] +
+               t[4] * b[j + 1] + t[5] * b[j + 2] + t[6] * c[j] + t[7] * c[j + 1] +
+               t[8] * c[j + 2];
   }
-  out[0] += b * in[0] + c * in[1];
-  for (long j = 1; j < width - 1; ++j) out[j] += a * in[j - 1] + b * in[j] + c * in[j + 1];
-  out[width - 1] += a * in[width - 2] + b * in[width - 1];
 }
 
-enum { lanes = 16 };
+// Sixteen floats at any address.
+typedef float lanes __attribute__((vector_size(64), aligned(4), may_alias));
 
 MULTIVERSION
-void restormer_depthwise_row_sums(const float *restrict in, const float *restrict grad,
-                                  double *restrict sums, long width) {
-  float left[lanes] = {0}, centre[lanes] = {0}, right[lanes] = {0};
-  double a = 0, b = (double)grad[0] * in[0], c = width > 1 ? (double)grad[0] * in[1] : 0;
-  long j = 1;
-  for (; j + lanes < width; j += lanes)
-    for (int k = 0; k < lanes; ++k) {
-      left[k] += grad[j + k] * in[j + k - 1];
-      centre[k] += grad[j + k] * in[j + k];
-      right[k] += grad[j + k] * in[j + k + 1];
+void restormer_depthwise_sums(const float *restrict in, const float *restrict grad,
+                              double *restrict sums, long height, long stride) {
+  const long columns = stride - 16;
+  for (int ky = 0; ky < 3; ++ky) {
+    lanes left = {0}, centre = {0}, right = {0};
+    for (long i = 0; i < height; ++i) {
+      const float *g = grad + i * stride, *x = in + (i + ky) * stride;
+      for (long j = 0; j < columns; j += 16) {
+        const lanes slope = *(const lanes *)(g + j);
+        left += slope * *(const lanes *)(x + j);
+        centre += slope * *(const lanes *)(x + j + 1);
+        right += slope * *(const lanes *)(x + j + 2);
+      }
     }
-  for (; j < width; ++j) {
-    a += (double)grad[j] * in[j - 1];
-    b += (double)grad[j] * in[j];
-    if (j + 1 < width) c += (double)grad[j] * in[j + 1];
+    for (int k = 0; k < 16; ++k) {
+      sums[3 * ky] += left[k];
+      sums[3 * ky + 1] += centre[k];
+      sums[3 * ky + 2] += right[k];
+    }
   }
-  for (int k = 0; k < lanes; ++k) a += left[k], b += centre[k], c += right[k];
-  sums[0] += a;
-  sums[1] += b;
-  sums[2] += c;
 }

@@ -39,14 +39,10 @@ public struct DepthwiseConv: CatalogOp {
   public func multiplyAdds(_ inputs: [Shape]) -> Int { 9 * inputs[0].count }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
-    let (x, weight, y) = (inputs[0], inputs[1], outputs[0])
-    parallelFor(y.shape.n * y.shape.c) { plane in
-      let c = plane % y.shape.c
-      depthwisePlane(
-        x.base + plane * x.planeStride, taps: weight.plane(c, 0),
-        bias: inputs.count == 3 ? inputs[2].plane(0, c)[0] : 0,
-        into: y.base + plane * y.planeStride, y.shape)
-    }
+    let weight = inputs[1]
+    depthwisePlanes(
+      inputs[0], into: outputs[0], taps: { c in (0..<9).map { weight.plane(c, 0)[$0] } },
+      bias: { inputs.count == 3 ? inputs[2].plane(0, $0)[0] : 0 })
   }
 
   public func launches(
@@ -79,20 +75,6 @@ enum DepthwiseShapes {
     Shape(2, 3, 13, 17), Shape(2, 4, 16, 16), Shape(1, 2, 5, 33), Shape(1, 5, 40, 48),
     Shape(1, 1, 150, 130),
   ]
-}
-
-/// One plane of the convolution with nine taps.
-func depthwisePlane(
-  _ x: UnsafePointer<Float>, taps: UnsafePointer<Float>, bias: Float,
-  into y: UnsafeMutablePointer<Float>, _ shape: Shape
-) {
-  for i in 0..<shape.h {
-    let row = y + i * shape.w
-    row.update(repeating: bias, count: shape.w)
-    for k in max(0, 1 - i)..<min(3, shape.h + 1 - i) {
-      restormer_depthwise_row(x + (i + k - 1) * shape.w, taps + 3 * k, row, shape.w)
-    }
-  }
 }
 
 extension Graph {

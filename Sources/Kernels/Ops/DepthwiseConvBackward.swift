@@ -24,17 +24,10 @@ public struct DepthwiseConvBackwardInput: TerminalOp, CatalogOp {
   public func multiplyAdds(_ inputs: [Shape]) -> Int { 9 * inputs[0].count }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
-    let (gy, weight, gx) = (inputs[0], inputs[1], outputs[0])
-    parallelFor(gx.shape.n * gx.shape.c) { plane in
-      let taps = weight.plane(plane % gx.shape.c, 0)
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: 9) { reversed in
-        for k in 0..<9 { reversed[k] = taps[8 - k] }
-        guard let first = reversed.baseAddress else { return }
-        depthwisePlane(
-          gy.base + plane * gy.planeStride, taps: first, bias: 0,
-          into: gx.base + plane * gx.planeStride, gx.shape)
-      }
-    }
+    let weight = inputs[1]
+    depthwisePlanes(
+      inputs[0], into: outputs[0], taps: { c in (0..<9).map { weight.plane(c, 0)[8 - $0] } },
+      bias: { _ in 0 })
   }
 
   public func launches(
@@ -86,17 +79,11 @@ public struct DepthwiseConvBackwardWeight: TerminalOp, CatalogOp {
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
     let (x, gy, shape) = (inputs[0], inputs[1], inputs[0].shape)
     parallelFor(shape.c) { c in
-      withUnsafeTemporaryAllocation(of: Double.self, capacity: 9) { sums in
-        guard let total = sums.baseAddress else { return }
-        total.update(repeating: 0, count: 9)
-        var sum = 0.0
-        for n in 0..<shape.n {
-          let grad = gy.plane(n, c)
-          addDepthwiseSums(x.plane(n, c), grad, shape, to: total)
-          if bias { sum += restormer_sum(grad, shape.plane) }
-        }
-        for k in 0..<9 { outputs[0].plane(c, 0)[k] = Float(total[k]) }
-        if bias { outputs[1].plane(0, c)[0] = Float(sum) }
+      let taps = depthwiseSums(x, gy, channel: c)
+      for k in 0..<9 { outputs[0].plane(c, 0)[k] = Float(taps[k]) }
+      if bias {
+        let sum = (0..<shape.n).reduce(0) { $0 + restormer_sum(gy.plane($1, c), shape.plane) }
+        outputs[1].plane(0, c)[0] = Float(sum)
       }
     }
   }
@@ -125,19 +112,6 @@ public struct DepthwiseConvBackwardWeight: TerminalOp, CatalogOp {
           .int(bias ? 1 : 0), .int(shape.n), .int(shape.c), .int(grid.groups),
         ], global: [shape.c], local: [32], defines: ["DEPTHWISE_ROWS": depthwiseSweep]),
     ]
-  }
-}
-
-/// Adds the nine sums of one plane.
-private func addDepthwiseSums(
-  _ x: UnsafePointer<Float>, _ grad: UnsafePointer<Float>, _ shape: Shape,
-  to total: UnsafeMutablePointer<Double>
-) {
-  for i in 0..<shape.h {
-    for k in max(0, 1 - i)..<min(3, shape.h + 1 - i) {
-      restormer_depthwise_row_sums(
-        x + (i + k - 1) * shape.w, grad + i * shape.w, total + 3 * k, shape.w)
-    }
   }
 }
 
