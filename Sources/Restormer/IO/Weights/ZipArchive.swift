@@ -74,7 +74,8 @@ struct ZipArchive {
     guard try reader.unsigned(bytes: 4) == 0x0201_4B50 else {
       throw PickleFault("the archive's directory is damaged")
     }
-    _ = try reader.bytes(6)
+    _ = try reader.bytes(4)
+    let flags = try reader.unsigned(bytes: 2)
     let method = try reader.unsigned(bytes: 2)
     _ = try reader.bytes(4)
     let checksum = UInt32(try reader.unsigned(bytes: 4))
@@ -91,7 +92,19 @@ struct ZipArchive {
     guard method == 0, stored == size else {
       throw PickleFault("'\(name)' is compressed, expected a stored entry as PyTorch writes")
     }
-    return Entry(name: name, range: try range(name, offset, size, in: data), checksum: checksum)
+    let range = try range(name, offset, size, in: data)
+    if flags & 8 != 0 { try checkDescriptor(name, checksum, at: range.upperBound, in: data) }
+    return Entry(name: name, range: range, checksum: checksum)
+  }
+
+  /// The record behind an entry's bytes repeats its checksum, with or without a signature before it.
+  private static func checkDescriptor(
+    _ name: String, _ checksum: UInt32, at position: Int, in data: Data
+  ) throws {
+    let first = word(data, position)
+    guard first == checksum || (first == 0x0807_4B50 && word(data, position + 4) == checksum) else {
+      throw PickleFault("'\(name)' is damaged: the record behind it has another CRC-32")
+    }
   }
 
   private static func readLargeSizes(

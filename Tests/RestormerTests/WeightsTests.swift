@@ -1,0 +1,161 @@
+import Foundation
+import Restormer
+import TestSupport
+import XCTest
+
+/// Weights files as users have them (golden case 06): good ones load to the recorded values, bad ones are refused in one
+/// line and never executed.
+final class WeightsTests: XCTestCase {
+  private static let name = "06_checkpoints"
+  private static let marker = "/tmp/restormer_pickle_executed"
+
+  override func setUp() { unlink(Self.marker) }
+
+  override func tearDown() {
+    XCTAssertFalse(FileManager.default.fileExists(atPath: Self.marker), "a pickle was executed")
+  }
+
+  /// The files of one section of the manifest that this copy of the case holds.
+  private func files(_ section: String) throws -> [(path: String, entry: [String: Any])] {
+    let manifest = try Golden.manifest(Self.name)
+    let entries = try XCTUnwrap(manifest[section] as? [String: [String: Any]])
+    return try entries.sorted { $0.key < $1.key }.compactMap { name, entry in
+      let path = try Golden.file(Self.name, name).path
+      return FileManager.default.fileExists(atPath: path) ? (path, entry) : nil
+    }
+  }
+
+  func testGoodFilesLoadToTheRecordedValues() throws {
+    for (path, entry) in try files("good") {
+      guard let name = entry["expected"] as? String else { continue }
+      try compare(StateDict(contentsOf: path), name, path)
+      if let average = entry["expected_ema"] as? String {
+        try compare(StateDict(contentsOf: path, selecting: .ema), average, path)
+      }
+      XCTAssertNoThrow(try ModelWeights(contentsOf: path))
+    }
+  }
+
+  private func compare(_ found: StateDict, _ name: String, _ path: String) throws {
+    let expected = try Golden.tensors(Self.name, name)
+    XCTAssertEqual(found.tensors.count, expected.tensors.count, path)
+    for tensor in expected.tensors {
+      let same = try XCTUnwrap(found[tensor.name], "\(path): \(tensor.name)")
+      XCTAssertEqual(same.shape, tensor.shape, path)
+      XCTAssertEqual(
+        same.values.map(\.bitPattern), tensor.values.map(\.bitPattern), "\(path): \(tensor.name)")
+    }
+  }
+
+  func testFilesWithoutAModelAreToldApart() throws {
+    let handmade = try Golden.tensors(Self.name, "handmade_ok.safetensors")
+    XCTAssertEqual(handmade["a"]?.values, [0, 1, 2, 3])
+    XCTAssertEqual(handmade["b"]?.values, [4, 5, 6, 7])
+    XCTAssertThrowsError(try ModelWeights(handmade))
+    let state = try Golden.file(Self.name, "basicsr_training.state").path
+    guard FileManager.default.fileExists(atPath: state) else { return }
+    XCTAssertThrowsError(try StateDict(contentsOf: state)) {
+      XCTAssertTrue("\($0)".contains("optimizer"), "\($0)")
+    }
+  }
+
+  func testBadFilesAreRefusedInOneLine() throws {
+    for (path, entry) in try files("bad") {
+      XCTAssertThrowsError(try ModelWeights(contentsOf: path), "\(path): \(entry["why"] ?? "")") {
+        let text = "\($0)"
+        XCTAssertTrue(text.hasPrefix(path), text)
+        XCTAssertFalse(text.contains("\n"), text)
+        XCTAssertLessThan(text.count, path.count + 300, text)
+      }
+    }
+  }
+
+  func testARefusedPickleSaysWhatItAskedFor() throws {
+    for (file, asked) in [
+      ("evil_os_system_zip.pth", "posix.system"), ("evil_eval.pth", "__builtin__.eval"),
+      ("evil_popen.pth", "commands.Popen"), ("evil_os_system_legacy.pth", "posix.system"),
+    ] {
+      let path = try Golden.file(Self.name, file).path
+      XCTAssertThrowsError(try StateDict(contentsOf: path)) {
+        XCTAssertTrue("\($0)".contains(asked), "\($0)")
+      }
+    }
+  }
+
+  func testSafetensorsRoundTrips() throws {
+    var generator = SystemRandomNumberGenerator()
+    let values = (0..<60).map { _ in Float.random(in: -8...8, using: &generator) }
+    let tensors = [
+      NamedTensor(name: "a.\"quoted\"\\\n", shape: [3, 4, 5], values: values),
+      NamedTensor(name: "one", shape: [], values: [0.5]),
+      NamedTensor(name: "none", shape: [0, 3], values: []),
+    ]
+    let state = StateDict(tensors: tensors, metadata: ["key": "tab\there, \u{1F600}"])
+    for type in [ElementType.float32, .float16, .bfloat16, .float64] {
+      let path = NSTemporaryDirectory() + "roundtrip-\(UUID().uuidString).safetensors"
+      defer { unlink(path) }
+      try state.writeSafetensors(to: path, as: type)
+      let copy = try StateDict(contentsOf: path)
+      XCTAssertEqual(copy.metadata, state.metadata)
+      XCTAssertEqual(copy.tensors.map(\.name), state.tensors.map(\.name))
+      XCTAssertEqual(copy.tensors.map(\.shape), state.tensors.map(\.shape))
+      XCTAssertEqual(copy.tensors[0].type, type)
+      let precision: Float = type == .float16 ? 0x1p-11 : type == .bfloat16 ? 0x1p-8 : 0
+      for (found, value) in zip(copy.tensors[0].values, values) {
+        XCTAssertEqual(found, value, accuracy: abs(value) * precision)
+      }
+    }
+  }
+
+  /// Truncations and flipped bytes of every kind of file: an error or a state dict, never a crash.
+  func testDamagedFilesNeverCrash() throws {
+    var generator = SeededGenerator(state: 7)
+    let names = [
+      "params_zip.pth", "params_legacy.pth", "protocol4.pth", "nn_parameter.pth",
+      "handmade_ok.safetensors", "model_f16.safetensors", "evil_os_system_legacy.pth",
+    ]
+    let path = NSTemporaryDirectory() + "damaged-\(UUID().uuidString)"
+    defer { unlink(path) }
+    for name in names {
+      guard let original = try? Data(contentsOf: Golden.file(Self.name, name)) else { continue }
+      for round in 0..<150 {
+        var bytes = original
+        // Damage where structure is: the first and the last 20 KB.
+        let edge = min(20_000, bytes.count)
+        for _ in 0..<Int.random(in: 1...4, using: &generator) {
+          let near = Int.random(in: 0..<edge, using: &generator)
+          bytes[round % 2 == 0 ? near : bytes.count - 1 - near] =
+            UInt8.random(in: 0...255, using: &generator)
+        }
+        if round % 5 == 0 { bytes = bytes.prefix(Int.random(in: 0..<bytes.count, using: &generator)) }
+        try bytes.write(to: URL(fileURLWithPath: path))
+        _ = try? ModelWeights(contentsOf: path)
+      }
+    }
+  }
+
+  /// Legacy files made of one pickle that tries to exhaust stack or memory.
+  func testPickleBombsAreRefused() throws {
+    let nested = [UInt8](repeating: 0x85, count: 2_000_000)
+    let lists = [UInt8](repeating: UInt8(ascii: "]"), count: 2_000_000)
+    let marks = [UInt8](repeating: UInt8(ascii: "("), count: 2_000_000)
+    let doubling = (0..<100_000).flatMap { _ in [UInt8(ascii: "2"), 0x86] }
+    let hugeText: [UInt8] = [0x8D, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F]
+    for body in [nested, lists, marks, doubling, hugeText] {
+      let path = NSTemporaryDirectory() + "bomb-\(UUID().uuidString).pth"
+      defer { unlink(path) }
+      let bytes: [UInt8] = [0x80, 2, UInt8(ascii: "N")] + body + [UInt8(ascii: ".")]
+      try Data(bytes).write(to: URL(fileURLWithPath: path))
+      XCTAssertThrowsError(try StateDict(contentsOf: path))
+    }
+  }
+}
+
+private struct SeededGenerator: RandomNumberGenerator {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+    return state ^ (state >> 31)
+  }
+}
