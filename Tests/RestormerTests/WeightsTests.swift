@@ -127,7 +127,9 @@ final class WeightsTests: XCTestCase {
           bytes[round % 2 == 0 ? near : bytes.count - 1 - near] =
             UInt8.random(in: 0...255, using: &generator)
         }
-        if round % 5 == 0 { bytes = bytes.prefix(Int.random(in: 0..<bytes.count, using: &generator)) }
+        if round % 5 == 0 {
+          bytes = bytes.prefix(Int.random(in: 0..<bytes.count, using: &generator))
+        }
         try bytes.write(to: URL(fileURLWithPath: path))
         _ = try? ModelWeights(contentsOf: path)
       }

@@ -1,0 +1,40 @@
+import Kernels
+
+/// Everything that has one number per parameter, each a contiguous block in a backend's memory.
+public final class ParameterRegions<B: Backend> {
+  let parameters: DeviceParameters<B>
+  let gradients: TensorView<B.Storage>
+  let firstMoment: TensorView<B.Storage>
+  let secondMoment: TensorView<B.Storage>
+  let average: TensorView<B.Storage>?
+
+  /// Allocates the blocks; moments and gradients start at zero, the average at the parameters.
+  /// - Throws: the backend's error when memory does not suffice.
+  init(
+    _ model: RestormerModel, values: [Float], averaged: Bool, on backend: B
+  ) throws {
+    parameters = try DeviceParameters(model, values: values, on: backend)
+    let shape = parameters.block.shape
+    func block() throws -> TensorView<B.Storage> {
+      let view = TensorView(
+        try backend.makeStorage(count: shape.count), offset: 0, shape: shape)
+      try backend.fill(view, with: 0)
+      return view
+    }
+    gradients = try block()
+    firstMoment = try block()
+    secondMoment = try block()
+    average = averaged ? try block() : nil
+    if let average { try backend.write(values, to: average) }
+  }
+
+  /// The place of each parameter's gradient.
+  func gradientView(_ spec: ParameterSpec) -> TensorView<B.Storage> {
+    TensorView(gradients.storage, offset: spec.offset, shape: spec.shape)
+  }
+
+  /// Bytes of all blocks of a training run.
+  static func bytes(_ model: RestormerModel, averaged: Bool, accumulating: Bool) -> Int {
+    4 * model.parameterExtent * (4 + (averaged ? 1 : 0) + (accumulating ? 1 : 0))
+  }
+}
