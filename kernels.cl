@@ -1011,6 +1011,7 @@ __kernel void conv3x3_backward_weight_sum(
 // Over the c channels of every pixel: mu = mean x, r = 1 / sqrt(mean (x - mu)^2 + eps);
 // with bias y = (x - mu) r w + b, without y = x r w (scaled by the deviation, but not centred).
 // One work-item: NORM_VECTORS vectors of pixels of one image; channels are passed over three times, from cache.
+// A rounded mean would shift every centred value: the second pass also sums what is left of it, `rest`.
 
 #ifndef NORM_VECTORS
 #ifdef CPU_DEVICE
@@ -1025,9 +1026,9 @@ __kernel void layer_norm(
     int pixels, int channels, float eps, int has_bias) {
   const int first = NORM_VECTORS * VECTOR_WIDTH * (int)get_global_id(0), n = (int)get_global_id(1);
   if (first >= pixels) return;
-  vector mu[NORM_VECTORS], r[NORM_VECTORS];
+  vector mu[NORM_VECTORS], rest[NORM_VECTORS], r[NORM_VECTORS];
 #pragma unroll
-  for (int v = 0; v < NORM_VECTORS; ++v) mu[v] = r[v] = (vector)(0.0f);
+  for (int v = 0; v < NORM_VECTORS; ++v) mu[v] = rest[v] = r[v] = (vector)(0.0f);
   const int vectors = min(NORM_VECTORS, (pixels - first + VECTOR_WIDTH - 1) / VECTOR_WIDTH);
   const float share = 1.0f / channels;
   for (int c = 0; c < channels; ++c)
@@ -1036,12 +1037,16 @@ __kernel void layer_norm(
   for (int c = 0; c < channels; ++c)
     for (int v = 0; v < vectors; ++v) {
       const vector d = LOAD(PLANE(x, n, c) + first + v * VECTOR_WIDTH) - mu[v];
+      rest[v] += d;
       r[v] = fma(d, d, r[v]);
     }
   for (int v = 0; v < vectors; ++v) {
     const int p = first + v * VECTOR_WIDTH;
-    r[v] = 1.0f / sqrt(r[v] * share + eps);
-    store_vector(mu[v], pixels - p, PLANE(mean, n, 0) + p);
+    rest[v] *= share;
+    const vector variance = r[v] * share - rest[v] * rest[v];
+    // A comparison, unlike fmax, keeps NaN.
+    r[v] = 1.0f / sqrt((variance < 0.0f ? (vector)(0.0f) : variance) + eps);
+    store_vector(mu[v] + rest[v], pixels - p, PLANE(mean, n, 0) + p);
     store_vector(r[v], pixels - p, PLANE(rstd, n, 0) + p);
   }
   for (int c = 0; c < channels; ++c) {
@@ -1049,7 +1054,7 @@ __kernel void layer_norm(
     for (int v = 0; v < vectors; ++v) {
       const int p = first + v * VECTOR_WIDTH;
       vector d = LOAD(PLANE(x, n, c) + p);
-      if (has_bias) d -= mu[v];
+      if (has_bias) d = d - mu[v] - rest[v];
       store_vector(d * r[v] * weight + bias, pixels - p, PLANE(y, n, c) + p);
     }
   }

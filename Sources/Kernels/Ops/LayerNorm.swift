@@ -1,4 +1,5 @@
 import CLBackend
+import CMicroKernels
 
 /// LayerNorm over the channels of every pixel, as both variants of the official implementation compute it.
 ///
@@ -53,34 +54,10 @@ public struct LayerNorm: CatalogOp {
     let (y, mean, rstd) = (outputs[0], outputs[1], outputs[2])
     let bias = hasBias ? inputs[2].base : nil
     forEachPixelBlock(x.shape) { n, first, last in
-      var p = first
-      while p < last {
-        let count = last - p
-        let (mu, r) = statistics(x, n: n, at: p)
-        mean.plane(n, 0).store(mu, at: p, count: count)
-        rstd.plane(n, 0).store(r, at: p, count: count)
-        let centre = bias == nil ? Lanes.zero : mu
-        for c in 0..<x.shape.c {
-          let value = (x.plane(n, c).lanes(p) - centre) * r * w.base[c] + (bias?[c] ?? 0)
-          y.plane(n, c).store(value, at: p, count: count)
-        }
-        p += 16
-      }
+      restormer_layer_norm(
+        x.plane(n, 0) + first, x.planeStride, w.base, bias, y.plane(n, 0) + first, y.planeStride,
+        mean.plane(n, 0) + first, rstd.plane(n, 0) + first, last - first, x.shape.c, Self.epsilon)
     }
-  }
-
-  @inline(__always)
-  private func statistics(_ x: CPUTensor, n: Int, at p: Int) -> (mean: Lanes, rstd: Lanes) {
-    let share = 1 / Float(x.shape.c)
-    var sum = Lanes.zero
-    for c in 0..<x.shape.c { sum += x.plane(n, c).lanes(p) }
-    let mu = sum * share
-    var squares = Lanes.zero
-    for c in 0..<x.shape.c {
-      let d = x.plane(n, c).lanes(p) - mu
-      squares += d * d
-    }
-    return (mu, 1 / (squares * share + Self.epsilon).squareRoot())
   }
 
   public func launches(

@@ -1,4 +1,5 @@
 import CLBackend
+import CMicroKernels
 
 /// Input gradient of `LayerNorm`, with `g = gy w`:
 /// with bias `gx = r (g - mean g - h mean(g h))`, `h = (x - mu) r`; without `gx = r g - r^3 (x - mu) mean(g x)`.
@@ -31,25 +32,12 @@ public struct LayerNormBackwardInput: CatalogOp, TerminalOp {
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
     let (x, w, mean, rstd, gy) = (inputs[0], inputs[1], inputs[2], inputs[3], inputs[4])
-    let share = 1 / Float(x.shape.c)
+    let gx = outputs[0]
     forEachPixelBlock(x.shape) { n, first, last in
-      for p in stride(from: first, to: last, by: 16) {
-        let (mu, r) = (mean.plane(n, 0).lanes(p), rstd.plane(n, 0).lanes(p))
-        let centre = hasBias ? mu : .zero
-        var (total, along) = (Lanes.zero, Lanes.zero)
-        for c in 0..<x.shape.c {
-          let g = gy.plane(n, c).lanes(p) * w.base[c]
-          total += g
-          along += g * (x.plane(n, c).lanes(p) - centre)
-        }
-        let slope = along * share * r * r * r
-        let level = hasBias ? total * share * r : .zero
-        for c in 0..<x.shape.c {
-          let g = gy.plane(n, c).lanes(p) * w.base[c]
-          let value = g * r - level - (x.plane(n, c).lanes(p) - mu) * slope
-          outputs[0].plane(n, c).store(value, at: p, count: last - p)
-        }
-      }
+      restormer_layer_norm_backward_input(
+        x.plane(n, 0) + first, x.planeStride, w.base, mean.plane(n, 0) + first,
+        rstd.plane(n, 0) + first, gy.plane(n, 0) + first, gy.planeStride, gx.plane(n, 0) + first,
+        gx.planeStride, last - first, x.shape.c, hasBias ? 1 : 0)
     }
   }
 

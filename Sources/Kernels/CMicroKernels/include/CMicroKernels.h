@@ -3,6 +3,7 @@
 
 #include "Depthwise.h"
 #include "GEMM.h"
+#include "LayerNorm.h"
 #include "Optimizer.h"
 #include "Pointwise.h"
 
