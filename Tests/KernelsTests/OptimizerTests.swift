@@ -59,8 +59,8 @@ final class OptimizerTests: XCTestCase {
   func testAverageAndAccumulate() throws {
     try forEachBackend { backend in
       var (average, sum) = (numbers(3), numbers(4))
-      let ema = try inPlace(EMAUpdate(decay: 0.999), [nil, average], 0, results: [1], backend)
-      let total = try inPlace(Accumulate(), [nil, sum], 0, results: [1], backend)
+      let ema = try inPlace(EMAUpdate(decay: 0.999), [average, nil], 0, results: [0], backend)
+      let total = try inPlace(Accumulate(), [sum, nil], 0, results: [0], backend)
       for step in 1...3 {
         let g = numbers(30 + step)
         try ema.step(gradient: g, [])

@@ -3,7 +3,7 @@ import CMicroKernels
 
 /// Adds a gradient to an accumulator: `sum = sum + g`, vectors `1 x 1 x 1 x N`.
 ///
-/// Inputs: `g`, `sum`. Output: the new sum; it may lie on the memory of the old one.
+/// Inputs: `sum`, `g`. Output: the new sum; it may lie on the memory of the old one.
 public struct Accumulate: TerminalOp, CatalogOp {
   public static let name = "Accumulate"
   public static let section = "Optimizer"
@@ -17,18 +17,18 @@ public struct Accumulate: TerminalOp, CatalogOp {
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     precondition(
       inputs.count == 2 && areVectors(inputs), "Accumulate: \(inputs) are not of one length")
-    return [inputs[1]]
+    return [inputs[0]]
   }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
-    axpby(1, inputs[0], 1, inputs[1], into: outputs[0])
+    axpby(1, inputs[1], 1, inputs[0], into: outputs[0])
   }
 
   public func launches(
     _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
     on backend: OpenCLBackend
   ) throws -> [Launch] {
-    try optimizerLaunches("axpby", inputs, outputs, [.float(1), .float(1)], on: backend)
+    try optimizerLaunches("axpby", inputs.reversed(), outputs, [.float(1), .float(1)], on: backend)
   }
 }
 

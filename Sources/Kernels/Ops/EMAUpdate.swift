@@ -2,7 +2,7 @@ import CLBackend
 
 /// The exponential moving average of the parameters: `average = d average + (1 − d) p`, vectors `1 x 1 x 1 x N`.
 ///
-/// Inputs: `p`, `average`. Output: the new average; it may lie on the memory of the old one.
+/// Inputs: `average`, `p`. Output: the new average; it may lie on the memory of the old one.
 public struct EMAUpdate: TerminalOp, CatalogOp {
   public static let name = "EMAUpdate"
   public static let section = "Optimizer"
@@ -22,11 +22,11 @@ public struct EMAUpdate: TerminalOp, CatalogOp {
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     precondition(
       inputs.count == 2 && areVectors(inputs), "EMAUpdate: \(inputs) are not of one length")
-    return [inputs[1]]
+    return [inputs[0]]
   }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
-    axpby(Float(1 - decay), inputs[0], Float(decay), inputs[1], into: outputs[0])
+    axpby(Float(1 - decay), inputs[1], Float(decay), inputs[0], into: outputs[0])
   }
 
   public func launches(
@@ -34,6 +34,7 @@ public struct EMAUpdate: TerminalOp, CatalogOp {
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     try optimizerLaunches(
-      "axpby", inputs, outputs, [.float(Float(1 - decay)), .float(Float(decay))], on: backend)
+      "axpby", inputs.reversed(), outputs, [.float(Float(1 - decay)), .float(Float(decay))],
+      on: backend)
   }
 }
