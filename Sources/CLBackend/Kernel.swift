@@ -6,6 +6,8 @@ public enum Argument {
   case buffer(Buffer)
   /// A signed 32-bit number.
   case int(Int32)
+  /// An unsigned 32-bit number.
+  case uint(UInt32)
   /// An unsigned 64-bit number.
   case ulong(UInt64)
   /// A 32-bit floating-point number.
@@ -19,16 +21,28 @@ public final class Kernel {
   /// The function's name.
   public let name: String
   let handle: cl_kernel
-  /// Buffers must outlive every launch that reads them.
+  private let parameterCount: Int
+  /// The driver does not hold what is bound: buffers must outlive every launch that uses them.
   private var boundBuffers: [Int: Buffer] = [:]
 
-  init(_ handle: cl_kernel, name: String) { (self.handle, self.name) = (handle, name) }
+  init(_ handle: cl_kernel, name: String) {
+    (self.handle, self.name) = (handle, name)
+    var count: cl_uint = 0
+    clGetKernelInfo(
+      handle, cl_kernel_info(CL_KERNEL_NUM_ARGS), MemoryLayout<cl_uint>.size, &count, nil)
+    parameterCount = Int(count)
+  }
 
   deinit { clReleaseKernel(handle) }
 
-  /// Binds every argument, in order.
+  /// Binds every argument, in order, and holds on to the buffers among them.
   /// - Throws: `OpenCLError` naming the kernel and the argument.
   public func setArguments(_ arguments: [Argument]) throws {
+    guard arguments.count == parameterCount else {
+      throw OpenCLError(
+        call: "clSetKernelArg", code: CL_INVALID_KERNEL_ARGS,
+        detail: "kernel \(name) takes \(parameterCount) arguments, not \(arguments.count)")
+    }
     for (index, argument) in arguments.enumerated() {
       try check(
         "clSetKernelArg", set(argument, at: index), "argument \(index) of kernel \(name)")
@@ -40,37 +54,13 @@ public final class Kernel {
     switch argument {
     case .buffer(let buffer):
       boundBuffers[index] = buffer
-      var handle: cl_mem? = buffer.handle
-      return clSetKernelArg(self.handle, slot, MemoryLayout<cl_mem>.size, &handle)
+      var memory: cl_mem? = buffer.handle
+      return clSetKernelArg(handle, slot, MemoryLayout<cl_mem>.size, &memory)
     case .int(var value): return clSetKernelArg(handle, slot, 4, &value)
+    case .uint(var value): return clSetKernelArg(handle, slot, 4, &value)
     case .ulong(var value): return clSetKernelArg(handle, slot, 8, &value)
     case .float(var value): return clSetKernelArg(handle, slot, 4, &value)
     case .local(let bytes): return clSetKernelArg(handle, slot, bytes, nil)
     }
-  }
-}
-
-/// A kernel bound to its arguments and its grid: enqueued as often as wanted.
-public struct Launch {
-  /// The kernel with its arguments.
-  public let kernel: Kernel
-  /// Work-items in each dimension.
-  public let global: [Int]
-  /// Work-items of a group in each dimension; the driver's choice if nil.
-  public let local: [Int]?
-  /// The name under which the profiler books it.
-  public var label: String
-  /// Floating-point operations of one launch.
-  public var flops: Double
-  /// Bytes that one launch moves at least.
-  public var bytes: Double
-
-  /// A launch of `kernel` over `global` work-items.
-  public init(
-    _ kernel: Kernel, global: [Int], local: [Int]? = nil, label: String, flops: Double = 0,
-    bytes: Double = 0
-  ) {
-    (self.kernel, self.global, self.local) = (kernel, global, local)
-    (self.label, self.flops, self.bytes) = (label, flops, bytes)
   }
 }

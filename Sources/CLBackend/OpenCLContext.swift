@@ -1,15 +1,18 @@
 import COpenCL
-import Foundation
 
 /// One device opened for work: its context, its in-order queue and its programs.
+///
+/// An in-order queue runs commands one after another, so nothing here waits unless it says so. Not for use
+/// from two threads at once.
 public final class OpenCLContext {
   /// The device.
   public let device: OpenCLDevice
-  /// Collects times if profiling was asked for.
-  public let profiler: Profiler?
-  private let context: cl_context
-  private let queue: cl_command_queue
-  private let cache: ProgramCache?
+  /// Collects the time of every launch while set.
+  public var profiler: Profiler?
+  /// Where compiled programs are kept between processes; nil for nowhere.
+  package var cache: ProgramCache?
+  private let context: ContextHandle
+  private(set) var queue: QueueHandle
   private var programs: [ProgramKey: Program] = [:]
 
   private struct ProgramKey: Hashable {
@@ -20,7 +23,7 @@ public final class OpenCLContext {
   /// Opens `device`.
   /// - Parameters:
   ///   - device: the device.
-  ///   - profiling: keep the time of every launch.
+  ///   - profiling: start with a profiler.
   ///   - cacheDirectory: where compiled programs are kept; nil for nowhere.
   /// - Throws: `OpenCLError`.
   public init(
@@ -28,38 +31,27 @@ public final class OpenCLContext {
     cacheDirectory: String? = ProgramCache.defaultDirectory
   ) throws {
     self.device = device
-    var code: cl_int = 0
-    var id: cl_device_id? = device.id
-    let context = try created(
-      "clCreateContext", clCreateContext(nil, 1, &id, nil, nil, &code), code)
-    let properties = cl_command_queue_properties(profiling ? CL_QUEUE_PROFILING_ENABLE : 0)
-    let queue = clCreateCommandQueue(context, device.id, properties, &code)
-    if queue == nil { clReleaseContext(context) }
-    self.context = context
-    self.queue = try created("clCreateCommandQueue", queue, code)
+    context = try ContextHandle(device)
+    queue = try QueueHandle(context, device, profiling: profiling)
     profiler = profiling ? Profiler() : nil
-    // PoCL compiles every kernel of a program when asked for its binary, and has a cache of its own.
-    let forced = ProcessInfo.processInfo.environment["RESTORMER_FORCE_BINARY_CACHE"] == "1"
-    cache = device.isPoCL && !forced ? nil : cacheDirectory.map(ProgramCache.init)
+    cache =
+      ProgramCache.isUseful(platform: device.platformName)
+      ? cacheDirectory.map(ProgramCache.init) : nil
   }
 
-  deinit {
-    clFinish(queue)
-    clReleaseCommandQueue(queue)
-    clReleaseContext(context)
-  }
-
-  /// Allocates device memory, contents undefined.
+  /// Allocates device memory, contents undefined. A driver may put the allocation itself off until first use.
   /// - Throws: `OpenCLError` naming the size and the device's limits.
   public func makeBuffer(bytes: Int) throws -> Buffer {
     let limits =
-      "\(bytes >> 20) MiB asked for; the device has \(device.globalMemory >> 20) MiB, "
-      + "at most \(device.maxAllocation >> 20) MiB at once"
+      "\(bytes) bytes (\(bytes >> 20) MiB) asked for on \(device.name), which has "
+      + "\(device.globalMemory >> 20) MiB and gives at most \(device.maxAllocation >> 20) MiB at once"
+    // A device that does not know its limit still has the smallest that the standard allows.
     guard bytes > 0, bytes <= max(device.maxAllocation, 1 << 20) else {
       throw OpenCLError(call: "clCreateBuffer", code: CL_INVALID_BUFFER_SIZE, detail: limits)
     }
     var code: cl_int = 0
-    let handle = clCreateBuffer(context, cl_mem_flags(CL_MEM_READ_WRITE), bytes, nil, &code)
+    let flags = cl_mem_flags(CL_MEM_READ_WRITE)
+    let handle = clCreateBuffer(context.pointer, flags, bytes, nil, &code)
     return Buffer(try created("clCreateBuffer", handle, code, limits), bytes: bytes)
   }
 
@@ -68,91 +60,70 @@ public final class OpenCLContext {
   public func program(source: String, options: String) throws -> Program {
     let key = ProgramKey(source: source, options: options)
     if let known = programs[key] { return known }
-    let program = try cachedProgram(key)
+    let program = try loadOrBuild(source: source, options: options)
     programs[key] = program
     return program
   }
 
-  private func cachedProgram(_ key: ProgramKey) throws -> Program {
+  /// The program from the disk cache, else built and stored there.
+  /// - Throws: `OpenCLError` with the build log.
+  package func loadOrBuild(source: String, options: String) throws -> Program {
     let builder = ProgramBuilder(context: context, device: device)
-    guard let cache else { return try builder.fromSource(key.source, options: key.options) }
-    let name = [
-      device.platformName, device.name, device.vendor, device.driverVersion, device.version,
-      key.options, key.source,
-    ].joined(separator: "\n")
+    guard let cache else { return try builder.fromSource(source, options: options) }
+    let key = cacheKey(source: source, options: options)
     // A binary that the driver no longer takes is as good as none.
-    if let binary = cache.load(name),
-      let program = try? builder.fromBinary(binary, options: key.options)
+    if let binary = cache.load(key),
+      let program = try? builder.fromBinary(binary, options: options)
     {
       return program
     }
-    let program = try builder.fromSource(key.source, options: key.options)
+    let program = try builder.fromSource(source, options: options)
     if let binary = try? builder.binary(of: program), !binary.isEmpty {
-      cache.store(binary, for: name)
+      cache.store(binary, for: key)
     }
     return program
+  }
+
+  /// Everything that determines the binary of a program.
+  package func cacheKey(source: String, options: String) -> String {
+    [
+      device.platformName, device.platformVersion, device.name, device.vendor,
+      device.driverVersion, device.version, options, source,
+    ].joined(separator: "\0")
   }
 
   /// Puts a launch into the queue.
   /// - Throws: `OpenCLError` naming the kernel and its grid.
   public func enqueue(_ launch: Launch) throws {
+    guard let profiler else { return try enqueue(launch, event: nil) }
+    try makeQueueProfiling()
     var event: cl_event?
-    let code = withUnsafeMutablePointer(to: &event) { slot in
-      clEnqueueNDRangeKernel(
-        queue, launch.kernel.handle, cl_uint(launch.global.count), nil, launch.global,
-        launch.local, 0, nil, profiler == nil ? nil : slot)
-    }
+    try enqueue(launch, event: &event)
+    if let event { try profiler.book(launch, event: EventHandle(event)) }
+  }
+
+  private func enqueue(_ launch: Launch, event: UnsafeMutablePointer<cl_event?>?) throws {
     try check(
-      "clEnqueueNDRangeKernel", code,
+      "clEnqueueNDRangeKernel",
+      clEnqueueNDRangeKernel(
+        queue.pointer, launch.kernel.handle, cl_uint(launch.global.count), nil, launch.global,
+        launch.local, 0, nil, event),
       "kernel \(launch.kernel.name), \(launch.global) work-items in groups of \(launch.local ?? [])"
     )
-    if let event { profiler?.book(launch, event: event) }
+  }
+
+  /// A queue keeps times only if made so: one that does not is emptied and replaced.
+  private func makeQueueProfiling() throws {
+    guard !queue.isProfiling else { return }
+    try finish()
+    queue = try QueueHandle(context, device, profiling: true)
   }
 
   /// Waits until the queue is empty.
-  public func finish() throws { try check("clFinish", clFinish(queue)) }
+  /// - Throws: `OpenCLError` when the device failed.
+  public func finish() throws { try check("clFinish", clFinish(queue.pointer)) }
 
   /// Hands what is queued to the device.
-  public func flush() throws { try check("clFlush", clFlush(queue)) }
-
-  /// Copies `rows` dense host rows of `rowBytes` into device rows `pitch` bytes apart, from `offset` on.
-  /// Returns when done.
-  public func writeRows(
-    _ source: UnsafeRawPointer, to buffer: Buffer, offset: Int, rowBytes: Int, rows: Int, pitch: Int
-  ) throws {
-    if rows == 1 || pitch == rowBytes {
-      let code = clEnqueueWriteBuffer(
-        queue, buffer.handle, cl_bool(CL_TRUE), offset, rowBytes * rows, source, 0, nil, nil)
-      return try check("clEnqueueWriteBuffer", code, "\(rowBytes * rows) bytes at \(offset)")
-    }
-    let code = clEnqueueWriteBufferRect(
-      queue, buffer.handle, cl_bool(CL_TRUE), [offset, 0, 0], [0, 0, 0], [rowBytes, rows, 1],
-      pitch, 0, rowBytes, 0, source, 0, nil, nil)
-    try check("clEnqueueWriteBufferRect", code, "\(rows) rows of \(rowBytes) bytes at \(offset)")
-  }
-
-  /// Copies device rows `pitch` bytes apart into dense host rows, after everything enqueued before.
-  public func readRows(
-    _ target: UnsafeMutableRawPointer, from buffer: Buffer, offset: Int, rowBytes: Int, rows: Int,
-    pitch: Int
-  ) throws {
-    if rows == 1 || pitch == rowBytes {
-      let code = clEnqueueReadBuffer(
-        queue, buffer.handle, cl_bool(CL_TRUE), offset, rowBytes * rows, target, 0, nil, nil)
-      return try check("clEnqueueReadBuffer", code, "\(rowBytes * rows) bytes at \(offset)")
-    }
-    let code = clEnqueueReadBufferRect(
-      queue, buffer.handle, cl_bool(CL_TRUE), [offset, 0, 0], [0, 0, 0], [rowBytes, rows, 1],
-      pitch, 0, rowBytes, 0, target, 0, nil, nil)
-    try check("clEnqueueReadBufferRect", code, "\(rows) rows of \(rowBytes) bytes at \(offset)")
-  }
-
-  /// Sets `bytes` bytes from `offset` on to copies of `value`.
-  public func fill(_ buffer: Buffer, offset: Int, bytes: Int, with value: Float) throws {
-    var value = value
-    try check(
-      "clEnqueueFillBuffer",
-      clEnqueueFillBuffer(queue, buffer.handle, &value, 4, offset, bytes, 0, nil, nil),
-      "\(bytes) bytes at \(offset)")
-  }
+  /// - Throws: `OpenCLError` when the device failed.
+  public func flush() throws { try check("clFlush", clFlush(queue.pointer)) }
 }

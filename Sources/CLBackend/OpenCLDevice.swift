@@ -24,6 +24,8 @@ public final class OpenCLDevice: @unchecked Sendable {
   public let version: String
   /// The platform that offers it.
   public let platformName: String
+  /// OpenCL version of the platform, with its own version.
+  public let platformVersion: String
   /// Its kind.
   public let kind: Kind
   /// Bytes of device memory.
@@ -36,16 +38,23 @@ public final class OpenCLDevice: @unchecked Sendable {
   public let computeUnits: Int
   /// Work-items of the largest work-group.
   public let maxWorkGroupSize: Int
+  /// Bytes to which every buffer is aligned.
+  public let memoryAlignment: Int
+  /// Highest clock rate in MHz.
+  public let maxClock: Int
   /// Floats that one of its vector instructions works on.
   public let nativeFloatWidth: Int
   /// Whether the device shares the host's memory.
   public let hasUnifiedMemory: Bool
+  /// Whether the device can be opened.
+  public let isAvailable: Bool
   let id: cl_device_id
 
-  init(_ id: cl_device_id, platform: String) {
+  init(_ id: cl_device_id, platform: String, platformVersion: String) {
     let query = DeviceQuery(id: id)
     self.id = id
     platformName = platform
+    self.platformVersion = platformVersion
     name = query.text(CL_DEVICE_NAME)
     vendor = query.text(CL_DEVICE_VENDOR)
     driverVersion = query.text(CL_DRIVER_VERSION)
@@ -56,6 +65,9 @@ public final class OpenCLDevice: @unchecked Sendable {
     computeUnits = query.number(CL_DEVICE_MAX_COMPUTE_UNITS, as: cl_uint.self)
     maxWorkGroupSize = query.number(CL_DEVICE_MAX_WORK_GROUP_SIZE, as: Int.self)
     nativeFloatWidth = query.number(CL_DEVICE_NATIVE_VECTOR_WIDTH_FLOAT, as: cl_uint.self)
+    memoryAlignment = query.number(CL_DEVICE_MEM_BASE_ADDR_ALIGN, as: cl_uint.self) / 8
+    maxClock = query.number(CL_DEVICE_MAX_CLOCK_FREQUENCY, as: cl_uint.self)
+    isAvailable = query.number(CL_DEVICE_AVAILABLE, as: cl_bool.self) != 0
     hasUnifiedMemory = query.number(CL_DEVICE_HOST_UNIFIED_MEMORY, as: cl_bool.self) != 0
     let type = query.number(CL_DEVICE_TYPE, as: cl_device_type.self)
     if type & Int(CL_DEVICE_TYPE_GPU) != 0 {
@@ -67,7 +79,8 @@ public final class OpenCLDevice: @unchecked Sendable {
     }
   }
 
-  /// The devices of every platform; a platform that cannot be listed is left out.
+  /// The devices of every platform, none where no driver is installed; a platform that cannot be listed is
+  /// left out (`enumerate()` names it).
   public static func all() -> [OpenCLDevice] { enumerate().devices }
 
   /// The devices of every platform, and the platforms that failed to list theirs.
@@ -79,8 +92,11 @@ public final class OpenCLDevice: @unchecked Sendable {
     do {
       for platform in try platforms() {
         let name = platformText(platform, CL_PLATFORM_NAME)
+        let version = platformText(platform, CL_PLATFORM_VERSION)
         do {
-          devices += try ids(of: platform).map { OpenCLDevice($0, platform: name) }
+          devices += try ids(of: platform).map {
+            OpenCLDevice($0, platform: name, platformVersion: version)
+          }
         } catch let error as OpenCLError {
           errors.append((name, error))
         }
@@ -143,5 +159,6 @@ func readText(
   var bytes = [UInt8](repeating: 0, count: length)
   guard query(length, &bytes, nil) == CL_SUCCESS else { return "" }
   let text = String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-  return text.split(separator: " ", omittingEmptySubsequences: true).joined(separator: " ")
+  // Some drivers pad their names; a name must fit into one line of a message.
+  return text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
 }

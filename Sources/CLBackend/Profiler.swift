@@ -14,58 +14,53 @@ public struct ProfileRow: Sendable {
   public var bytes = 0.0
 }
 
-/// Collects the device time of every launch.
+/// Collects the device time of every launch of a context.
 public final class Profiler {
-  private var pending: [(launch: Launch, event: cl_event)] = []
+  private struct Entry {
+    let label: String
+    let flops: Double
+    let bytes: Double
+    let event: EventHandle
+  }
+
+  /// Events hold driver memory: accounts are settled before there are more than this many.
+  private static let pendingLimit = 4096
+  private var pending: [Entry] = []
   private var rows: [String: ProfileRow] = [:]
 
-  init() {}
+  /// A profiler that has seen nothing.
+  public init() {}
 
-  deinit { for (_, event) in pending { clReleaseEvent(event) } }
-
-  func book(_ launch: Launch, event: cl_event) {
-    pending.append((launch, event))
-    // Events hold driver memory: settle accounts before there are too many.
-    if pending.count >= 4096 { try? settle() }
+  func book(_ launch: Launch, event: EventHandle) throws {
+    pending.append(
+      Entry(label: launch.label, flops: launch.flops, bytes: launch.bytes, event: event))
+    // The newer half stays, so that the device is never left without work.
+    if pending.count >= Self.pendingLimit { try settle(pending.count / 2) }
   }
 
-  /// The totals by label, after waiting for what was enqueued.
-  /// - Throws: `OpenCLError` when the driver keeps no times.
+  /// The totals by label, the longest time first, after waiting for what was enqueued.
+  /// - Throws: `OpenCLError` when a launch failed or the driver keeps no times.
   public func summary() throws -> [ProfileRow] {
-    try settle()
-    return Array(rows.values)
+    try settle(pending.count)
+    return rows.values.sorted { ($1.milliseconds, $0.label) < ($0.milliseconds, $1.label) }
   }
 
-  /// Forgets everything.
-  public func reset() {
-    try? settle()
-    rows = [:]
-  }
+  /// Forgets every launch enqueued so far.
+  public func reset() { (pending, rows) = ([], [:]) }
 
-  private func settle() throws {
-    defer {
-      for (_, event) in pending { clReleaseEvent(event) }
-      pending = []
-    }
-    for (launch, event) in pending {
-      var waited: cl_event? = event
-      try check("clWaitForEvents", clWaitForEvents(1, &waited))
-      let start = try time(event, CL_PROFILING_COMMAND_START)
-      let end = try time(event, CL_PROFILING_COMMAND_END)
-      var row = rows[launch.label] ?? ProfileRow(label: launch.label)
+  private func settle(_ count: Int) throws {
+    let entries = pending.prefix(count)
+    pending.removeFirst(count)
+    for entry in entries {
+      try entry.event.wait()
+      let start = try entry.event.time(CL_PROFILING_COMMAND_START)
+      let end = try entry.event.time(CL_PROFILING_COMMAND_END)
+      var row = rows[entry.label] ?? ProfileRow(label: entry.label)
       row.count += 1
-      row.milliseconds += Double(end &- start) / 1e6
-      row.flops += launch.flops
-      row.bytes += launch.bytes
-      rows[launch.label] = row
+      row.milliseconds += end > start ? Double(end - start) / 1e6 : 0
+      row.flops += entry.flops
+      row.bytes += entry.bytes
+      rows[entry.label] = row
     }
-  }
-
-  private func time(_ event: cl_event, _ parameter: Int32) throws -> cl_ulong {
-    var value: cl_ulong = 0
-    try check(
-      "clGetEventProfilingInfo",
-      clGetEventProfilingInfo(event, cl_profiling_info(parameter), 8, &value, nil))
-    return value
   }
 }

@@ -1,14 +1,13 @@
 import COpenCL
-import Foundation
 
 /// Compiled device code, released with the object.
 public final class Program {
-  /// Whether the binary came from the disk cache.
-  public let isFromCache: Bool
+  /// Whether its binary came from the disk cache.
+  public let fromCache: Bool
   let handle: cl_program
 
-  init(_ handle: cl_program, isFromCache: Bool) {
-    (self.handle, self.isFromCache) = (handle, isFromCache)
+  init(_ handle: cl_program, fromCache: Bool) {
+    (self.handle, self.fromCache) = (handle, fromCache)
   }
 
   deinit { clReleaseProgram(handle) }
@@ -24,18 +23,17 @@ public final class Program {
 
 /// Builds programs for one device of one context.
 struct ProgramBuilder {
-  let context: cl_context
+  let context: ContextHandle
   let device: OpenCLDevice
 
   func fromSource(_ source: String, options: String) throws -> Program {
-    try checkLinker()
     var code: cl_int = 0
     let handle = source.withCString { text in
       var text: UnsafePointer<CChar>? = text
-      return clCreateProgramWithSource(context, 1, &text, nil, &code)
+      return clCreateProgramWithSource(context.pointer, 1, &text, nil, &code)
     }
     let program = Program(
-      try created("clCreateProgramWithSource", handle, code), isFromCache: false)
+      try created("clCreateProgramWithSource", handle, code), fromCache: false)
     try build(program, options: options)
     return program
   }
@@ -47,10 +45,11 @@ struct ProgramBuilder {
     var length = binary.count
     let handle = binary.withUnsafeBufferPointer { bytes in
       var base = bytes.baseAddress
-      return clCreateProgramWithBinary(context, 1, &id, &length, &base, &status, &code)
+      return clCreateProgramWithBinary(context.pointer, 1, &id, &length, &base, &status, &code)
     }
     let program = Program(
-      try created("clCreateProgramWithBinary", handle, code), isFromCache: true)
+      try created("clCreateProgramWithBinary", handle, code), fromCache: true)
+    try check("clCreateProgramWithBinary", status)
     try build(program, options: options)
     return program
   }
@@ -75,11 +74,11 @@ struct ProgramBuilder {
   }
 
   private func build(_ program: Program, options: String) throws {
+    if PoCL.isPlatform(device.platformName) { try PoCL.checkLinker() }
     var id: cl_device_id? = device.id
     let code = clBuildProgram(program.handle, 1, &id, options, nil, nil)
     guard code != CL_SUCCESS else { return }
-    let log = readLog(program)
-    throw OpenCLError(call: "clBuildProgram", code: code, detail: log)
+    throw OpenCLError(call: "clBuildProgram", code: code, detail: readLog(program))
   }
 
   private func readLog(_ program: Program) -> String {
@@ -92,21 +91,4 @@ struct ProgramBuilder {
     clGetProgramBuildInfo(program.handle, device.id, parameter, length, &bytes, nil)
     return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
   }
-
-  /// PoCL aborts the whole process when it finds no linker: say so instead.
-  private func checkLinker() throws {
-    guard device.isPoCL else { return }
-    let path = ProcessInfo.processInfo.environment["PATH"] ?? ""
-    let found = path.split(separator: ":").contains { access("\($0)/ld", X_OK) == 0 }
-    guard found else {
-      throw OpenCLError(
-        call: "clBuildProgram", code: CL_COMPILER_NOT_AVAILABLE,
-        detail: "PoCL needs the linker 'ld' (package binutils) in PATH")
-    }
-  }
-}
-
-extension OpenCLDevice {
-  /// Whether the device belongs to PoCL, which keeps its own disk cache of kernels.
-  var isPoCL: Bool { platformName == "Portable Computing Language" }
 }

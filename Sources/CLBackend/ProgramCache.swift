@@ -13,15 +13,33 @@ public struct ProgramCache: Sendable {
 
   /// `RESTORMER_CACHE_DIR`, else the user's cache folder; nil without a home.
   public static var defaultDirectory: String? {
-    let environment = ProcessInfo.processInfo.environment
+    directory(in: ProcessInfo.processInfo.environment)
+  }
+
+  /// The folder that the variables of `environment` name.
+  package static func directory(in environment: [String: String]) -> String? {
     if let chosen = environment["RESTORMER_CACHE_DIR"], !chosen.isEmpty { return chosen }
-    if let xdg = environment["XDG_CACHE_HOME"], !xdg.isEmpty { return xdg + "/restormer" }
-    guard let home = environment["HOME"], !home.isEmpty else { return nil }
+    if let xdg = environment["XDG_CACHE_HOME"], xdg.hasPrefix("/") {
+      return xdg + "/restormer"
+    }
+    guard let home = environment["HOME"], FileManager.default.fileExists(atPath: home) else {
+      return nil
+    }
     #if os(macOS)
       return home + "/Library/Caches/restormer"
     #else
       return home + "/.cache/restormer"
     #endif
+  }
+
+  /// Whether binaries of a platform are worth keeping.
+  ///
+  /// PoCL compiles every kernel of a program when asked for its binary, and has a disk cache of its own;
+  /// `RESTORMER_FORCE_BINARY_CACHE=1` keeps its binaries all the same.
+  package static func isUseful(
+    platform: String, environment: [String: String] = ProcessInfo.processInfo.environment
+  ) -> Bool {
+    !PoCL.isPlatform(platform) || environment["RESTORMER_FORCE_BINARY_CACHE"] == "1"
   }
 
   /// The entry for `key`, or nil when there is none or it is damaged.
@@ -48,7 +66,10 @@ public struct ProgramCache: Sendable {
     let path = path(for: key)
     let temporary = "\(path).\(getpid()).\(UInt32.random(in: 0 ... .max)).tmp"
     let entry = Data(header(for: key) + bytes(of: hash(payload)) + payload)
-    guard FileManager.default.createFile(atPath: temporary, contents: entry) else { return }
+    guard FileManager.default.createFile(atPath: temporary, contents: entry) else {
+      unlink(temporary)
+      return
+    }
     // A disk that is full leaves a short file behind without an error.
     let size = try? FileManager.default.attributesOfItem(atPath: temporary)[.size] as? Int
     guard size == entry.count, rename(temporary, path) == 0 else {

@@ -1,0 +1,36 @@
+/// A kernel bound to its arguments and its grid: enqueued as often as wanted.
+///
+/// The kernel keeps the buffers bound to it, so a launch needs nothing else kept alive.
+public struct Launch {
+  /// The kernel with its arguments.
+  public let kernel: Kernel
+  /// Work-items in each dimension.
+  public let global: [Int]
+  /// Work-items of a group in each dimension; the driver's choice if nil.
+  public let local: [Int]?
+  /// The name under which the profiler books it.
+  public var label: String
+  /// Floating-point operations of one launch.
+  public var flops: Double
+  /// Bytes that one launch moves at least.
+  public var bytes: Double
+
+  /// A launch of `kernel` over `global` work-items.
+  /// - Parameters:
+  ///   - kernel: the kernel, its arguments bound.
+  ///   - global: work-items in one to three dimensions.
+  ///   - local: work-items of a group, in as many dimensions; the driver's choice if nil.
+  ///   - label: the name in profiles; the kernel's name if nil.
+  ///   - flops: floating-point operations of one launch.
+  ///   - bytes: bytes that one launch moves at least.
+  public init(
+    _ kernel: Kernel, global: [Int], local: [Int]? = nil, label: String? = nil, flops: Double = 0,
+    bytes: Double = 0
+  ) {
+    precondition(
+      (1...3).contains(global.count) && local.map { $0.count == global.count } ?? true,
+      "\(kernel.name): grid \(global) in groups of \(local ?? [])")
+    (self.kernel, self.global, self.local) = (kernel, global, local)
+    (self.label, self.flops, self.bytes) = (label ?? kernel.name, flops, bytes)
+  }
+}
