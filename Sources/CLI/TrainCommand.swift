@@ -1,0 +1,203 @@
+import ArgumentParser
+import Foundation
+import Kernels
+import Restormer
+
+/// `restormer train`: from a folder of pairs to trained weights.
+struct TrainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Trains a model on a folder of degraded and clean images.",
+    discussion: """
+      Example: restormer train --data pages/train --val pages/val --preset compact --steps 2000
+
+      The data folder holds 'input' and 'target' with files of the same names. The same command goes on where a run \
+      stood; Ctrl-C finishes the step, saves and leaves.
+      """)
+
+  @Option(name: .long, help: "Options file with the keys of the authors' published YAML files.")
+  var options: String?
+
+  @Option(name: .long, help: "Folder with 'input' and 'target'.")
+  var data: String?
+
+  @Option(name: .long, help: "Validation folder, as --data.")
+  var val: String?
+
+  @Option(name: .long, help: "Name of the run's folder.")
+  var name: String?
+
+  @Option(name: .long, help: "Folder in which runs lie.")
+  var experiments = "experiments"
+
+  @Option(name: .long, help: "paper, compact or tiny.")
+  var preset: String?
+
+  @Option(name: .long, help: "Weights to start from.")
+  var pretrained: String?
+
+  @Option(name: .long, help: "l1, mse or charbonnier.")
+  var loss: LossKind?
+
+  @Option(name: .long, help: "adamw or sgd.")
+  var optimizer: OptimizerOptions.Kind?
+
+  @Option(name: .customLong("lr"), help: "Learning rate.")
+  var rate: Double?
+
+  @Option(name: .long, help: "constant, or cosine down to a thousandth over the whole run.")
+  var schedule: ScheduleName?
+
+  @Option(name: .long, help: "Weight decay.")
+  var weightDecay: Double?
+
+  @Option(name: .long, help: "Steps of the run.")
+  var steps: Int?
+
+  @Option(name: .long, help: "Epochs of the run, instead of --steps.")
+  var epochs: Int?
+
+  @Option(name: .long, help: "Patches of a batch.")
+  var batch: Int?
+
+  @Option(name: .long, help: "Rows and columns of a patch, a multiple of 8.")
+  var patch: Int?
+
+  @Option(name: .long, help: "Batches whose gradients are summed for one step.")
+  var accumulate: Int?
+
+  @Option(name: .long, help: "Largest norm of the gradient.")
+  var clip: Double?
+
+  @Option(name: .long, help: "Decay of a moving average of the weights.")
+  var ema: Double?
+
+  @Option(name: .long, help: "Mean and deviation for normalised data, such as 0.5,0.5.")
+  var normalize: String?
+
+  @Option(name: .long, help: "auto, on or off: compute blocks again instead of keeping them.")
+  var recompute: TrainingOptions.Recompute?
+
+  @Option(name: .long, help: "Seed of weights and batches.")
+  var seed: UInt64?
+
+  @Option(name: .long, help: "Steps between validations; by default once an epoch.")
+  var valEvery: Int?
+
+  @Option(name: .long, help: "Steps between checkpoints.")
+  var saveEvery: Int?
+
+  @Option(name: .long, help: "Save and leave after so many minutes.")
+  var maxMinutes: Double?
+
+  @OptionGroup var device: DeviceOptions
+
+  func run() throws {
+    let chosen = try trainingOptions()
+    let opened = try device.open()
+    Console.note("device: \(opened.name)")
+    Console.note("model: \(chosen.model.summary)")
+    let end = try opened.accept(
+      TrainingRun(options: chosen, experiments: experiments, maxMinutes: maxMinutes))
+    let folder = "\(experiments)/\(chosen.name)"
+    switch end {
+    case .finished: Console.note("finished: \(folder)/models/final.safetensors")
+    case .stopped:
+      Console.note("stopped and saved in \(folder); the same command goes on from here")
+    }
+  }
+}
+
+/// The schedules that need no numbers.
+enum ScheduleName: String, CaseIterable, ExpressibleByArgument {
+  case constant
+  case cosine
+}
+
+extension LossKind: ExpressibleByArgument {}
+extension OptimizerOptions.Kind: ExpressibleByArgument {}
+extension TrainingOptions.Recompute: ExpressibleByArgument {}
+
+extension TrainCommand {
+  /// The options file, if any, with the command line's values over it.
+  private func trainingOptions() throws -> TrainingOptions {
+    var result = try options.map(TrainingOptions.init(contentsOf:)) ?? TrainingOptions()
+    if let preset {
+      guard let model = ModelConfiguration.presets[preset] else {
+        let known = ModelConfiguration.presets.keys.sorted().joined(separator: ", ")
+        throw ValidationError("--preset \(preset): expected one of \(known)")
+      }
+      result.model = model
+    }
+    if let name { result.name = name }
+    if let data { (result.data, result.targets) = (data, nil) }
+    if let val { (result.validation, result.validationTargets) = (val, nil) }
+    if let pretrained { result.pretrained = pretrained }
+    guard !result.data.isEmpty else { throw ValidationError("--data or --options is needed") }
+    try setOptimization(&result)
+    try setLength(&result)
+    if let schedule {
+      result.rate.schedule =
+        schedule == .constant
+        ? .constant : .cosine(period: result.totalSteps, minimum: result.rate.base / 1000)
+    }
+    if let fault = result.fault { throw ValidationError(fault) }
+    return result
+  }
+
+  private func setOptimization(_ result: inout TrainingOptions) throws {
+    if let loss { result.loss = loss }
+    if let optimizer { result.optimizer.kind = optimizer }
+    if let weightDecay { result.optimizer.weightDecay = weightDecay }
+    if let rate { result.rate.base = rate }
+    if let clip { result.clip = clip }
+    if let ema { result.averageDecay = ema }
+    if let recompute { result.recompute = recompute }
+    if let seed { result.seed = seed }
+    if let accumulate { result.accumulate = accumulate }
+    if let valEvery { result.validationInterval = valEvery }
+    if let saveEvery { result.checkpointInterval = max(1, saveEvery) }
+    if let normalize {
+      let numbers = normalize.split(separator: ",").compactMap { Float($0) }
+      guard numbers.count == 2 else {
+        throw ValidationError("--normalize \(normalize): expected MEAN,DEVIATION such as 0.5,0.5")
+      }
+      result.normalization = try ImageNormalization(
+        checkingMean: [numbers[0]], std: [numbers[1]])
+    }
+  }
+
+  private func setLength(_ result: inout TrainingOptions) throws {
+    if batch != nil || patch != nil || steps != nil || epochs != nil {
+      let first = result.stages[0]
+      let size = batch ?? first.batch
+      var length = steps ?? result.totalSteps
+      if let epochs {
+        let pairs =
+          try result.targets.map { try PairedFolder(input: result.data, target: $0) }
+          ?? PairedFolder(root: result.data)
+        let drawn = size * result.accumulate
+        length = (epochs * pairs.pairs.count + drawn - 1) / drawn
+      }
+      result.stages = [.init(steps: length, patch: patch ?? first.patch, batch: size)]
+    }
+  }
+}
+
+/// Runs a trainer and shows what it reports.
+private struct TrainingRun: BackendVisitor {
+  let options: TrainingOptions
+  let experiments: String
+  let maxMinutes: Double?
+
+  func visit<B: Backend>(_ backend: B) throws -> TrainingEnd {
+    let start = Date()
+    let display = TrainingDisplay()
+    let interrupt = InterruptFlag()
+    let trainer = try Trainer(
+      options, experiments: experiments, on: backend, report: display.show)
+    return try trainer.run {
+      interrupt.isSet || maxMinutes.map { Date().timeIntervalSince(start) > 60 * $0 } ?? false
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import Foundation
+
+/// Prepares batches on other threads, a few ahead of their use, in a fixed order.
+public final class BatchLoader: @unchecked Sendable {
+  /// Which batch: its number in the run, the position of its first patch, how it is cut.
+  public struct Request: Sendable, Hashable {
+    let index: Int
+    let first: Int
+    let options: PatchOptions
+
+    /// Batch number `index` with patches from position `first` on.
+    public init(index: Int, first: Int, options: PatchOptions) {
+      (self.index, self.first, self.options) = (index, first, options)
+    }
+  }
+
+  private let sampler: PatchSampler
+  private let queue = DispatchQueue(label: "restormer.batches", qos: .utility)
+  private let lock = NSLock()
+  private var ready: [Request: Result<PatchSampler.Result, any Error>] = [:]
+  private var pending: [Request: DispatchSemaphore] = [:]
+
+  /// Loads batches of `sampler`.
+  public init(_ sampler: PatchSampler) { self.sampler = sampler }
+
+  /// Starts to prepare batches that will be asked for.
+  public func prepare(_ requests: [Request]) {
+    for request in requests { enqueue(request) }
+  }
+
+  /// The batch; waits if it is not ready yet.
+  /// - Throws: `DataError` when images cannot be read.
+  public func batch(_ request: Request) throws -> PatchSampler.Result {
+    let done = enqueue(request)
+    done.wait()
+    let result = lock.withLock {
+      pending[request] = nil
+      return ready.removeValue(forKey: request)
+    }
+    guard let result else { throw DataError("batch \(request.index) was lost") }
+    return try result.get()
+  }
+
+  @discardableResult
+  private func enqueue(_ request: Request) -> DispatchSemaphore {
+    lock.withLock {
+      if let known = pending[request] { return known }
+      let done = DispatchSemaphore(value: 0)
+      pending[request] = done
+      queue.async { [self] in
+        let result = Result {
+          try sampler.batch(index: request.index, first: request.first, request.options)
+        }
+        lock.withLock { ready[request] = result }
+        done.signal()
+      }
+      return done
+    }
+  }
+}

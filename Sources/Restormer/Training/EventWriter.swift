@@ -1,0 +1,110 @@
+import Foundation
+
+/// Writes event files that TensorBoard reads: records of length, checksum and a protocol-buffer message, written by hand for
+/// the few fields that scalars need.
+final class EventWriter {
+  private let handle: FileHandle
+
+  /// Starts a new event file in `folder`; TensorBoard joins the files of one folder by step.
+  init(folder: String) throws {
+    let time = Int(Date().timeIntervalSince1970)
+    let path = "\(folder)/events.out.tfevents.\(time).\(getpid())"
+    guard FileManager.default.createFile(atPath: path, contents: nil),
+      let handle = FileHandle(forWritingAtPath: path)
+    else { throw DataError("\(path): the file cannot be written") }
+    self.handle = handle
+    try write(Self.event(step: 0, field: Message().string(3, "brain.Event:2")))
+  }
+
+  deinit { try? handle.close() }
+
+  /// Appends one value per tag at `step`.
+  func scalars(_ values: [String: Double], step: Int) throws {
+    for (tag, value) in values.sorted(by: { $0.key < $1.key }) {
+      let entry = Message().string(1, tag).float(2, Float(value))
+      let summary = Message().message(1, entry)
+      try write(Self.event(step: step, field: Message().message(5, summary)))
+    }
+  }
+
+  private func write(_ event: [UInt8]) throws {
+    do {
+      try handle.write(contentsOf: Data(Self.record(event)))
+    } catch {
+      throw DataError("the event file cannot be written: \(error.localizedDescription)")
+    }
+  }
+
+  static func event(
+    step: Int, field: Message, time: Double = Date().timeIntervalSince1970
+  ) -> [UInt8] {
+    Message().double(1, time).integer(2, step).bytes + field.bytes
+  }
+
+  /// Length, masked CRC-32C of the length, data, masked CRC-32C of the data.
+  static func record(_ data: [UInt8]) -> [UInt8] {
+    let length = littleEndian(UInt64(data.count))
+    return length + littleEndian(masked(length)) + data + littleEndian(masked(data))
+  }
+
+  private static func masked(_ bytes: [UInt8]) -> UInt32 {
+    let checksum = crc32c(bytes)
+    return ((checksum >> 15) | (checksum << 17)) &+ 0xA282_EAD8
+  }
+
+  /// CRC-32 with Castagnoli's polynomial.
+  static func crc32c(_ bytes: [UInt8]) -> UInt32 {
+    var value: UInt32 = .max
+    for byte in bytes {
+      value ^= UInt32(byte)
+      for _ in 0..<8 { value = value & 1 == 1 ? (value >> 1) ^ 0x82F6_3B78 : value >> 1 }
+    }
+    return ~value
+  }
+}
+
+private func littleEndian<Word: FixedWidthInteger>(_ word: Word) -> [UInt8] {
+  withUnsafeBytes(of: word.littleEndian) { Array($0) }
+}
+
+/// A protocol-buffer message under construction.
+struct Message {
+  private(set) var bytes: [UInt8] = []
+
+  func double(_ field: Int, _ value: Double) -> Message {
+    appending(key(field, 1) + littleEndian(value.bitPattern))
+  }
+
+  func float(_ field: Int, _ value: Float) -> Message {
+    appending(key(field, 5) + littleEndian(value.bitPattern))
+  }
+
+  func integer(_ field: Int, _ value: Int) -> Message {
+    appending(key(field, 0) + varint(UInt64(max(0, value))))
+  }
+
+  func string(_ field: Int, _ value: String) -> Message { blob(field, Array(value.utf8)) }
+
+  func message(_ field: Int, _ value: Message) -> Message { blob(field, value.bytes) }
+
+  private func blob(_ field: Int, _ value: [UInt8]) -> Message {
+    appending(key(field, 2) + varint(UInt64(value.count)) + value)
+  }
+
+  private func appending(_ more: [UInt8]) -> Message {
+    var copy = self
+    copy.bytes += more
+    return copy
+  }
+
+  private func key(_ field: Int, _ wire: Int) -> [UInt8] { varint(UInt64(field << 3 | wire)) }
+
+  private func varint(_ value: UInt64) -> [UInt8] {
+    var (rest, result) = (value, [UInt8]())
+    while rest >= 0x80 {
+      result.append(UInt8(rest & 0x7F) | 0x80)
+      rest >>= 7
+    }
+    return result + [UInt8(rest)]
+  }
+}

@@ -1,0 +1,64 @@
+import Foundation
+
+/// The folder of one run: `experiments/NAME/{models,states,samples,events,options.yml,metrics.csv}`.
+public final class RunFolder {
+  /// The folder.
+  public let path: String
+  private let lock: Int32
+
+  /// Makes the folder and locks it against a second run; the lock ends with the process.
+  /// - Throws: `DataError` when it cannot be written or another run holds it.
+  public init(_ path: String) throws {
+    self.path = path
+    for part in ["models", "states", "samples", "events"] {
+      do {
+        try FileManager.default.createDirectory(
+          atPath: "\(path)/\(part)", withIntermediateDirectories: true)
+      } catch {
+        throw DataError("\(path)/\(part): the folder cannot be made")
+      }
+    }
+    lock = open("\(path)/.lock", O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
+    guard lock >= 0 else { throw DataError("\(path): the folder cannot be written to") }
+    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+      close(lock)
+      throw DataError("\(path): another run is using this folder")
+    }
+  }
+
+  deinit { close(lock) }
+
+  /// State files, the newest first.
+  public var states: [String] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(path)/states")) ?? []
+    return names.filter { $0.hasSuffix(".state") }.sorted(by: >).map { "\(path)/states/\($0)" }
+  }
+
+  /// The newest state that can be read, and what was wrong with newer ones.
+  public func newestState() -> (checkpoint: Checkpoint?, faults: [String]) {
+    var faults: [String] = []
+    for state in states {
+      do {
+        return (try Checkpoint(contentsOf: state), faults)
+      } catch {
+        faults.append("\(error)")
+      }
+    }
+    return (nil, faults)
+  }
+
+  /// Saves a state and removes all but the newest `kept`.
+  /// - Throws: `FileError`; older states are then still there.
+  public func save(_ checkpoint: Checkpoint, keeping kept: Int) throws {
+    let number = String(checkpoint.step)
+    let padded = String(repeating: "0", count: max(0, 9 - number.count)) + number
+    try checkpoint.write(to: "\(path)/states/\(padded).state")
+    for old in states.dropFirst(max(1, kept)) { unlink(old) }
+  }
+
+  /// Saves weights under `models/NAME.safetensors`.
+  /// - Throws: `FileError`.
+  public func save(_ weights: ModelWeights, as name: String) throws {
+    try weights.state.writeSafetensors(to: "\(path)/models/\(name).safetensors")
+  }
+}
