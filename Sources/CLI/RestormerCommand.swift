@@ -9,6 +9,6 @@ struct RestormerCommand: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       RestoreCommand.self, DevicesCommand.self, InfoCommand.self, DoctorCommand.self,
-      BenchCommand.self, TrainCommand.self,
+      BenchCommand.self, TrainCommand.self, EvaluateCommand.self,
     ])
 }
