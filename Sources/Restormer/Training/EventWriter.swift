@@ -2,7 +2,7 @@ import Foundation
 
 /// Writes event files that TensorBoard reads: records of length, checksum and a protocol-buffer message, written by hand for
 /// the few fields that scalars need.
-final class EventWriter {
+package final class EventWriter {
   private let handle: FileHandle
 
   /// Starts a new event file in `folder`; TensorBoard joins the files of one folder by step.
@@ -35,14 +35,14 @@ final class EventWriter {
     }
   }
 
-  static func event(
+  package static func event(
     step: Int, field: Message, time: Double = Date().timeIntervalSince1970
   ) -> [UInt8] {
     Message().double(1, time).integer(2, step).bytes + field.bytes
   }
 
   /// Length, masked CRC-32C of the length, data, masked CRC-32C of the data.
-  static func record(_ data: [UInt8]) -> [UInt8] {
+  package static func record(_ data: [UInt8]) -> [UInt8] {
     let length = littleEndian(UInt64(data.count))
     return length + littleEndian(masked(length)) + data + littleEndian(masked(data))
   }
@@ -53,7 +53,7 @@ final class EventWriter {
   }
 
   /// CRC-32 with Castagnoli's polynomial.
-  static func crc32c(_ bytes: [UInt8]) -> UInt32 {
+  package static func crc32c(_ bytes: [UInt8]) -> UInt32 {
     var value: UInt32 = .max
     for byte in bytes {
       value ^= UInt32(byte)
@@ -68,14 +68,16 @@ private func littleEndian<Word: FixedWidthInteger>(_ word: Word) -> [UInt8] {
 }
 
 /// A protocol-buffer message under construction.
-struct Message {
-  private(set) var bytes: [UInt8] = []
+package struct Message {
+  package private(set) var bytes: [UInt8] = []
+
+  package init() {}
 
   func double(_ field: Int, _ value: Double) -> Message {
     appending(key(field, 1) + littleEndian(value.bitPattern))
   }
 
-  func float(_ field: Int, _ value: Float) -> Message {
+  package func float(_ field: Int, _ value: Float) -> Message {
     appending(key(field, 5) + littleEndian(value.bitPattern))
   }
 
@@ -83,9 +85,9 @@ struct Message {
     appending(key(field, 0) + varint(UInt64(max(0, value))))
   }
 
-  func string(_ field: Int, _ value: String) -> Message { blob(field, Array(value.utf8)) }
+  package func string(_ field: Int, _ value: String) -> Message { blob(field, Array(value.utf8)) }
 
-  func message(_ field: Int, _ value: Message) -> Message { blob(field, value.bytes) }
+  package func message(_ field: Int, _ value: Message) -> Message { blob(field, value.bytes) }
 
   private func blob(_ field: Int, _ value: [UInt8]) -> Message {
     appending(key(field, 2) + varint(UInt64(value.count)) + value)

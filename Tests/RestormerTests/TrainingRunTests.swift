@@ -1,0 +1,158 @@
+import Foundation
+import Kernels
+import Restormer
+import XCTest
+
+/// Whole runs on small generated pairs: resumption, damaged states, locks, lost files.
+final class TrainingRunTests: XCTestCase {
+  private var folder = ""
+
+  override func setUpWithError() throws {
+    folder = NSTemporaryDirectory() + "restormer-run-\(UUID().uuidString)"
+    var generator = SplitMix64(seed: 5)
+    for part in ["input", "target"] {
+      try FileManager.default.createDirectory(
+        atPath: "\(folder)/data/\(part)", withIntermediateDirectories: true)
+    }
+    for index in 0..<5 {
+      let sharp = (0..<3 * 24 * 32).map { _ in Float(generator.next() % 2) }
+      let blurred = sharp.indices.map { 0.5 * sharp[$0] + 0.5 * sharp[max(0, $0 - 1)] }
+      for (part, pixels) in [("input", blurred), ("target", sharp)] {
+        try Image(width: 32, height: 24, channels: 3, pixels: pixels).write(
+          to: "\(folder)/data/\(part)/\(index).png", format: .png)
+      }
+    }
+  }
+
+  override func tearDown() { try? FileManager.default.removeItem(atPath: folder) }
+
+  private func options(_ name: String) -> TrainingOptions {
+    var options = TrainingOptions()
+    options.name = name
+    options.model.dim = 4
+    options.model.blocks = [1, 1, 1, 1]
+    options.model.refinementBlocks = 1
+    options.model.heads = [1, 2, 2, 4]
+    (options.data, options.validation) = ("\(folder)/data", "\(folder)/data")
+    options.stages = [.init(steps: 4, patch: 16, batch: 2), .init(steps: 4, patch: 24, batch: 1)]
+    options.rate = LearningRate(base: 1e-3, schedule: .cosine(period: 8, minimum: 1e-6), warmUp: 2)
+    (options.averageDecay, options.clip, options.mixup) = (0.9, 0.5, 1.2)
+    (options.checkpointInterval, options.validationInterval) = (1, 4)
+    return options
+  }
+
+  /// Runs until `stop` steps were done in this process; returns the notes.
+  @discardableResult
+  private func run(_ options: TrainingOptions, stopAfter stop: Int = .max) throws -> [String] {
+    var (notes, steps) = ([String](), 0)
+    let trainer = try Trainer(options, experiments: folder, on: CPUBackend()) { event in
+      if case .note(let text) = event { notes.append(text) }
+      if case .step = event { steps += 1 }
+    }
+    _ = try trainer.run { steps >= stop }
+    return notes
+  }
+
+  private func finalWeights(_ name: String) throws -> [UInt32] {
+    let state = try StateDict(contentsOf: "\(folder)/\(name)/models/final.safetensors")
+    return state.tensors.flatMap { $0.values.map(\.bitPattern) }
+  }
+
+  func testAResumedRunIsBitIdentical() throws {
+    try run(options("straight"))
+    for stop in [1, 3, 2] { try run(options("resumed"), stopAfter: stop) }
+    let notes = try run(options("resumed"))
+    XCTAssertTrue(notes.contains("going on after step 6"), "\(notes)")
+    XCTAssertEqual(try finalWeights("resumed"), try finalWeights("straight"))
+    let rows = try String(contentsOfFile: "\(folder)/resumed/metrics.csv", encoding: .utf8)
+    let expected = try String(contentsOfFile: "\(folder)/straight/metrics.csv", encoding: .utf8)
+    XCTAssertEqual(
+      rows.split(separator: "\n").filter { !$0.contains(",,,,") }.last,
+      expected.split(separator: "\n").filter { !$0.contains(",,,,") }.last)
+  }
+
+  func testADamagedNewestStateGivesWayToTheOneBefore() throws {
+    try run(options("damaged"), stopAfter: 5)
+    let states = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/damaged/states")
+      .sorted()
+    XCTAssertEqual(states.count, 2)
+    let newest = "\(folder)/damaged/states/\(states[1])"
+    var bytes = try Data(contentsOf: URL(fileURLWithPath: newest))
+    bytes[bytes.count / 2] ^= 0x10
+    try bytes.write(to: URL(fileURLWithPath: newest))
+    let notes = try run(options("damaged"))
+    XCTAssertTrue(notes.contains { $0.contains(newest) && $0.contains("damaged") }, "\(notes)")
+    XCTAssertTrue(notes.contains("going on after step 4"), "\(notes)")
+    try run(options("whole"))
+    XCTAssertEqual(try finalWeights("damaged"), try finalWeights("whole"))
+  }
+
+  func testChangedOptionsAreNamed() throws {
+    try run(options("changed"), stopAfter: 2)
+    var other = options("changed")
+    other.rate.base = 2e-3
+    other.loss = .mse
+    let notes = try run(other, stopAfter: 1)
+    XCTAssertTrue(notes.contains("changed option rate: 0.001 -> 0.002"), "\(notes)")
+    XCTAssertTrue(notes.contains("changed option loss: l1 -> mse"), "\(notes)")
+  }
+
+  func testTwoRunsOnOneFolderAreRefused() throws {
+    let first = try Trainer(options("locked"), experiments: folder, on: CPUBackend()) { _ in }
+    XCTAssertThrowsError(try run(options("locked"))) {
+      XCTAssertTrue("\($0)".contains("another run"), "\($0)")
+    }
+    _ = try first.run { true }
+  }
+
+  func testAFileLostMidRunIsNamedAndReplaced() throws {
+    var removed = false
+    var notes: [String] = []
+    var lossy = options("lost")
+    lossy.validation = nil
+    let path = "\(folder)/data/input/3.png"
+    try FileManager.default.removeItem(atPath: path)
+    XCTAssertThrowsError(try run(lossy)) { XCTAssertTrue("\($0)".contains("3.png"), "\($0)") }
+    try FileManager.default.copyItem(atPath: "\(folder)/data/input/2.png", toPath: path)
+    let trainer = try Trainer(lossy, experiments: folder, on: CPUBackend()) { event in
+      if case .note(let text) = event { notes.append(text) }
+      if !removed {
+        removed = true
+        unlink(path)
+      }
+    }
+    unlink(path)
+    XCTAssertEqual(try trainer.run { false }, .finished)
+    XCTAssertTrue(notes.contains { $0.contains("3.png") }, "\(notes)")
+  }
+
+  func testTrainingLowersTheLoss() throws {
+    var long = options("long")
+    long.stages = [.init(steps: 60, patch: 24, batch: 2)]
+    long.rate = LearningRate(base: 3e-3)
+    (long.mixup, long.validation, long.averageDecay) = (nil, nil, nil)
+    var losses: [Double] = []
+    let trainer = try Trainer(long, experiments: folder, on: CPUBackend()) { event in
+      if case .step(let report) = event { losses.append(report.losses.l1) }
+    }
+    _ = try trainer.run { false }
+    let (first, last) = (losses.prefix(10).reduce(0, +), losses.suffix(10).reduce(0, +))
+    XCTAssertLessThan(last, 0.9 * first)
+  }
+
+  /// Data without a finite value: steps are skipped and named, ten in a row end the run.
+  func testStepsWithoutAFiniteGradientAreSkipped() throws {
+    var broken = options("broken")
+    broken.stages = [.init(steps: 20, patch: 16, batch: 1)]
+    broken.normalization = try ImageNormalization(checkingMean: [0], std: [1e-38])
+    broken.validation = nil
+    var notes: [String] = []
+    let trainer = try Trainer(broken, experiments: folder, on: CPUBackend()) { event in
+      if case .note(let text) = event { notes.append(text) }
+    }
+    XCTAssertThrowsError(try trainer.run { false }) {
+      XCTAssertTrue("\($0)".contains("ten steps in a row"), "\($0)")
+    }
+    XCTAssertEqual(notes.filter { $0.contains("skipped") }.count, 10)
+  }
+}
