@@ -196,6 +196,24 @@ inline void product(
   }
 }
 
+#if VECTOR_WIDTH == 16 && OUTER_ROWS == 4
+#define SUM_LANES_TOGETHER
+
+// Sums of neighbouring lanes: those of a, then those of b.
+inline vector sum_neighbours(vector a, vector b) {
+  return (vector)(a.even, b.even) + (vector)(a.odd, b.odd);
+}
+
+// The sums of all lanes of sixteen vectors: folding them together takes a third of the work of one by one.
+inline vector sum_lanes_together(const vector v[4][4]) {
+  vector quarter[4];
+#pragma unroll
+  for (int a = 0; a < 4; ++a)
+    quarter[a] = sum_neighbours(sum_neighbours(v[a][0], v[a][1]), sum_neighbours(v[a][2], v[a][3]));
+  return sum_neighbours(sum_neighbours(quarter[0], quarter[1]), sum_neighbours(quarter[2], quarter[3]));
+}
+#endif
+
 // sum[o * columns + i] += sum_{begin <= p < end} g[o, p] x[i, p] for rows row_begin..row_end: products are
 // collected in vectors of pixels, their lanes summed at the end.
 inline void outer_product(
@@ -225,13 +243,21 @@ inline void outer_product(
 #pragma unroll
           for (int c = 0; c < OUTER_ROWS; ++c) block[a][c] = fma(row[a], column[c], block[a][c]);
       }
+#ifdef SUM_LANES_TOGETHER
+      float totals[16];
+      STORE(sum_lanes_together(block), totals);
+#endif
 #pragma unroll
       for (int a = 0; a < OUTER_ROWS; ++a) {
         if (o + a >= row_end) break;
 #pragma unroll
         for (int c = 0; c < OUTER_ROWS; ++c) {
           if (i + c >= columns) break;
+#ifdef SUM_LANES_TOGETHER
+          float total = totals[4 * a + c];
+#else
           float total = sum_lanes(block[a][c]);
+#endif
           for (int p = whole; p < end; ++p) total = fma(left[a][p], right[c][p], total);
           sum[(ulong)(o + a) * columns + i + c] += total;
         }
@@ -1026,36 +1052,49 @@ __kernel void layer_norm(
     int pixels, int channels, float eps, int has_bias) {
   const int first = NORM_VECTORS * VECTOR_WIDTH * (int)get_global_id(0), n = (int)get_global_id(1);
   if (first >= pixels) return;
+  // Vectors beyond the end repeat the last one.
+  int place[NORM_VECTORS];
   vector mu[NORM_VECTORS], rest[NORM_VECTORS], r[NORM_VECTORS];
 #pragma unroll
-  for (int v = 0; v < NORM_VECTORS; ++v) mu[v] = rest[v] = r[v] = (vector)(0.0f);
-  const int vectors = min(NORM_VECTORS, (pixels - first + VECTOR_WIDTH - 1) / VECTOR_WIDTH);
+  for (int v = 0; v < NORM_VECTORS; ++v) {
+    place[v] = min(first + v * VECTOR_WIDTH, (pixels - 1) / VECTOR_WIDTH * VECTOR_WIDTH);
+    mu[v] = rest[v] = r[v] = (vector)(0.0f);
+  }
   const float share = 1.0f / channels;
-  for (int c = 0; c < channels; ++c)
-    for (int v = 0; v < vectors; ++v) mu[v] += LOAD(PLANE(x, n, c) + first + v * VECTOR_WIDTH);
-  for (int v = 0; v < vectors; ++v) mu[v] *= share;
-  for (int c = 0; c < channels; ++c)
-    for (int v = 0; v < vectors; ++v) {
-      const vector d = LOAD(PLANE(x, n, c) + first + v * VECTOR_WIDTH) - mu[v];
+  for (int c = 0; c < channels; ++c) {
+    __global const float *row = PLANE(x, n, c);
+#pragma unroll
+    for (int v = 0; v < NORM_VECTORS; ++v) mu[v] += LOAD(row + place[v]);
+  }
+#pragma unroll
+  for (int v = 0; v < NORM_VECTORS; ++v) mu[v] *= share;
+  for (int c = 0; c < channels; ++c) {
+    __global const float *row = PLANE(x, n, c);
+#pragma unroll
+    for (int v = 0; v < NORM_VECTORS; ++v) {
+      const vector d = LOAD(row + place[v]) - mu[v];
       rest[v] += d;
       r[v] = fma(d, d, r[v]);
     }
-  for (int v = 0; v < vectors; ++v) {
-    const int p = first + v * VECTOR_WIDTH;
+  }
+#pragma unroll
+  for (int v = 0; v < NORM_VECTORS; ++v) {
     rest[v] *= share;
     const vector variance = r[v] * share - rest[v] * rest[v];
     // A comparison, unlike fmax, keeps NaN.
     r[v] = 1.0f / sqrt((variance < 0.0f ? (vector)(0.0f) : variance) + eps);
-    store_vector(mu[v] + rest[v], pixels - p, PLANE(mean, n, 0) + p);
-    store_vector(r[v], pixels - p, PLANE(rstd, n, 0) + p);
+    store_vector(mu[v] + rest[v], pixels - place[v], PLANE(mean, n, 0) + place[v]);
+    store_vector(r[v], pixels - place[v], PLANE(rstd, n, 0) + place[v]);
+    if (!has_bias) mu[v] = rest[v] = (vector)(0.0f);
   }
   for (int c = 0; c < channels; ++c) {
+    __global const float *row = PLANE(x, n, c);
+    __global float *out = PLANE(y, n, c);
     const float weight = PLANE(w, 0, 0)[c], bias = has_bias ? PLANE(b, 0, 0)[c] : 0.0f;
-    for (int v = 0; v < vectors; ++v) {
-      const int p = first + v * VECTOR_WIDTH;
-      vector d = LOAD(PLANE(x, n, c) + p);
-      if (has_bias) d = d - mu[v] - rest[v];
-      store_vector(d * r[v] * weight + bias, pixels - p, PLANE(y, n, c) + p);
+#pragma unroll
+    for (int v = 0; v < NORM_VECTORS; ++v) {
+      const vector d = LOAD(row + place[v]) - mu[v] - rest[v];
+      store_vector(d * r[v] * weight + bias, pixels - place[v], out + place[v]);
     }
   }
 }
@@ -1134,60 +1173,140 @@ __kernel void layer_norm_backward_weight_sum(
 
 #define HEAD_PLANE(x, n, part, head) PLANE(x, n, ((part) * heads + (head)) * m)
 
-// Partial sums over a slice of pixels (dimension 0) of q_i . k_j for `rows` rows (1) of image and head (2).
-// partial: [image and head][slice][i][j].
+// Partial sums over a slice of pixels, per image and head: products of the rows of two tensors [i][j], then the squares of
+// the left rows [i] and of the right rows [j] if asked for. partial: [image and head][slice][HEAD_SUMS(m)].
+
+#define HEAD_SUMS(m) (((m) * ((m) + 2) + 15) / 16 * 16)
+
+// Adds the squares of row[begin..end] to *sum.
+inline void add_squares(__global const float *row, int begin, int end, __global float *sum) {
+  vector lanes = (vector)(0.0f);
+  int p = begin;
+  for (; p + VECTOR_WIDTH <= end; p += VECTOR_WIDTH) {
+    const vector value = LOAD(row + p);
+    lanes = fma(value, value, lanes);
+  }
+  float run = sum_lanes(lanes);
+  for (; p < end; ++p) run = fma(row[p], row[p], run);
+  *sum += run;
+}
+
+// For CPUs. One work-item: one slice (dimension 1) of one image and head (2), in runs of pixels that stay in cache.
 __kernel void attention_gram(
     TENSOR_IN(left), TENSOR_IN(right), __global float *restrict partial, ulong partial_offset,
-    int pixels, int m, int heads, int left_part, int right_part, int slice, int run, int rows) {
-  const int s = (int)get_global_id(0), row_begin = rows * (int)get_global_id(1);
+    int pixels, int m, int heads, int left_part, int right_part, int slice, int squares, int run) {
+  const int s = (int)get_global_id(1), slices = (int)get_global_size(1);
   const int n = (int)get_global_id(2) / heads, head = (int)get_global_id(2) % heads;
-  const int slices = (pixels + slice - 1) / slice, row_end = min(row_begin + rows, m);
-  if (s >= slices || row_begin >= m) return;
-  __global float *sum = partial + partial_offset + ((ulong)get_global_id(2) * slices + s) * m * m;
-  for (int index = row_begin * m; index < row_end * m; ++index) sum[index] = 0.0f;
+  __global float *sum =
+      partial + partial_offset + ((ulong)get_global_id(2) * slices + s) * HEAD_SUMS(m);
+  __global const float *first = HEAD_PLANE(left, n, left_part, head);
+  __global const float *second = HEAD_PLANE(right, n, right_part, head);
+  for (int index = 0; index < HEAD_SUMS(m); ++index) sum[index] = 0.0f;
   const int slice_end = min((s + 1) * slice, pixels);
-  for (int begin = s * slice; begin < slice_end; begin += run)
-    outer_product(
-        HEAD_PLANE(left, n, left_part, head), left_plane, HEAD_PLANE(right, n, right_part, head),
-        right_plane, sum, begin, min(begin + run, slice_end), row_begin, row_end, m);
-}
-
-// Norm of each row of q and k, at least 1e-12. One work-item per channel (dimension 0) and image (1); a plane is
-// summed in runs of 4096 pixels.
-__kernel void attention_norms(TENSOR_IN(qkv), TENSOR_OUT(norms), int pixels, int channels) {
-  const int c = (int)get_global_id(0), n = (int)get_global_id(1);
-  if (c >= 2 * channels) return;
-  __global const float *row = PLANE(qkv, n, c);
-  float total = 0.0f;
-  for (int begin = 0; begin < pixels; begin += 4096) {
-    const int end = min(begin + 4096, pixels);
-    vector lanes = (vector)(0.0f);
-    int p = begin;
-    for (; p + VECTOR_WIDTH <= end; p += VECTOR_WIDTH) {
-      const vector value = LOAD(row + p);
-      lanes = fma(value, value, lanes);
+  for (int begin = s * slice; begin < slice_end; begin += run) {
+    const int end = min(begin + run, slice_end);
+    outer_product(first, left_plane, second, right_plane, sum, begin, end, 0, m, m);
+    for (int i = 0; squares && i < m; ++i) {
+      add_squares(first + i * left_plane, begin, end, sum + m * m + i);
+      add_squares(second + i * right_plane, begin, end, sum + m * m + m + i);
     }
-    float run = sum_lanes(lanes);
-    for (; p < end; ++p) run = fma(row[p], row[p], run);
-    total += run;
   }
-  PLANE(norms, n, c)[0] = fmax(sqrt(total), 1e-12f);
 }
 
-// Cosines and their softmax. One work-item: one row of one head of one image.
+#ifndef GRAM_BLOCK
+#define GRAM_BLOCK 3  // rows and columns of products of one work-item of attention_gram_tiles
+#endif
+#define GRAM_TILE (8 * GRAM_BLOCK)
+#define GRAM_STEP 32
+
+// For GPUs. One work-group of 8 x 8 items: GRAM_TILE rows and columns (dimension 0) of one slice (1) of one image and
+// head (2), GRAM_STEP pixels at a time in local memory. The odd pitch spreads neighbouring rows over the banks.
+__kernel __attribute__((reqd_work_group_size(64, 1, 1))) void attention_gram_tiles(
+    TENSOR_IN(left), TENSOR_IN(right), __global float *restrict partial, ulong partial_offset,
+    int pixels, int m, int heads, int left_part, int right_part, int slice, int squares) {
+  __local float rows[GRAM_TILE][GRAM_STEP + 1], columns[GRAM_TILE][GRAM_STEP + 1];
+  const int item = (int)get_local_id(0), y = item / 8, x = item % 8;
+  const int tiles = (m + GRAM_TILE - 1) / GRAM_TILE;
+  const int row = GRAM_TILE * ((int)get_group_id(0) / tiles);
+  const int column = GRAM_TILE * ((int)get_group_id(0) % tiles);
+  const int s = (int)get_global_id(1), slices = (int)get_global_size(1);
+  const int n = (int)get_global_id(2) / heads, head = (int)get_global_id(2) % heads;
+  __global const float *first = HEAD_PLANE(left, n, left_part, head);
+  __global const float *second = HEAD_PLANE(right, n, right_part, head);
+  const int end = min((s + 1) * slice, pixels);
+  float block[GRAM_BLOCK][GRAM_BLOCK];
+#pragma unroll
+  for (int a = 0; a < GRAM_BLOCK; ++a)
+#pragma unroll
+    for (int c = 0; c < GRAM_BLOCK; ++c) block[a][c] = 0.0f;
+  float row_square = 0.0f, column_square = 0.0f;
+  for (int begin = s * slice; begin < end; begin += GRAM_STEP) {
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int index = item; index < GRAM_TILE * GRAM_STEP; index += 64) {
+      const int i = index / GRAM_STEP, k = index % GRAM_STEP, p = begin + k;
+      rows[i][k] = p < end && row + i < m ? first[(row + i) * left_plane + p] : 0.0f;
+      columns[i][k] = p < end && column + i < m ? second[(column + i) * right_plane + p] : 0.0f;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int k = 0; k < GRAM_STEP; ++k) {
+      float above[GRAM_BLOCK], beside[GRAM_BLOCK];
+#pragma unroll
+      for (int a = 0; a < GRAM_BLOCK; ++a) {
+        beside[a] = rows[y + 8 * a][k];
+        above[a] = columns[x + 8 * a][k];
+      }
+#pragma unroll
+      for (int a = 0; a < GRAM_BLOCK; ++a)
+#pragma unroll
+        for (int c = 0; c < GRAM_BLOCK; ++c) block[a][c] = fma(beside[a], above[c], block[a][c]);
+    }
+    if (squares && item < GRAM_TILE)
+      for (int k = 0; k < GRAM_STEP; ++k) {
+        row_square = fma(rows[item][k], rows[item][k], row_square);
+        column_square = fma(columns[item][k], columns[item][k], column_square);
+      }
+  }
+  __global float *sum =
+      partial + partial_offset + ((ulong)get_global_id(2) * slices + s) * HEAD_SUMS(m);
+#pragma unroll
+  for (int a = 0; a < GRAM_BLOCK; ++a)
+#pragma unroll
+    for (int c = 0; c < GRAM_BLOCK; ++c) {
+      const int i = row + y + 8 * a, j = column + x + 8 * c;
+      if (i < m && j < m) sum[i * m + j] = block[a][c];
+    }
+  if (!squares || item >= GRAM_TILE) return;
+  if (column == 0 && row + item < m) sum[m * m + row + item] = row_square;
+  if (row == 0 && column + item < m) sum[m * m + m + column + item] = column_square;
+}
+
+// The slices of each image and head (dimension 1) added up in order, in place of the first. One work-item: VEC sums.
+__kernel void attention_gram_sum(
+    __global float *restrict partial, ulong partial_offset, int count, int slices) {
+  const int first = VEC * (int)get_global_id(0);
+  if (first >= count) return;
+  __global float *sum = partial + partial_offset + (ulong)get_global_id(1) * slices * count + first;
+  vec total = load_vec(sum);
+  for (int s = 1; s < slices; ++s) total += load_vec(sum + (ulong)s * count);
+  store_vec(total, count - first, sum);
+}
+
+// Norms, cosines and their softmax. One work-item: one row of one head of one image.
 __kernel void attention_softmax(
-    __global const float *restrict partial, ulong partial_offset, TENSOR_IN(norms), TENSOR_IN(t),
-    TENSOR_OUT(a), TENSOR_OUT(cosine), int m, int heads, int slices) {
+    __global const float *restrict partial, ulong partial_offset, TENSOR_IN(t), TENSOR_OUT(a),
+    TENSOR_OUT(cosine), TENSOR_OUT(norms), int m, int heads, int slices) {
   const int i = (int)get_global_id(0), n = (int)get_global_id(1) / heads,
             head = (int)get_global_id(1) % heads;
   if (i >= m) return;
-  __global const float *sums = partial + partial_offset + ((ulong)get_global_id(1) * slices * m + i) * m;
+  __global const float *sums = partial + partial_offset + (ulong)get_global_id(1) * slices * HEAD_SUMS(m);
+  __global const float *squares = sums + m * m;
   __global float *row = PLANE(a, n, head) + i * m, *g = PLANE(cosine, n, head) + i * m;
-  const float q = HEAD_PLANE(norms, n, 0, head)[i * norms_plane], scale = PLANE(t, 0, head)[0];
+  const float q = fmax(sqrt(squares[i]), 1e-12f), scale = PLANE(t, 0, head)[0];
+  HEAD_PLANE(norms, n, 0, head)[i * norms_plane] = q;
+  HEAD_PLANE(norms, n, 1, head)[i * norms_plane] = fmax(sqrt(squares[m + i]), 1e-12f);
   float largest = -INFINITY;
   for (int j = 0; j < m; ++j) {
-    const float k = HEAD_PLANE(norms, n, 1, head)[j * norms_plane];
-    g[j] = sum_of_slices(sums + j, slices, (ulong)m * m) / q / k;
+    g[j] = sums[i * m + j] / q / fmax(sqrt(squares[m + j]), 1e-12f);
     largest = fmax(largest, g[j] * scale);
   }
   float total = 0.0f;
@@ -1198,19 +1317,21 @@ __kernel void attention_softmax(
   for (int j = 0; j < m; ++j) row[j] /= total;
 }
 
-// y = A v. One work-item: BLOCK_COLUMNS pixels (dimension 0), `rows` rows of a head (1), one image (2).
+// y = A v. One work-item: `columns` pixels (dimension 0), `rows` rows of a head (1), one image (2).
 __kernel void attention_apply(
-    TENSOR_IN(a), TENSOR_IN(qkv), TENSOR_OUT(y), int pixels, int m, int heads, int rows) {
-  const int first = BLOCK_COLUMNS * (int)get_global_id(0), strips = (m + rows - 1) / rows;
+    TENSOR_IN(a), TENSOR_IN(qkv), TENSOR_OUT(y), int pixels, int m, int heads, int columns, int rows) {
+  const int begin = columns * (int)get_global_id(0), strips = (m + rows - 1) / rows;
   const int head = (int)get_global_id(1) / strips, n = (int)get_global_id(2);
   const int row_begin = rows * ((int)get_global_id(1) % strips);
-  if (first >= pixels || head >= heads) return;
-  product(
-      HEAD_PLANE(qkv, n, 2, head), qkv_plane, PLANE(a, n, head), m, 1, 0, 0, 0, 0,
-      HEAD_PLANE(y, n, 0, head), y_plane, first, pixels, m, row_begin, min(row_begin + rows, m));
+  if (head >= heads) return;
+  const int end = min(begin + columns, pixels);
+  for (int first = begin; first < end; first += BLOCK_COLUMNS)
+    product(
+        HEAD_PLANE(qkv, n, 2, head), qkv_plane, PLANE(a, n, head), m, 1, 0, 0, 0, 0,
+        HEAD_PLANE(y, n, 0, head), y_plane, first, pixels, m, row_begin, min(row_begin + rows, m));
 }
 
-// From dA (partial sums of gy_i . v_j): dS = A (dA - sum_j A dA), the gradient of the temperature's share, and the
+// From dA (the sums of gy_i . v_j): dS = A (dA - sum_j A dA), the gradient of the temperature's share, and the
 // matrix P_ij = t dS_ij / (|q_i| |k_j|) of the input gradient. One work-item: one row of one head of one image.
 // small: per image and head P [m][m], C = t dS G [m][m], then a row of shares of the temperature's gradient [m].
 __kernel void attention_backward_softmax(
@@ -1220,20 +1341,18 @@ __kernel void attention_backward_softmax(
   const int i = (int)get_global_id(0), n = (int)get_global_id(1) / heads,
             head = (int)get_global_id(1) % heads;
   if (i >= m) return;
-  __global const float *sums = partial + partial_offset + ((ulong)get_global_id(1) * slices * m + i) * m;
+  __global const float *sums =
+      partial + partial_offset + (ulong)get_global_id(1) * slices * HEAD_SUMS(m) + i * m;
   __global const float *row = PLANE(a, n, head) + i * m, *g = PLANE(cosine, n, head) + i * m;
   __global float *out = small + small_offset + (ulong)get_global_id(1) * (2 * m * m + m);
   __global float *p = out + i * m, *product_row = out + m * m + i * m;
   const float q = HEAD_PLANE(norms, n, 0, head)[i * norms_plane], scale = PLANE(t, 0, head)[0];
   float mean = 0.0f;
-  for (int j = 0; j < m; ++j) {
-    p[j] = sum_of_slices(sums + j, slices, (ulong)m * m);
-    mean = fma(row[j], p[j], mean);
-  }
+  for (int j = 0; j < m; ++j) mean = fma(row[j], sums[j], mean);
   float share = 0.0f;
   for (int j = 0; j < m; ++j) {
     const float k = HEAD_PLANE(norms, n, 1, head)[j * norms_plane];
-    const float gradient = row[j] * (p[j] - mean);
+    const float gradient = row[j] * (sums[j] - mean);
     share = fma(gradient, g[j], share);
     product_row[j] = scale * gradient * g[j];
     p[j] = scale * gradient / q / k;
@@ -1264,32 +1383,34 @@ __kernel void attention_backward_factors(
   out[m + i] = k > 1e-12f ? -along_column / k / k : 0.0f;
 }
 
-// dq = P k + f_q q, dk = P^T q + f_k k, dv = A^T gy. One work-item: BLOCK_COLUMNS pixels (dimension 0),
+// dq = P k + f_q q, dk = P^T q + f_k k, dv = A^T gy. One work-item: `columns` pixels (dimension 0),
 // `rows` rows of one of the three parts of a head (1), one image (2).
 __kernel void attention_backward_apply(
     TENSOR_IN(qkv), TENSOR_IN(a), TENSOR_IN(g), __global const float *restrict small, ulong small_offset,
     __global const float *restrict factors, ulong factors_offset, TENSOR_OUT(gqkv), int pixels, int m,
-    int heads, int rows) {
-  const int first = BLOCK_COLUMNS * (int)get_global_id(0), strips = (m + rows - 1) / rows;
+    int heads, int columns, int rows) {
+  const int begin = columns * (int)get_global_id(0), strips = (m + rows - 1) / rows;
   const int row_begin = rows * ((int)get_global_id(1) % strips);
   const int part = (int)get_global_id(1) / strips / heads, head = (int)get_global_id(1) / strips % heads;
   const int n = (int)get_global_id(2), row_end = min(row_begin + rows, m);
-  if (first >= pixels || part >= 3) return;
+  if (part >= 3) return;
   __global const float *p = small + small_offset + (ulong)(n * heads + head) * (2 * m * m + m);
   __global const float *f = factors + factors_offset + (ulong)(n * heads + head) * 2 * m;
   __global const float *q = HEAD_PLANE(qkv, n, 0, head), *k = HEAD_PLANE(qkv, n, 1, head);
   __global float *out = HEAD_PLANE(gqkv, n, part, head);
-  if (part == 0)
-    product(
-        k, qkv_plane, p, m, 1, 0, q, qkv_plane, f, out, gqkv_plane, first, pixels, m, row_begin, row_end);
-  else if (part == 1)
-    product(
-        q, qkv_plane, p, 1, m, 0, k, qkv_plane, f + m, out, gqkv_plane, first, pixels, m, row_begin,
-        row_end);
-  else
-    product(
-        HEAD_PLANE(g, n, 0, head), g_plane, PLANE(a, n, head), 1, m, 0, 0, 0, 0, out, gqkv_plane, first,
-        pixels, m, row_begin, row_end);
+  const int end = min(begin + columns, pixels);
+  for (int first = begin; first < end; first += BLOCK_COLUMNS)
+    if (part == 0)
+      product(
+          k, qkv_plane, p, m, 1, 0, q, qkv_plane, f, out, gqkv_plane, first, pixels, m, row_begin, row_end);
+    else if (part == 1)
+      product(
+          q, qkv_plane, p, 1, m, 0, k, qkv_plane, f + m, out, gqkv_plane, first, pixels, m, row_begin,
+          row_end);
+    else
+      product(
+          HEAD_PLANE(g, n, 0, head), g_plane, PLANE(a, n, head), 1, m, 0, 0, 0, 0, out, gqkv_plane, first,
+          pixels, m, row_begin, row_end);
 }
 
 // The temperature's gradient: rows and images added up, in order. One work-item per head.

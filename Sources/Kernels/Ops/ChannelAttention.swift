@@ -53,26 +53,25 @@ public struct ChannelAttention: CatalogOp {
       ChannelAttentionBackward(heads: heads), node.inputs + node.outputs.dropFirst() + [gy])
   }
 
-  public func cpuScratch(_ inputs: [Shape]) -> [Int] { [gramScratch(inputs[0], heads: heads)] }
+  public func cpuScratch(_ inputs: [Shape]) -> [Int] {
+    [HeadProducts(inputs[0], heads: heads, isCPUFamily: true).scratch]
+  }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
-    cpuScratch(inputs)
+    [HeadProducts(inputs[0], heads: heads, isCPUFamily: configuration.isCPUFamily).scratch]
   }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
     let (qkv, t) = (inputs[0], inputs[1])
-    let (y, a, g, norms) = (outputs[0], outputs[1], outputs[2], outputs[3])
-    let (c, m) = (qkv.shape.c / 3, qkv.shape.c / 3 / heads)
-    parallelFor(qkv.shape.n * 2 * c) { index in
-      let row = qkv.plane(index / (2 * c), index % (2 * c))
-      norms.plane(index / (2 * c), index % (2 * c))[0] =
-        max(blockedDot(row, row, qkv.shape.plane).squareRoot(), 1e-12)
-    }
-    headProducts(qkv, 0, qkv, heads, heads: heads, m: m, into: g, partial: scratch[0].base)
-    for n in 0..<qkv.shape.n {
-      for head in 0..<heads {
-        softmaxRows(n: n, head: head, m: m, norms: norms, t: t.base[head], g: g, a: a)
-      }
+    let (y, a) = (outputs[0], outputs[1])
+    let products = HeadProducts(qkv.shape, heads: heads, isCPUFamily: true)
+    let (c, m) = (qkv.shape.c / 3, products.m)
+    products.evaluate(qkv, 0, qkv, heads, squares: true, into: scratch[0].base)
+    parallelFor(qkv.shape.n * heads) { index in
+      let (n, head) = (index / heads, index % heads)
+      weigh(
+        n: n, head: head, m: m, sums: scratch[0].base + products.totals(n, head),
+        t: t.base[head], into: outputs)
     }
     forEachPixelBlock(qkv.shape) { n, first, last in
       for head in 0..<heads {
@@ -83,14 +82,21 @@ public struct ChannelAttention: CatalogOp {
     }
   }
 
-  private func softmaxRows(
-    n: Int, head: Int, m: Int, norms: CPUTensor, t: Float, g: CPUTensor, a: CPUTensor
+  /// Norms, cosines and attention weights of one head from its sums over pixels.
+  private func weigh(
+    n: Int, head: Int, m: Int, sums: UnsafeMutablePointer<Float>, t: Float,
+    into outputs: [CPUTensor]
   ) {
-    let (cosines, weights) = (g.plane(n, head), a.plane(n, head))
+    let (weights, cosines) = (outputs[1].plane(n, head), outputs[2].plane(n, head))
+    let squares = sums + m * m
     for i in 0..<m {
-      let q = norms.plane(n, head * m + i)[0]
+      outputs[3].plane(n, head * m + i)[0] = max(squares[i].squareRoot(), 1e-12)
+      outputs[3].plane(n, (heads + head) * m + i)[0] = max(squares[m + i].squareRoot(), 1e-12)
+    }
+    for i in 0..<m {
+      let q = outputs[3].plane(n, head * m + i)[0]
       for j in 0..<m {
-        cosines[i * m + j] = cosines[i * m + j] / q / norms.plane(n, (heads + head) * m + j)[0]
+        cosines[i * m + j] = sums[i * m + j] / q / outputs[3].plane(n, (heads + head) * m + j)[0]
       }
       let row = UnsafeMutableBufferPointer(start: weights + i * m, count: m)
       for j in 0..<m { row[j] = t * cosines[i * m + j] }
@@ -108,27 +114,29 @@ public struct ChannelAttention: CatalogOp {
     let (qkv, t) = (inputs[0], inputs[1])
     let (y, a, g, norms) = (outputs[0], outputs[1], outputs[2], outputs[3])
     let shape = qkv.shape
-    let (c, m) = (shape.c / 3, shape.c / 3 / heads)
-    let products = Double(multiplyAdds([shape]))
-    return [
-      try backend.launch(
-        Self.name, "attention_norms",
-        [.tensor(qkv), .tensor(norms), .int(shape.plane), .int(c)],
-        global: [2 * c, shape.n], local: [1, 1], bytes: 8 * Double(shape.n * c * shape.plane)),
-      try backend.headProducts(qkv, 0, qkv, 1, heads: heads, m: m, partial: scratch[0]),
+    let products = HeadProducts(
+      shape, heads: heads, isCPUFamily: backend.configuration.isCPUFamily)
+    let m = products.m
+    let block = backend.headBlock(shape, heads: heads, m: m)
+    let sums = try products.launches(qkv, 0, qkv, 1, squares: true, into: scratch[0], on: backend)
+    return sums + [
       try backend.launch(
         Self.name, "attention_softmax",
         [
-          .region(scratch[0]), .tensor(norms), .tensor(t), .tensor(a), .tensor(g), .int(m),
-          .int(heads), .int(sliceCount(shape.plane)),
+          .region(scratch[0]), .tensor(t), .tensor(a), .tensor(g), .tensor(norms), .int(m),
+          .int(heads), .int(products.slices),
         ],
-        global: [m, shape.n * heads], local: [1, 1]),
+        global: [m, shape.n * heads]),
       try backend.launch(
         Self.name, "attention_apply",
-        [.tensor(a), .tensor(qkv), .tensor(y), .int(shape.plane), .int(m), .int(heads)]
-          + [.int(backend.headRows(m))],
+        [
+          .tensor(a), .tensor(qkv), .tensor(y), .int(shape.plane), .int(m), .int(heads),
+          .int(block.columns), .int(block.rows),
+        ],
         global: backend.headGrid(shape, heads: heads, m: m, parts: 1),
-        local: backend.columnGroup, flops: products, bytes: 8 * Double(shape.n * c * shape.plane)),
+        local: backend.columnGroup, defines: backend.headDefines(m),
+        flops: Double(multiplyAdds([shape])),
+        bytes: 8 * Double(y.shape.count)),
     ]
   }
 }

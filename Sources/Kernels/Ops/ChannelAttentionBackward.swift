@@ -36,39 +36,42 @@ public struct ChannelAttentionBackward: CatalogOp, TerminalOp {
   }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
-    let qkv = inputs[0]
-    let m = qkv.c / 3 / heads
-    let matrices = qkv.n * heads
-    return [gramScratch(qkv, heads: heads), matrices * (2 * m * m + m), matrices * 2 * m]
+    let products = HeadProducts(
+      inputs[0], heads: heads, isCPUFamily: configuration.isCPUFamily)
+    let (m, matrices) = (products.m, inputs[0].n * heads)
+    return [products.scratch, matrices * (2 * m * m + m), matrices * 2 * m]
   }
 
   public func cpuScratch(_ inputs: [Shape]) -> [Int] {
-    let qkv = inputs[0]
-    let m = qkv.c / 3 / heads
-    return [gramScratch(qkv, heads: heads), qkv.n * heads * m * m, qkv.n * heads * 2 * m]
+    let products = HeadProducts(inputs[0], heads: heads, isCPUFamily: true)
+    let (m, matrices) = (products.m, inputs[0].n * heads)
+    return [products.scratch, matrices * m * m, matrices * 2 * m]
   }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
     let (qkv, gy) = (inputs[0], inputs[5])
-    let m = qkv.shape.c / 3 / heads
+    let products = HeadProducts(qkv.shape, heads: heads, isCPUFamily: true)
+    let m = products.m
     let p = CPUTensor(
       scratch[1].storage, offset: scratch[1].offset, shape: Shape(qkv.shape.n, heads, m, m))
-    headProducts(gy, 0, qkv, 2 * heads, heads: heads, m: m, into: p, partial: scratch[0].base)
+    products.evaluate(gy, 0, qkv, 2 * heads, squares: false, into: scratch[0].base)
     let factors = scratch[2].base
     let gt = outputs[1].base
     gt.update(repeating: 0, count: heads)
     for n in 0..<qkv.shape.n {
       for head in 0..<heads {
-        gt[head] += small(inputs, n: n, head: head, m: m, p.plane(n, head), factors)
+        gt[head] += small(
+          inputs, n: n, head: head, m: m, scratch[0].base + products.totals(n, head),
+          p.plane(n, head), factors)
       }
     }
     apply(inputs, m: m, p: p, factors: factors, into: outputs[0])
   }
 
-  /// Turns `dA` of one head into `P`, fills the factors of q and k, returns the temperature's gradient.
+  /// `P` of one head from its `dA`, and the factors of q and k; returns the temperature's gradient.
   private func small(
-    _ inputs: [CPUTensor], n: Int, head: Int, m: Int, _ p: UnsafeMutablePointer<Float>,
-    _ factors: UnsafeMutablePointer<Float>
+    _ inputs: [CPUTensor], n: Int, head: Int, m: Int, _ ga: UnsafeMutablePointer<Float>,
+    _ p: UnsafeMutablePointer<Float>, _ factors: UnsafeMutablePointer<Float>
   ) -> Float {
     let (t, norms) = (inputs[1].base[head], inputs[4])
     let (a, g) = (inputs[2].plane(n, head), inputs[3].plane(n, head))
@@ -78,10 +81,10 @@ public struct ChannelAttentionBackward: CatalogOp, TerminalOp {
     for i in 0..<m {
       let q = norms.plane(n, head * m + i)[0]
       var mean: Float = 0
-      for j in 0..<m { mean += a[i * m + j] * p[i * m + j] }
+      for j in 0..<m { mean += a[i * m + j] * ga[i * m + j] }
       for j in 0..<m {
         let k = norms.plane(n, (heads + head) * m + j)[0]
-        let gradient = a[i * m + j] * (p[i * m + j] - mean)
+        let gradient = a[i * m + j] * (ga[i * m + j] - mean)
         let along = gradient * g[i * m + j]
         temperature += along
         own[i] -= q > 1e-12 ? t * along / q / q : 0
@@ -134,30 +137,34 @@ public struct ChannelAttentionBackward: CatalogOp, TerminalOp {
       inputs[0], inputs[1], inputs[2], inputs[3], inputs[4], inputs[5]
     )
     let shape = qkv.shape
-    let m = shape.c / 3 / heads
+    let products = HeadProducts(
+      shape, heads: heads, isCPUFamily: backend.configuration.isCPUFamily)
+    let m = products.m
     let (partial, small, factors) = (scratch[0], scratch[1], scratch[2])
-    let pixels = Double(shape.n * shape.c / 3) * Double(shape.plane)
-    return [
-      try backend.headProducts(gy, 0, qkv, 2, heads: heads, m: m, partial: partial),
+    let count = Double(gy.shape.count)
+    let block = backend.headBlock(shape, heads: heads, m: m)
+    let sums = try products.launches(gy, 0, qkv, 2, squares: false, into: partial, on: backend)
+    return sums + [
       try backend.launch(
         Self.section, "attention_backward_softmax",
         [
           .region(partial), .tensor(norms), .tensor(t), .tensor(a), .tensor(g), .region(small),
-          .int(m), .int(heads), .int(sliceCount(shape.plane)),
+          .int(m), .int(heads), .int(products.slices),
         ],
-        global: [m, shape.n * heads], local: [1, 1]),
+        global: [m, shape.n * heads]),
       try backend.launch(
         Self.section, "attention_backward_factors",
         [.region(small), .tensor(norms), .region(factors), .int(m), .int(heads)],
-        global: [m, shape.n * heads], local: [1, 1]),
+        global: [m, shape.n * heads]),
       try backend.launch(
         Self.section, "attention_backward_apply",
         [
           .tensor(qkv), .tensor(a), .tensor(gy), .region(small), .region(factors),
-          .tensor(outputs[0]), .int(shape.plane), .int(m), .int(heads), .int(backend.headRows(m)),
+          .tensor(outputs[0]), .int(shape.plane), .int(m), .int(heads), .int(block.columns),
+          .int(block.rows),
         ],
         global: backend.headGrid(shape, heads: heads, m: m, parts: 3), local: backend.columnGroup,
-        flops: 6 * pixels * Double(m), bytes: 28 * pixels),
+        defines: backend.headDefines(m), flops: 6 * count * Double(m), bytes: 28 * count),
       try backend.launch(
         Self.section, "attention_backward_temperature",
         [.region(small), .tensor(outputs[1]), .int(m), .int(heads), .int(shape.n)],

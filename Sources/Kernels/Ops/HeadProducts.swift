@@ -2,101 +2,142 @@ import CLBackend
 import CMicroKernels
 
 /// Products over pixels between the channels of a head, shared by channel attention and its gradient.
+///
+/// Pixels are cut into slices; the partial sums of a slice are `m x m` products, then the sums of squares of the `m` rows of
+/// either side. Adding the slices leaves the totals in the first one.
+struct HeadProducts {
+  /// Channels of a head.
+  let m: Int
+  private let heads: Int
+  private let images: Int
+  private let pixels: Int
+  /// Pixels of a slice.
+  private let length: Int
 
-/// Elements of the partial sums of `m x m` products per image and head.
-func gramScratch(_ qkv: Shape, heads: Int) -> Int {
-  let m = qkv.c / 3 / heads
-  return qkv.n * heads * sliceCount(qkv.plane) * m * m
-}
+  /// The slices that keep all cores busy; the sums depend on their number only by rounding.
+  init(_ qkv: Shape, heads: Int, isCPUFamily: Bool) {
+    (self.heads, images, pixels) = (heads, qkv.n, qkv.plane)
+    m = qkv.c / 3 / heads
+    let wanted = max(1, (isCPUFamily ? 32 : 512) / (heads * images))
+    let share = max(128, roundUp(ceilingQuotient(pixels, wanted), 32))
+    // A GPU's work-item adds up one product at a time: short slices keep its error small.
+    length = isCPUFamily ? share : min(4096, share)
+  }
 
-/// `out[n, head, i, j] = sum_p left[n, left part + head, i, p] right[n, right part + head, j, p]`; parts are counted in
-/// heads of `m` channels.
-func headProducts(
-  _ left: CPUTensor, _ leftPart: Int, _ right: CPUTensor, _ rightPart: Int, heads: Int, m: Int,
-  into out: CPUTensor, partial: UnsafeMutablePointer<Float>
-) {
-  let pixels = left.shape.plane
-  let (slices, slice, run) = (sliceCount(pixels), sliceLength(pixels), runLength(2 * m))
-  parallelFor(left.shape.n * heads * slices) { index in
-    let (n, head, s) = (index / slices / heads, index / slices % heads, index % slices)
-    let sum = partial + index * m * m
-    sum.update(repeating: 0, count: m * m)
-    let end = min((s + 1) * slice, pixels)
-    for begin in stride(from: s * slice, to: end, by: run) {
-      restormer_outer(
-        left.plane(n, (leftPart + head) * m) + begin, left.planeStride,
-        right.plane(n, (rightPart + head) * m) + begin, right.planeStride, sum, m,
-        Int32(min(run, end - begin)), Int32(m), Int32(m))
+  /// Slices of each head.
+  var slices: Int { ceilingQuotient(pixels, length) }
+
+  /// Sums of a slice, in whole vectors: `HEAD_SUMS` of kernels.cl.
+  var count: Int { roundUp(m * (m + 2), 16) }
+
+  /// Elements of all partial sums.
+  var scratch: Int { images * heads * slices * count }
+
+  /// Where the totals of a head start in the scratch.
+  func totals(_ n: Int, _ head: Int) -> Int { (n * heads + head) * slices * count }
+
+  /// The sums on the CPU, of `left[n, left part + head, i] right[n, right part + head, j]`; parts are counted in heads.
+  func evaluate(
+    _ left: CPUTensor, _ leftPart: Int, _ right: CPUTensor, _ rightPart: Int, squares: Bool,
+    into partial: UnsafeMutablePointer<Float>
+  ) {
+    let run = runLength(2 * m)
+    parallelFor(images * heads * slices) { index in
+      let (n, head, s) = (index / slices / heads, index / slices % heads, index % slices)
+      let sum = partial + index * count
+      sum.update(repeating: 0, count: count)
+      let end = min((s + 1) * length, pixels)
+      for begin in stride(from: s * length, to: end, by: run) {
+        let first = left.plane(n, (leftPart + head) * m) + begin
+        let second = right.plane(n, (rightPart + head) * m) + begin
+        let size = min(run, end - begin)
+        restormer_outer(
+          first, left.planeStride, second, right.planeStride, sum, m, Int32(size), Int32(m),
+          Int32(m))
+        guard squares else { continue }
+        for i in 0..<m {
+          sum[m * m + i] += Float(restormer_sum_of_squares(first + i * left.planeStride, size))
+          sum[m * m + m + i] += Float(
+            restormer_sum_of_squares(second + i * right.planeStride, size))
+        }
+      }
+    }
+    parallelFor(images * heads) { index in
+      let sum = partial + index * slices * count
+      for s in 1..<max(1, slices) {
+        for i in 0..<count { sum[i] += sum[s * count + i] }
+      }
     }
   }
-  for n in 0..<left.shape.n {
-    for head in 0..<heads {
-      sumSlices(
-        partial + (n * heads + head) * slices * m * m, slices: slices, count: m * m,
-        into: out.plane(n, head))
-    }
-  }
-}
 
-/// `sum a_i b_i` in runs of 4096, sixteen lanes each: the error stays near one rounding.
-func blockedDot(
-  _ a: UnsafeMutablePointer<Float>, _ b: UnsafeMutablePointer<Float>, _ count: Int
-) -> Float {
-  var total: Float = 0
-  for begin in stride(from: 0, to: count, by: 4096) {
-    let end = min(begin + 4096, count)
-    var lanes = Lanes.zero
-    var index = begin
-    while index + 16 <= end {
-      lanes += a.lanes(index) * b.lanes(index)
-      index += 16
+  /// The sums on a device; parts are thirds of a `qkv` tensor.
+  func launches(
+    _ left: DeviceTensor, _ leftPart: Int, _ right: DeviceTensor, _ rightPart: Int, squares: Bool,
+    into partial: DeviceTensor, on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    let configuration = backend.configuration
+    let isCPU = configuration.isCPUFamily
+    let tile = 8 * tileBlock
+    let tiles = ceilingQuotient(m, tile) * ceilingQuotient(m, tile)
+    var launches = [
+      try backend.launch(
+        ChannelAttention.name, isCPU ? "attention_gram" : "attention_gram_tiles",
+        [
+          .tensor(left), .tensor(right), .region(partial), .int(pixels), .int(m), .int(heads),
+          .int(leftPart), .int(rightPart), .int(length), .int(squares ? 1 : 0),
+        ] + (isCPU ? [.int(runLength(2 * m))] : []),
+        global: isCPU ? [1, slices, images * heads] : [64 * tiles, slices, images * heads],
+        local: [isCPU ? 1 : 64, 1, 1],
+        defines: isCPU ? ["OUTER_ROWS": backend.outerRows] : ["GRAM_BLOCK": tileBlock],
+        flops: 2 * Double(images * heads * m * m) * Double(pixels),
+        bytes: 8 * Double(images * heads * m * pixels))
+    ]
+    if slices > 1 {
+      let vector = isCPU ? 16 : 1
+      launches.append(
+        try backend.launch(
+          ChannelAttention.name, "attention_gram_sum",
+          [.region(partial), .int(count), .int(slices)],
+          global: [ceilingQuotient(count, vector), images * heads],
+          bytes: 4 * Double(scratch)))
     }
-    var run = lanes.sum()
-    while index < end {
-      run += a[index] * b[index]
-      index += 1
-    }
-    total += run
+    return launches
   }
-  return total
+
+  /// Rows and columns of a GPU's work-item: those that leave the fewest over.
+  private var tileBlock: Int {
+    (1...4).reversed().min { roundUp(m, 8 * $0) < roundUp(m, 8 * $1) } ?? 1
+  }
 }
 
 extension OpenCLBackend {
-  /// Partial sums of the products between the channels of each head; parts are thirds of a `qkv` tensor.
-  func headProducts(
-    _ left: DeviceTensor, _ leftPart: Int, _ right: DeviceTensor, _ rightPart: Int, heads: Int,
-    m: Int, partial: DeviceTensor
-  ) throws -> Launch {
-    let pixels = left.shape.plane
-    let slices = sliceCount(pixels)
-    // On a GPU every block of rows is a work-item of its own; a CPU keeps a run of all rows in cache.
-    let rows = configuration.isCPUFamily ? m : 4
-    return try launch(
-      ChannelAttention.name, "attention_gram",
-      [
-        .tensor(left), .tensor(right), .region(partial), .int(pixels), .int(m), .int(heads),
-        .int(leftPart), .int(rightPart), .int(sliceLength(pixels)), .int(runLength(2 * m)),
-        .int(rows),
-      ],
-      global: [slices, (m + rows - 1) / rows, left.shape.n * heads], local: [1, 1, 1],
-      defines: ["OUTER_ROWS": outerRows],
-      flops: 2 * Double(left.shape.n * heads * m * m) * Double(pixels),
-      bytes: 8 * Double(left.shape.n * heads * m * pixels))
-  }
-
   /// Rows and columns of the register block of products over pixels.
   var outerRows: Int { configuration.isCPUFamily && configuration.blockVectors == 1 ? 2 : 4 }
 
-  /// Rows of a head's matrix that one work-item multiplies with.
-  func headRows(_ m: Int) -> Int { configuration.isCPUFamily ? m : configuration.blockRows }
-
-  /// The grid of kernels that multiply per-head matrices with columns of pixels.
-  func headGrid(_ shape: Shape, heads: Int, m: Int, parts: Int) -> [Int] {
+  /// Pixels, and rows of a head's matrix, of one work-item of the kernels that multiply per-head matrices with pixels.
+  ///
+  /// On a CPU a work-item walks along its rows, so that their next pixels are fetched in advance; on a GPU it has one block
+  /// of registers.
+  func headBlock(_ shape: Shape, heads: Int, m: Int) -> (columns: Int, rows: Int) {
     let columns = configuration.blockVectors * configuration.vectorWidth
-    let rows = headRows(m)
+    guard configuration.isCPUFamily else { return (columns, configuration.blockRows) }
+    let tiles = ceilingQuotient(shape.plane, columns)
+    return (columns * max(1, min(8, tiles * heads * shape.n / 32)), m)
+  }
+
+  /// The grid of those kernels.
+  func headGrid(_ shape: Shape, heads: Int, m: Int, parts: Int) -> [Int] {
+    let block = headBlock(shape, heads: heads, m: m)
     return [
-      (shape.plane + columns - 1) / columns, parts * heads * ((m + rows - 1) / rows), shape.n,
+      ceilingQuotient(shape.plane, block.columns),
+      parts * heads * ceilingQuotient(m, block.rows), shape.n,
     ]
+  }
+
+  /// Their further tunables: 32 registers hold up to 12 rows, of which few should be left over.
+  func headDefines(_ m: Int) -> [String: Int] {
+    guard configuration.isCPUFamily, configuration.blockVectors == 2 else { return [:] }
+    return ["BLOCK_ROWS": [12, 10, 8, 6].min { roundUp(m, $0) < roundUp(m, $1) } ?? 12]
   }
 
   /// The work-group of kernels whose first dimension counts columns of pixels.

@@ -77,7 +77,7 @@ public struct LayerNorm: CatalogOp {
           .int(shape.c), .float(Self.epsilon), .int(hasBias ? 1 : 0),
         ],
         global: [(shape.plane + columns - 1) / columns, shape.n],
-        local: [configuration.isCPUFamily ? 1 : configuration.groupSize, 1],
+        local: [configuration.groupSize, 1],
         defines: ["NORM_VECTORS": vectors], flops: 8 * Double(shape.count),
         bytes: 8 * Double(shape.count))
     ]
