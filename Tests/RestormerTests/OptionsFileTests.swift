@@ -18,6 +18,10 @@ final class OptionsFileTests: XCTestCase {
     for file in files {
       let options = try TrainingOptions(contentsOf: "\(folder)/\(file)")
       XCTAssertNil(options.fault, file)
+      let copy = try self.options(options.yaml())
+      XCTAssertEqual(
+        copy.fields.map { "\($0)" }, options.fields.map { "\($0)" },
+        "\(file) written and read again")
       if file != "document-deblurring.yml" {
         XCTAssertEqual(options.totalSteps, 300_000, file)
         XCTAssertEqual(options.stages.map(\.patch), [128, 160, 192, 256, 320, 384], file)

@@ -16,6 +16,8 @@ public struct PairedFolder: Sendable {
     public let input: String
     /// The clean image.
     public let target: String
+    /// The right view of a dual-pixel pair, whose left view is the input.
+    public var right: String?
   }
 
   /// The pairs, sorted by name.
@@ -51,7 +53,7 @@ public struct PairedFolder: Sendable {
     }
     pairs = inputs.keys.sorted().compactMap { name in
       guard let first = inputs[name], let second = targets[name] else { return nil }
-      return Pair(input: first, target: second)
+      return Pair(input: first, target: second, right: nil)
     }
     let unequal = try pairs.filter { pair in
       let (a, b) = (try Image.header(of: pair.input), try Image.header(of: pair.target))
@@ -62,7 +64,23 @@ public struct PairedFolder: Sendable {
     }
   }
 
-  private static func images(_ folder: String) throws -> [String: String] {
+  /// Pairs the left views with the right ones of another folder.
+  /// - Throws: `DataError` naming a left view without its right one.
+  public func adding(right folder: String) throws -> PairedFolder {
+    let rights = try Self.images(folder)
+    return PairedFolder(
+      pairs: try pairs.map { pair in
+        let name = ((pair.input as NSString).lastPathComponent as NSString).deletingPathExtension
+        guard let right = rights[name] else {
+          throw DataError("\(pair.input): no right view of the same name in \(folder)")
+        }
+        return Pair(input: pair.input, target: pair.target, right: right)
+      })
+  }
+
+  private init(pairs: [Pair]) { self.pairs = pairs }
+
+  static func images(_ folder: String) throws -> [String: String] {
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
       throw DataError("\(folder): the folder cannot be read")
     }

@@ -1,40 +1,6 @@
 import Foundation
 import Kernels
 
-/// Pairs of images for training, by number. Degradation on the fly is another conforming type.
-public protocol PairSource: Sendable {
-  /// How many pairs an epoch has.
-  var count: Int { get }
-  /// Pair number `index`; random choices, if any, come from `generator`.
-  /// - Throws: an error that names the file.
-  func pair(_ index: Int, using generator: inout SplitMix64) throws -> (input: Image, target: Image)
-}
-
-/// Pairs read from files.
-public struct FilePairSource: PairSource {
-  private let pairs: [PairedFolder.Pair]
-  private let cache: ImageCache
-
-  /// Reads `folder`'s pairs, decoded images kept up to `cacheBytes`.
-  public init(_ folder: PairedFolder, cacheBytes: Int) {
-    pairs = folder.pairs
-    cache = ImageCache(capacity: cacheBytes)
-  }
-
-  public var count: Int { pairs.count }
-
-  public func pair(
-    _ index: Int, using generator: inout SplitMix64
-  ) throws -> (input: Image, target: Image) {
-    let pair = pairs[index]
-    let (input, target) = (try cache.image(pair.input), try cache.image(pair.target))
-    guard input.width == target.width, input.height == target.height else {
-      throw DataError("\(pair.input): not of the same size as \(pair.target)")
-    }
-    return (input, target)
-  }
-}
-
 /// How patches are cut and varied.
 public struct PatchOptions: Sendable, Hashable {
   /// Rows and columns of a patch.

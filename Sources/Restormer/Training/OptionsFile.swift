@@ -31,7 +31,9 @@ extension TrainingOptions {
     try readModel(file.section("network_g"))
     try readTraining(file.section("datasets").section("train"))
     let validationData = file.section("datasets").section("val")
-    validation = try validationData.string("dataroot_lq")
+    validation =
+      try validationData.string("dataroot_lq") ?? validationData.string("dataroot_lqL")
+    validationRightViews = try validationData.string("dataroot_lqR")
     validationTargets = try validationData.string("dataroot_gt")
     pretrained = try file.section("path").string("pretrain_network_g")
     try readOptimization(file.section("train"))
@@ -62,8 +64,10 @@ extension TrainingOptions {
   }
 
   private mutating func readTraining(_ section: OptionsReader) throws {
-    data = try section.string("dataroot_lq") ?? data
+    data = try section.string("dataroot_lq") ?? section.string("dataroot_lqL") ?? data
+    rightViews = try section.string("dataroot_lqR")
     targets = try section.string("dataroot_gt")
+    try readNoise(section)
     if let value = try section.boolean("geometric_augs") { augment = value }
     let mean = try section.numbers("mean")
     let std = try section.numbers("std")
@@ -76,6 +80,19 @@ extension TrainingOptions {
       }
     }
     try readStages(section)
+  }
+
+  /// `sigma_range` is one deviation or the two ends of a range.
+  private mutating func readNoise(_ section: OptionsReader) throws {
+    guard section.values["sigma_range"] != nil else { return }
+    let ends =
+      section.values["sigma_range"] is [Any]
+      ? try section.numbers("sigma_range") ?? []
+      : [try section.number("sigma_range")].compactMap { $0 }
+    guard let low = ends.min(), let high = ends.max(), low >= 0, high.isFinite else {
+      throw section.fault("sigma_range", "expected one or two deviations of 0 or more")
+    }
+    noise = low...high
   }
 
   private mutating func readStages(_ section: OptionsReader) throws {
@@ -98,6 +115,7 @@ extension TrainingOptions {
     if let total = try section.integer("total_iter") { setTotal(total) }
     if let value = try section.boolean("use_grad_clip") { clip = value ? 0.01 : nil }
     if let value = try section.number("grad_clip_norm") { clip = value }
+    if let value = try section.integer("accumulate") { accumulate = value }
     if let value = try section.number("ema_decay"), value > 0 { averageDecay = value }
     if let value = try section.integer("warmup_iter") { rate.warmUp = max(0, value) }
     let mixing = section.section("mixing_augs")

@@ -130,7 +130,7 @@ indirect enum OptionKeys: Sendable {
           keys(
             "pretrain_network_g strict_load_g resume_state root experiments_root models param_key")),
         "train": .section(
-          keys("total_iter warmup_iter use_grad_clip grad_clip_norm ema_decay").merging([
+          keys("total_iter warmup_iter use_grad_clip grad_clip_norm ema_decay accumulate").merging([
             "scheduler": .section(
               keys("type periods restart_weights eta_mins T_max eta_min gamma milestones")),
             "mixing_augs": .section(keys("mixup mixup_beta use_identity")),

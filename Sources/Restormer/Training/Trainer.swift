@@ -78,10 +78,11 @@ public final class Trainer<B: Backend> {
   ) throws {
     if let fault = options.fault { throw DataError(fault) }
     (self.options, self.backend, self.report) = (options, backend, report)
-    let source = FilePairSource(try Self.pairs(options.data, options.targets), cacheBytes: 2 << 30)
+    let source = try Self.source(options)
     epochLength = source.count
     validator = try options.validation.map {
-      Validator(try Self.pairs($0, options.validationTargets))
+      Validator(
+        try Self.pairs($0, options.validationTargets, options.validationRightViews))
     }
     folder = try RunFolder("\(experiments)/\(options.name)")
     let model = RestormerModel(options.model)
@@ -98,11 +99,26 @@ public final class Trainer<B: Backend> {
     log = try MetricsLog(
       path: "\(folder.path)/metrics.csv", columns: Self.columns, before: checkpoint?.step ?? 0)
     events = try EventWriter(folder: "\(folder.path)/events")
+    try writeAtomically(
+      Array(try options.yaml().utf8), to: "\(folder.path)/options.yml")
     if let checkpoint { try resume(checkpoint) }
   }
 
-  private static func pairs(_ input: String, _ target: String?) throws -> PairedFolder {
-    try target.map { try PairedFolder(input: input, target: $0) } ?? PairedFolder(root: input)
+  private static func source(_ options: TrainingOptions) throws -> any PairSource {
+    let cacheBytes = 2 << 30
+    if let noise = options.noise, let clean = options.targets {
+      return try NoisySource(folder: clean, sigma: noise, cacheBytes: cacheBytes)
+    }
+    return FilePairSource(
+      try pairs(options.data, options.targets, options.rightViews), cacheBytes: cacheBytes)
+  }
+
+  private static func pairs(
+    _ input: String, _ target: String?, _ right: String?
+  ) throws -> PairedFolder {
+    let pairs =
+      try target.map { try PairedFolder(input: input, target: $0) } ?? PairedFolder(root: input)
+    return try right.map { try pairs.adding(right: $0) } ?? pairs
   }
 
   private static func startValues(

@@ -35,10 +35,16 @@ public struct TrainingOptions: Sendable, Hashable {
   public var data = ""
   /// Folder of the clean images.
   public var targets: String?
+  /// Folder of the right views for a dual-pixel model; `data` then holds the left ones.
+  public var rightViews: String?
+  /// Deviation of noise (0 to 255) added to the clean images of `targets`, which are then all there is.
+  public var noise: ClosedRange<Double>?
   /// Validation data, as `data`.
   public var validation: String?
   /// Folder of the clean validation images.
   public var validationTargets: String?
+  /// Folder of the right validation views.
+  public var validationRightViews: String?
   /// Patch and batch sizes; the run ends with the last stage.
   public var stages = [Stage(steps: 10_000, patch: 128, batch: 4)]
   /// Batches whose gradients are summed for one step.
@@ -108,6 +114,10 @@ public struct TrainingOptions: Sendable, Hashable {
         return "patch \(stage.patch), expected a multiple of \(RestormerModel.sizeMultiple)"
       }
     }
+    if noise != nil && targets == nil { return "noise needs a folder of clean images" }
+    if model.inputChannels == 6 && rightViews == nil {
+      return "a dual-pixel model needs a folder of right views (dataroot_lqR)"
+    }
     if accumulate < 1 { return "accumulate \(accumulate), expected at least 1" }
     if !(rate.base > 0) || !rate.base.isFinite { return "rate \(rate.base), expected above 0" }
     if let clip, !(clip > 0) { return "clip \(clip), expected above 0" }
@@ -122,6 +132,7 @@ public struct TrainingOptions: Sendable, Hashable {
   public var fields: [(name: String, value: String)] {
     [
       ("model", model.summary), ("data", data), ("targets", targets ?? "-"),
+      ("noise", noise.map { "\($0)" } ?? "-"),
       ("stages", stages.map { "\($0.steps)x(\($0.batch)x\($0.patch))" }.joined(separator: " ")),
       ("accumulate", "\(accumulate)"), ("loss", loss.rawValue),
       ("optimizer", "\(optimizer)".replacing("OptimizerOptions", with: "")),

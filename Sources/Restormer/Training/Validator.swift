@@ -61,7 +61,8 @@ struct Validator {
     var all: [Scores] = []
     for (index, pair) in pairs.enumerated() {
       let (input, target) = (try Image(contentsOf: pair.input), try Image(contentsOf: pair.target))
-      let restored = try restorer.restore(input).quantized
+      let right = try pair.right.map(Image.init(contentsOf:))
+      let restored = try restorer.restore(input, right: right).quantized
       all.append(try Scores(restored, against: target))
       if let folder, index < limit {
         let name = ((pair.input as NSString).lastPathComponent as NSString).deletingPathExtension
