@@ -1125,34 +1125,36 @@ __kernel void layer_norm_backward_input(
 }
 
 // Partial sums over a slice of pixels of all images: gw[c] = sum gy (x - mu) r (without bias: gy x r), gb[c] = sum gy.
-// One work-item: one channel (dimension 0), one slice (1). partial: [slice][weight, bias][channel].
+// One work-group: one channel (dimension 0), one slice (1). partial: [slice][weight, bias][channel].
 __kernel void layer_norm_backward_weight(
     TENSOR_IN(x), TENSOR_IN(mean), TENSOR_IN(rstd), TENSOR_IN(g), __global float *restrict partial,
     ulong partial_offset, int pixels, int channels, int images, int slice, int has_bias) {
-  const int c = (int)get_global_id(0), s = (int)get_global_id(1);
-  if (c >= channels) return;
-  const int begin = s * slice, end = min(begin + slice, pixels);
-  vector weight = (vector)(0.0f), bias = (vector)(0.0f);
-  float weight_rest = 0.0f, bias_rest = 0.0f;
+  __local float shared[GROUP_SIZE];
+  const int c = (int)get_group_id(0), s = (int)get_global_id(1);
+  const int begin = s * slice + VEC * (int)get_local_id(0), end = min((s + 1) * slice, pixels);
+  const int step = VEC * (int)get_local_size(0);
+  vec weight = (vec)(0.0f), bias = (vec)(0.0f);
   for (int n = 0; n < images; ++n) {
     __global const float *px = PLANE(x, n, c), *pg = PLANE(g, n, c);
     __global const float *pm = PLANE(mean, n, 0), *pr = PLANE(rstd, n, 0);
-    int p = begin;
-    for (; p + VECTOR_WIDTH <= end; p += VECTOR_WIDTH) {
-      const vector gy = LOAD(pg + p);
-      vector d = LOAD(px + p);
-      if (has_bias) d -= LOAD(pm + p);
-      weight = fma(gy, d * LOAD(pr + p), weight);
+    for (int p = begin; p < end; p += step) {
+      vec gy = load_vec(pg + p), d = load_vec(px + p);
+      if (has_bias) d -= load_vec(pm + p);
+      d *= load_vec(pr + p);
+      if (end - p < VEC) {
+        gy = keep_vec(gy, end - p);
+        d = keep_vec(d, end - p);
+      }
+      weight += gy * d;
       bias += gy;
     }
-    for (; p < end; ++p) {
-      weight_rest += pg[p] * (px[p] - (has_bias ? pm[p] : 0.0f)) * pr[p];
-      bias_rest += pg[p];
-    }
   }
+  const float weight_total = group_sum(sum_vec(weight), shared);
+  const float bias_total = group_sum(sum_vec(bias), shared);
+  if (get_local_id(0) > 0) return;
   __global float *out = partial + partial_offset + (ulong)s * 2 * channels;
-  out[c] = sum_lanes(weight) + weight_rest;
-  out[channels + c] = sum_lanes(bias) + bias_rest;
+  out[c] = weight_total;
+  out[channels + c] = bias_total;
 }
 
 // The slices added up, in order. One work-item per channel.

@@ -19,7 +19,8 @@ public struct ChannelAttention: CatalogOp {
   /// Channels, heads and pixels of the test cases.
   static let testShapes: [(heads: Int, qkv: Shape)] = [
     (1, Shape(2, 12, 13, 17)), (2, Shape(1, 24, 9, 9)), (1, Shape(2, 9, 1, 1)),
-    (3, Shape(2, 18, 3, 5)), (2, Shape(1, 96, 16, 16)), (1, Shape(1, 30, 61, 67)),
+    (3, Shape(2, 18, 3, 5)), (2, Shape(1, 96, 16, 16)), (1, Shape(1, 144, 9, 16)),
+    (1, Shape(1, 30, 61, 67)),
   ]
 
   public static var cases: [OpCase] {

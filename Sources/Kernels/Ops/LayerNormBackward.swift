@@ -124,6 +124,7 @@ public struct LayerNormBackwardWeight: CatalogOp, TerminalOp {
   ) throws -> [Launch] {
     let shape = inputs[0].shape
     let slices = sliceCount(shape.plane)
+    let items = backend.configuration.isCPUFamily ? 1 : backend.configuration.groupSize
     return [
       try backend.launch(
         Self.section, "layer_norm_backward_weight",
@@ -131,7 +132,7 @@ public struct LayerNormBackwardWeight: CatalogOp, TerminalOp {
           .region(scratch[0]), .int(shape.plane), .int(shape.c), .int(shape.n),
           .int(sliceLength(shape.plane)), .int(hasBias ? 1 : 0),
         ],
-        global: [shape.c, slices], local: [1, 1], flops: 4 * Double(shape.count),
+        global: [items * shape.c, slices], local: [items, 1], flops: 4 * Double(shape.count),
         bytes: 8 * Double(shape.count)),
       try backend.launch(
         Self.section, "layer_norm_backward_weight_sum",
@@ -139,7 +140,7 @@ public struct LayerNormBackwardWeight: CatalogOp, TerminalOp {
           .region(scratch[0]), .tensor(outputs[0]), .tensor(outputs[hasBias ? 1 : 0]),
           .int(shape.c), .int(slices), .int(hasBias ? 1 : 0),
         ],
-        global: [shape.c], local: [1]),
+        global: [shape.c]),
     ]
   }
 }
