@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 
 /// The whole state of a run: enough to go on bit for bit.
 public struct Checkpoint: Sendable {
@@ -37,48 +38,21 @@ public struct Checkpoint: Sendable {
     averaged = try block("average")
     first = try block("first moment")
     second = try block("second moment")
-    let checksum = Self.checksum([values, averaged, first, second])
-    guard state.metadata["checksum"] == checksum else { throw fault("is damaged") }
+    var checksum = BlockChecksum()
+    for block in [values, averaged, first, second] { checksum.add(block) }
+    guard state["checksum"]?.values == checksum.values else { throw fault("is damaged") }
     options = Dictionary(
       uniqueKeysWithValues: state.metadata.compactMap { key, value in
         key.hasPrefix("option ") ? (String(key.dropFirst(7)), value) : nil
       })
   }
 
-  /// A state to be saved.
-  public init(
-    step: Int, values: [Float], averaged: [Float], first: [Float], second: [Float], best: Double,
-    options: TrainingOptions
-  ) {
-    (self.step, self.values, self.averaged) = (step, values, averaged)
-    (self.first, self.second, self.best) = (first, second, best)
-    self.options = Dictionary(uniqueKeysWithValues: options.fields.map { ($0.name, $0.value) })
-  }
-
-  /// Writes the state, whole or not at all.
-  /// - Throws: `FileError`.
-  public func write(to path: String) throws {
-    var metadata = ["kind": Self.kind, "step": String(step), "best": String(best)]
-    metadata["checksum"] = Self.checksum([values, averaged, first, second])
-    for (name, value) in options { metadata["option " + name] = value }
-    func tensor(_ name: String, _ values: [Float]) -> NamedTensor {
-      NamedTensor(name: name, shape: [values.count], values: values)
-    }
-    try StateDict(
-      tensors: [
-        tensor("parameters", values), tensor("average", averaged), tensor("first moment", first),
-        tensor("second moment", second),
-      ], metadata: metadata
-    ).writeSafetensors(to: path)
-  }
-
-  /// FNV-1a over all bits: a flipped bit must not go unnoticed.
-  private static func checksum(_ blocks: [[Float]]) -> String {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for block in blocks {
-      for value in block { hash = (hash ^ UInt64(value.bitPattern)) &* 0x100_0000_01b3 }
-    }
-    return String(hash, radix: 16)
+  static func metadata(
+    step: Int, best: Double, options: TrainingOptions
+  ) -> [String: String] {
+    var metadata = ["kind": kind, "step": String(step), "best": String(best)]
+    for (name, value) in options.fields { metadata["option " + name] = value }
+    return metadata
   }
 
   /// The fields in which `options` differ, one line each: `rate: 0.0003 -> 0.001`.
@@ -87,5 +61,53 @@ public struct Checkpoint: Sendable {
       let old = self.options[name] ?? "-"
       return old == value ? nil : "\(name): \(old) -> \(value)"
     }
+  }
+}
+
+/// FNV-1a over all bits of the blocks, as four numbers that a 32-bit float holds exactly: it closes the file, since the
+/// header is written before the blocks are known.
+struct BlockChecksum {
+  private var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+
+  mutating func add(_ block: [Float]) {
+    for value in block { hash = (hash ^ UInt64(value.bitPattern)) &* 0x100_0000_01b3 }
+  }
+
+  var values: [Float] { (0..<4).map { Float(hash >> UInt64(16 * $0) & 0xFFFF) } }
+}
+
+/// Writes a run's state block by block, straight from the device's memory.
+struct CheckpointWriter<B: Backend> {
+  let engine: TrainingEngine<B>
+  let step: Int
+  let best: Double
+  let options: TrainingOptions
+
+  /// Writes the state, whole or not at all.
+  /// - Throws: `FileError`, the backend's error.
+  func write(to path: String) throws {
+    let extent = engine.model.parameterExtent
+    let isAveraged = options.averageDecay != nil
+    var checksum = BlockChecksum()
+    func entry(
+      _ name: String, count: Int, _ read: @escaping () throws -> [Float]
+    ) -> SafetensorsWriter.Entry {
+      SafetensorsWriter.Entry(name: name, shape: [count]) {
+        let values = try read()
+        checksum.add(values)
+        return values
+      }
+    }
+    let entries = [
+      entry("parameters", count: extent, engine.values),
+      entry("average", count: isAveraged ? extent : 0) { try engine.averagedValues() ?? [] },
+      entry("first moment", count: extent, engine.firstMoment),
+      entry("second moment", count: extent, engine.secondMoment),
+      SafetensorsWriter.Entry(name: "checksum", shape: [4]) { checksum.values },
+    ]
+    try SafetensorsWriter(
+      entries: entries,
+      metadata: Checkpoint.metadata(step: step, best: best, options: options), type: .float32
+    ).write(to: path)
   }
 }

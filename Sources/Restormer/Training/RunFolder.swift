@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 
 /// The folder of one run: `experiments/NAME/{models,states,samples,events,options.yml,metrics.csv}`.
 public final class RunFolder {
@@ -23,6 +24,17 @@ public final class RunFolder {
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
       close(lock)
       throw DataError("\(path): another run is using this folder")
+    }
+    removeUnfinishedFiles()
+  }
+
+  /// What a killed run left half-written beside its files.
+  private func removeUnfinishedFiles() {
+    for part in ["models", "states", "samples"] {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(part)")) ?? []
+      for name in names where name.hasPrefix(".") && name.contains(".tmp-") {
+        unlink("\(path)/\(part)/\(name)")
+      }
     }
   }
 
@@ -49,7 +61,7 @@ public final class RunFolder {
 
   /// Saves a state and removes all but the newest `kept`.
   /// - Throws: `FileError`; older states are then still there.
-  public func save(_ checkpoint: Checkpoint, keeping kept: Int) throws {
+  func save<B: Backend>(_ checkpoint: CheckpointWriter<B>, keeping kept: Int) throws {
     let number = String(checkpoint.step)
     let padded = String(repeating: "0", count: max(0, 9 - number.count)) + number
     try checkpoint.write(to: "\(path)/states/\(padded).state")

@@ -328,10 +328,7 @@ public final class Trainer<B: Backend> {
   }
 
   private func save() throws {
-    let moments = try engine.moments()
-    let checkpoint = Checkpoint(
-      step: step, values: try engine.values(), averaged: try engine.averagedValues() ?? [],
-      first: moments.first, second: moments.second, best: best, options: options)
+    let checkpoint = CheckpointWriter(engine: engine, step: step, best: best, options: options)
     try folder.save(checkpoint, keeping: options.keptCheckpoints)
     try folder.save(try weights(), as: "latest")
     report(.saved(step: step))

@@ -190,12 +190,13 @@ extension TrainingEngine {
     try regions.average.map { try backend.read($0) }
   }
 
-  /// The optimizer's moments.
-  public func moments() throws -> (first: [Float], second: [Float]) {
-    (try backend.read(regions.firstMoment), try backend.read(regions.secondMoment))
-  }
+  /// The optimizer's first moment, or its momentum.
+  public func firstMoment() throws -> [Float] { try backend.read(regions.firstMoment) }
 
-  /// Restores what the four readers above gave.
+  /// The optimizer's second moment.
+  public func secondMoment() throws -> [Float] { try backend.read(regions.secondMoment) }
+
+  /// Restores what the readers above gave.
   public func restore(
     values: [Float], averaged: [Float]?, first: [Float], second: [Float]
   ) throws {

@@ -73,17 +73,44 @@ struct SafetensorsReader {
   private func fault(_ text: String) -> WeightsError { WeightsError(path: path, fault: text) }
 }
 
-extension StateDict {
-  /// Writes the tensors as safetensors, whole or not at all; integers are kept as 32-bit floats.
-  /// - Throws: `FileError` naming the file and the system's reason.
-  public func writeSafetensors(to path: String, as type: ElementType = .float32) throws {
-    let bytes = encodeSafetensors(as: type)
-    try bytes.withUnsafeBytes { try writeAtomically($0, to: path) }
+/// Writes a safetensors file piece by piece: tensors that lie on a device need not be in memory together.
+struct SafetensorsWriter {
+  /// A tensor whose values are fetched when their turn comes.
+  struct Entry {
+    let name: String
+    let shape: [Int]
+    let values: () throws -> [Float]
   }
 
-  /// The bytes of a safetensors file with every tensor stored as `type`, names sorted as they stand.
-  public func encodeSafetensors(as type: ElementType = .float32) -> [UInt8] {
-    precondition(type != .int64, "encodeSafetensors: weights are not integers")
+  let entries: [Entry]
+  let metadata: [String: String]
+  let type: ElementType
+
+  /// Writes the file, whole or not at all.
+  /// - Throws: `FileError` naming the file and the system's reason; what fetching values throws.
+  func write(to path: String) throws {
+    let file = try AtomicFile(path: path)
+    try append(header, to: file)
+    for entry in entries {
+      let values = try entry.values()
+      precondition(
+        values.count == entry.shape.reduce(1, *), "\(entry.name): \(values.count) values")
+      if type == .float32 {
+        try values.withUnsafeBytes { try file.write($0) }
+      } else {
+        try append(values.flatMap { type.encode($0) ?? [] }, to: file)
+      }
+    }
+    try file.commit()
+  }
+
+  private func append(_ bytes: [UInt8], to file: AtomicFile) throws {
+    try bytes.withUnsafeBytes { try file.write($0) }
+  }
+
+  /// Length, then a JSON object, filled up so that data starts on a multiple of eight bytes.
+  var header: [UInt8] {
+    precondition(type != .int64, "SafetensorsWriter: weights are not integers")
     var fields: [String] = []
     if !metadata.isEmpty {
       let pairs = metadata.sorted { $0.key < $1.key }.map {
@@ -92,27 +119,17 @@ extension StateDict {
       fields.append("\"__metadata__\":{\(pairs.joined(separator: ","))}")
     }
     var offset = 0
-    for tensor in tensors {
-      let end = offset + tensor.values.count * type.size
-      let shape = tensor.shape.map(String.init).joined(separator: ",")
+    for entry in entries {
+      let end = offset + entry.shape.reduce(1, *) * type.size
+      let shape = entry.shape.map(String.init).joined(separator: ",")
       fields.append(
-        "\(quoted(tensor.name)):{\"dtype\":\"\(type.rawValue)\",\"shape\":[\(shape)],"
+        "\(quoted(entry.name)):{\"dtype\":\"\(type.rawValue)\",\"shape\":[\(shape)],"
           + "\"data_offsets\":[\(offset),\(end)]}")
       offset = end
     }
-    var header = Array("{\(fields.joined(separator: ","))}".utf8)
-    // Data starts on a multiple of eight bytes.
-    while header.count % 8 != 0 { header.append(UInt8(ascii: " ")) }
-    var bytes = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header
-    bytes.reserveCapacity(bytes.count + offset)
-    for tensor in tensors {
-      if type == .float32 {
-        tensor.values.withUnsafeBytes { bytes.append(contentsOf: $0) }
-      } else {
-        for value in tensor.values { bytes.append(contentsOf: type.encode(value) ?? []) }
-      }
-    }
-    return bytes
+    var text = Array("{\(fields.joined(separator: ","))}".utf8)
+    while text.count % 8 != 0 { text.append(UInt8(ascii: " ")) }
+    return withUnsafeBytes(of: UInt64(text.count).littleEndian) { Array($0) } + text
   }
 
   private func quoted(_ text: String) -> String {
@@ -129,5 +146,16 @@ extension StateDict {
       }
     }
     return result + "\""
+  }
+}
+
+extension StateDict {
+  /// Writes the tensors as safetensors with every element stored as `type`, whole or not at all.
+  /// - Throws: `FileError` naming the file and the system's reason.
+  public func writeSafetensors(to path: String, as type: ElementType = .float32) throws {
+    let entries = tensors.map { tensor in
+      SafetensorsWriter.Entry(name: tensor.name, shape: tensor.shape) { tensor.values }
+    }
+    try SafetensorsWriter(entries: entries, metadata: metadata, type: type).write(to: path)
   }
 }
