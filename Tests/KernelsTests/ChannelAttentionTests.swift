@@ -39,7 +39,7 @@ final class ChannelAttentionTests: XCTestCase {
 
   /// With rows of the identity as k, the cosines are the normalised rows of q.
   func testNormalizationAgainstRecordedValues() throws {
-    for file in ["l2normalize", "l2normalize_zero_rows"] {
+    for file in try Golden.recordings(["l2normalize", "l2normalize_zero_rows"], of: "03_ops") {
       let tensors = try Golden.tensors("03_ops", file + ".safetensors")
       let (x, y) = (try XCTUnwrap(tensors["x"]), try XCTUnwrap(tensors["y"]))
       let (n, heads, m, pixels) = (x.shape[0], x.shape[1], x.shape[2], x.shape[3])

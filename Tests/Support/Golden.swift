@@ -25,6 +25,14 @@ public enum Golden {
     }
   }
 
+  /// Those of `names` that some copy holds.
+  /// - Throws: `XCTSkip` when there are none.
+  public static func cases(_ names: [String]) throws -> [String] {
+    let held = names.filter { directory($0) != nil }
+    guard !held.isEmpty else { throw XCTSkip("no recorded values for any of \(names)") }
+    return held
+  }
+
   /// The case's manifest.
   public static func manifest(_ name: String) throws -> [String: Any] {
     let data = try Data(contentsOf: try file(name, "manifest.json"))
@@ -32,10 +40,27 @@ public enum Golden {
   }
 
   /// A file of the case.
-  /// - Throws: `XCTSkip` when no copy has the case.
+  /// - Throws: `XCTSkip` when the copy in use does not hold it.
   public static func file(_ name: String, _ file: String) throws -> URL {
-    guard let directory = directory(name) else { throw XCTSkip("no recorded values for \(name)") }
+    guard holds(name, file), let directory = directory(name) else {
+      throw XCTSkip("no recorded values \(name)/\(file)")
+    }
     return directory.appendingPathComponent(file)
+  }
+
+  /// Whether the copy in use holds this file of the case: the repository's own holds some of each case.
+  public static func holds(_ name: String, _ file: String) -> Bool {
+    directory(name).map {
+      FileManager.default.fileExists(atPath: $0.appendingPathComponent(file).path)
+    } ?? false
+  }
+
+  /// Those of `names` whose `.safetensors` file the copy in use holds.
+  /// - Throws: `XCTSkip` when it holds none of them.
+  public static func recordings(_ names: [String], of name: String) throws -> [String] {
+    let held = names.filter { holds(name, $0 + ".safetensors") }
+    guard !held.isEmpty else { throw XCTSkip("no recorded values for any of \(names) in \(name)") }
+    return held
   }
 
   /// The tensors of one file of the case.
