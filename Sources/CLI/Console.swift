@@ -7,12 +7,18 @@ enum Console {
 
   /// A line of results.
   static func print(_ line: String) {
-    FileHandle.standardOutput.write(Data((line + "\n").utf8))
+    do {
+      try FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
+    } catch {
+      note("error: standard output cannot be written to")
+      exit(EXIT_FAILURE)
+    }
   }
 
   /// A line about the run.
   static func note(_ line: String) {
-    FileHandle.standardError.write(Data((line + "\n").utf8))
+    // Where this cannot be said, nothing can.
+    try? FileHandle.standardError.write(contentsOf: Data((line + "\n").utf8))
   }
 
   /// A problem that does not stop the run.

@@ -19,7 +19,10 @@ struct DeviceOptions: ParsableArguments {
     return variable.isEmpty ? "auto" : variable
   }
 
-  func open(profiling: Bool = false) throws -> OpenedBackend {
-    try OpenedBackend.open(request, profiling: profiling, warn: Console.warn)
+  func open(
+    _ configuration: KernelConfiguration? = nil, profiling: Bool = false
+  ) throws -> OpenedBackend {
+    try OpenedBackend.open(
+      request, configuration: configuration, profiling: profiling, warn: Console.warn)
   }
 }

@@ -16,8 +16,11 @@ struct DoctorCommand: ParsableCommand {
   @Flag(name: .long, help: "Only the smallest cases, for simulators.")
   var tiny = false
 
+  @Option(name: .long, help: "Which kernels: auto (those for the device's kind), cpu or gpu.")
+  var kernels = KernelFamily.auto
+
   func run() throws {
-    let opened = try options.open()
+    let opened = try options.open(kernels.configuration)
     Console.print("restormer \(RestormerCommand.configuration.version)")
     Console.print("device: \(opened.name)")
     if case .openCL(let backend) = opened {
@@ -29,6 +32,22 @@ struct DoctorCommand: ParsableCommand {
     guard failures == 0 else {
       Console.note("error: \(failures) of the checks failed")
       throw ExitCode.failure
+    }
+  }
+}
+
+/// The two shapes that kernels come in.
+enum KernelFamily: String, CaseIterable, ExpressibleByArgument {
+  case auto
+  case cpu
+  case gpu
+
+  /// The tunables, nil for those of the device's own kind.
+  var configuration: KernelConfiguration? {
+    switch self {
+    case .auto: nil
+    case .cpu: KernelConfiguration(for: .cpu)
+    case .gpu: KernelConfiguration(for: .gpu)
     }
   }
 }

@@ -1,4 +1,3 @@
-import ArgumentParser
 import Foundation
 import Restormer
 
@@ -21,18 +20,24 @@ struct RestoreBatch {
   let format: ImageFormat?
   let overwrite: Bool
 
-  /// - Throws: `ValidationError` for a path that does not exist or a folder without images.
+  /// A path that does not exist and a folder without images are jobs with a fault.
+  /// - Throws: `RestoreFailure` when the output's folder cannot be made or written to.
   func jobs() throws -> [RestoreJob] {
-    let files = try inputs.flatMap(expand)
+    let files = inputs.flatMap(expand)
+    if let first = files.first, files.count == 1, first.fault != nil { return [faulty(first)] }
     let single = inputs.count == 1 && !Self.isFolder(inputs[0])
     if single, !Self.isFolder(output),
       let named = ImageFormat(pathExtension: (output as NSString).pathExtension.lowercased())
     {
-      return [job(files[0], output, format ?? named, fault: nil)]
+      let folder = (output as NSString).deletingLastPathComponent
+      try makeFolder(folder.isEmpty ? "." : folder)
+      return [job(inputs[0], output, format ?? named, fault: nil)]
     }
-    try makeFolder()
+    try makeFolder(output)
     var taken: [String: String] = [:]
-    return files.map { file in
+    return files.map { found in
+      if found.fault != nil { return faulty(found) }
+      let file = found.path
       let chosen = format ?? .png
       let stem = ((file as NSString).lastPathComponent as NSString).deletingPathExtension
       let target = (output as NSString).appendingPathComponent(stem + "." + chosen.pathExtension)
@@ -40,6 +45,10 @@ struct RestoreBatch {
       taken[target] = taken[target] ?? file
       return job(file, target, chosen, fault: fault)
     }
+  }
+
+  private func faulty(_ found: Found) -> RestoreJob {
+    RestoreJob(input: found.path, output: output, format: .png, right: nil, fault: found.fault)
   }
 
   private func job(
@@ -56,36 +65,38 @@ struct RestoreBatch {
     return RestoreJob(input: input, output: target, format: format, right: rightView, fault: fault)
   }
 
-  private func expand(_ path: String) throws -> [String] {
+  /// A path of an image, or of something that is none.
+  private struct Found {
+    let path: String
+    var fault: String?
+  }
+
+  private func expand(_ path: String) -> [Found] {
     guard FileManager.default.fileExists(atPath: path) else {
-      throw ValidationError("\(path): no such file or folder")
+      return [Found(path: path, fault: "no such file or folder")]
     }
-    guard Self.isFolder(path) else { return [path] }
-    let names: [String]
-    do {
-      names = try FileManager.default.contentsOfDirectory(atPath: path)
-    } catch {
-      throw ValidationError("\(path): the folder cannot be read")
+    guard Self.isFolder(path) else { return [Found(path: path)] }
+    guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+      return [Found(path: path, fault: "the folder cannot be read")]
     }
     let images = names.filter { name in
       !name.hasPrefix(".")
         && ImageFormat(pathExtension: (name as NSString).pathExtension.lowercased()) != nil
     }
     guard !images.isEmpty else {
-      throw ValidationError("\(path): no PNG or JPEG image in this folder")
+      return [Found(path: path, fault: "no PNG or JPEG image in this folder")]
     }
-    return images.sorted().map { (path as NSString).appendingPathComponent($0) }
+    return images.sorted().map { Found(path: (path as NSString).appendingPathComponent($0)) }
   }
 
-  private func makeFolder() throws {
+  private func makeFolder(_ path: String) throws {
     do {
-      try FileManager.default.createDirectory(
-        atPath: output, withIntermediateDirectories: true)
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {
-      throw ValidationError("\(output): the folder cannot be made")
+      throw RestoreFailure(description: "\(path): the folder cannot be made")
     }
-    guard access(output, W_OK) == 0 else {
-      throw ValidationError("\(output): the folder cannot be written to")
+    guard access(path, W_OK) == 0 else {
+      throw RestoreFailure(description: "\(path): the folder cannot be written to")
     }
   }
 

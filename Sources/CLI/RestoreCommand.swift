@@ -64,14 +64,18 @@ struct RestoreCommand: ParsableCommand {
     let jobs = try RestoreBatch(
       inputs: inputs, output: output, right: right, format: format, overwrite: overwrite
     ).jobs()
-    let weights = try ModelWeights(contentsOf: model)
-    let opened = try device.open(profiling: profile)
-    Console.note("device: \(opened.name)")
-    let run = RestoreRun(jobs: jobs, weights: weights, options: options, verbose: verbose)
-    let failures = try opened.accept(run)
-    if profile { try printProfile(opened) }
+    var failures = jobs.compactMap { job in job.fault.map { "\(job.input): \($0)" } }
+    let possible = jobs.filter { $0.fault == nil }
+    if !possible.isEmpty {
+      let weights = try ModelWeights(contentsOf: model)
+      let opened = try device.open(profiling: profile)
+      Console.note("device: \(opened.name)")
+      let run = RestoreRun(jobs: possible, weights: weights, options: options, verbose: verbose)
+      failures += try opened.accept(run)
+      if profile { try printProfile(opened) }
+    }
     guard failures.isEmpty else {
-      Console.note("\(failures.count) of \(jobs.count) images failed:")
+      if jobs.count > 1 { Console.note("\(failures.count) of \(jobs.count) failed:") }
       for failure in failures { Console.note("error: \(failure)") }
       throw ExitCode.failure
     }
@@ -131,8 +135,9 @@ private struct RestoreRun: BackendVisitor {
         Console.note("\(job.input) -> \(job.output)  \(summary)")
       } catch {
         bar.clear()
-        failures.append("\(error)")
-        Console.warn("\(error)")
+        failures.append(oneLine(error))
+        // It is told again at the end, where a long list has not pushed it out of sight.
+        if jobs.count > 1 { Console.warn(oneLine(error)) }
       }
     }
     return failures
@@ -141,17 +146,16 @@ private struct RestoreRun: BackendVisitor {
   private func restore<B: Backend>(
     _ job: RestoreJob, with restorer: Restorer<B>, progress: (Double) -> Void
   ) throws -> String {
-    if let fault = job.fault { throw RestoreFailure(description: "\(job.input): \(fault)") }
     let start = Date()
     let header = try Image.header(of: job.input)
-    try checkHostMemory(job, width: header.width, height: header.height)
+    try checkHostMemory(job, restorer, width: header.width, height: header.height)
     let image = try Image(contentsOf: job.input)
     do {
       let restored = try restorer.restore(
         image, right: try job.right.map(Image.init(contentsOf:)), progress: progress)
       try restored.write(to: job.output, format: job.format)
-    } catch let error as RestoreError {
-      throw RestoreFailure(description: "\(job.input): \(error)")
+    } catch let error where !(error is ImageError) {
+      throw RestoreFailure(description: "\(job.input): \(oneLine(error))")
     }
     var summary = "\(image.width)x\(image.height) \(duration(Date().timeIntervalSince(start)))"
     if verbose { summary += ", " + (try describeTiles(restorer, image)) }
@@ -167,10 +171,10 @@ private struct RestoreRun: BackendVisitor {
 
   private func roundUp8(_ value: Int) -> Int { (value + 7) / 8 * 8 }
 
-  /// Four float copies (input, normalised, sum, result) and the file's own samples must fit.
-  private func checkHostMemory(_ job: RestoreJob, width: Int, height: Int) throws {
-    let channels = max(weights.model.configuration.inputChannels, 3)
-    let need = width * height * (channels * 16 + 8)
+  private func checkHostMemory<B: Backend>(
+    _ job: RestoreJob, _ restorer: Restorer<B>, width: Int, height: Int
+  ) throws {
+    let need = restorer.hostMemoryNeed(width: width, height: height)
     let available = HostMemory.available
     guard need <= available / 10 * 9 else {
       throw RestoreFailure(

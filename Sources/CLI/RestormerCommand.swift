@@ -1,7 +1,39 @@
 import ArgumentParser
+import Foundation
 
-/// The program: one subcommand a file.
+/// Runs the command line; a fault ends it with one line, wrong options with the usage as well.
 @main
+enum Program {
+  static func main() {
+    // A write beyond the limit of file sizes is then an error like a full disk, not the end of the program.
+    signal(SIGXFSZ, SIG_IGN)
+    do {
+      var command = try RestormerCommand.parseAsRoot()
+      do {
+        try command.run()
+      } catch let error where !isForTheParser(error) {
+        Console.note("error: \(oneLine(error))")
+        exit(EXIT_FAILURE)
+      }
+    } catch {
+      RestormerCommand.exit(withError: error)
+    }
+  }
+
+  private static func isForTheParser(_ error: any Error) -> Bool {
+    error is ValidationError || error is ExitCode || error is CleanExit
+  }
+}
+
+/// An error in one line: the project's own are one already, the system's are told without their fields.
+func oneLine(_ error: any Error) -> String {
+  let text =
+    type(of: error) is NSError.Type || error is CocoaError
+    ? error.localizedDescription : "\(error)"
+  return text.split(whereSeparator: \.isNewline).joined(separator: " ")
+}
+
+/// The commands: one a file.
 struct RestormerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "restormer",

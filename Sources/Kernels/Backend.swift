@@ -5,8 +5,13 @@ public struct MemoryLimits: Sendable, Equatable {
   /// Everything together.
   public let total: Int
 
+  /// Whether this is the machine's own memory, which images take too.
+  public let isHost: Bool
+
   /// Limits of `allocation` bytes for one buffer and `total` bytes for all.
-  public init(allocation: Int, total: Int) { (self.allocation, self.total) = (allocation, total) }
+  public init(allocation: Int, total: Int, isHost: Bool) {
+    (self.allocation, self.total, self.isHost) = (allocation, total, isHost)
+  }
 }
 
 /// Something that executes operators: an OpenCL device or the CPU.

@@ -60,7 +60,7 @@ public final class CPUBackend: Backend {
   /// A backend that may use the memory which is free now.
   public init() {
     let total = HostMemory.available
-    memoryLimits = MemoryLimits(allocation: total, total: total)
+    memoryLimits = MemoryLimits(allocation: total, total: total, isHost: true)
   }
 
   public func makeStorage(count: Int) throws -> CPUStorage { try CPUStorage(count: count) }

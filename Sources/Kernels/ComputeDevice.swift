@@ -135,9 +135,11 @@ public enum OpenedBackend {
   ///
   /// With `auto` a device that fails to open is reported through `warn` and the next is taken; a device
   /// that was asked for explicitly must open.
+  /// - Parameter configuration: tunables of an OpenCL device; the defaults of its kind if nil.
   /// - Throws: `DeviceError` or the device's `OpenCLError`.
   public static func open(
-    _ request: String, profiling: Bool = false, warn: (String) -> Void
+    _ request: String, configuration: KernelConfiguration? = nil, profiling: Bool = false,
+    warn: (String) -> Void
   ) throws -> OpenedBackend {
     let list = DeviceList()
     for error in list.errors { warn(error) }
@@ -145,7 +147,7 @@ public enum OpenedBackend {
     var lastError = DeviceError("no device fits '\(request)'")
     for candidate in candidates {
       do {
-        return try open(candidate, profiling: profiling)
+        return try open(candidate, configuration, profiling: profiling)
       } catch {
         lastError = DeviceError("\(candidate.name) does not open: \(error)")
         guard request.lowercased() == "auto" else { break }
@@ -155,11 +157,14 @@ public enum OpenedBackend {
     throw lastError
   }
 
-  private static func open(_ device: ComputeDevice, profiling: Bool) throws -> OpenedBackend {
+  private static func open(
+    _ device: ComputeDevice, _ configuration: KernelConfiguration?, profiling: Bool
+  ) throws -> OpenedBackend {
     switch device {
     case .cpu: return .cpu(CPUBackend())
     case .openCL(let device):
-      let backend = try OpenCLBackend(device, profiling: profiling)
+      let backend = try OpenCLBackend(
+        device, configuration: configuration, profiling: profiling)
       try backend.selfTest()
       return .openCL(backend)
     }

@@ -28,9 +28,9 @@ public final class OpenCLBackend: Backend {
       configuration
       ?? KernelConfiguration(for: device.kind, nativeWidth: device.nativeFloatWidth)
     // A device that shares the machine's memory reports all of it, used or not.
-    let total =
-      device.kind == .cpu ? min(device.globalMemory, HostMemory.available) : device.globalMemory
-    memoryLimits = MemoryLimits(allocation: device.maxAllocation, total: total)
+    let isHost = device.kind == .cpu
+    let total = isHost ? min(device.globalMemory, HostMemory.available) : device.globalMemory
+    memoryLimits = MemoryLimits(allocation: device.maxAllocation, total: total, isHost: isHost)
   }
 
   public var name: String { context.device.name }

@@ -116,6 +116,13 @@ public final class Restorer<B: Backend> {
     return plan.bytes + 4 * model.parameterExtent
   }
 
+  /// Bytes of the machine's own memory that an image of `width x height` takes beside that of the network: copies of it
+  /// as read, normalised, turned, summed and merged, and the encoded file.
+  public func hostMemoryNeed(width: Int, height: Int) -> Int {
+    let copies = options.ensemble ? 6 : 4
+    return width * height * (4 * copies * max(model.configuration.inputChannels, 3) + 8)
+  }
+
   /// The side of the tiles that an image of `width x height` is cut into, or nil for the whole at once.
   /// - Throws: `RestoreError` when nothing fits the device.
   public func tileSide(width: Int, height: Int) throws -> Int? {
@@ -123,7 +130,12 @@ public final class Restorer<B: Backend> {
     switch options.tile {
     case .pixels(let side): return side < max(paddedWidth, paddedHeight) ? side : nil
     case .whole:
-      try require(memoryNeed(width: paddedWidth, height: paddedHeight), width, height)
+      let need = memoryNeed(width: paddedWidth, height: paddedHeight)
+      guard need <= budget else {
+        throw RestoreError(
+          "\(width)x\(height) at once needs \(gigabytes(need)) of device memory, \(backend.name) "
+            + "offers \(gigabytes(budget)): use tiles (--tile auto)")
+      }
       return nil
     case .automatic:
       let key = PlanShape(width: paddedWidth, height: paddedHeight)
@@ -137,28 +149,27 @@ public final class Restorer<B: Backend> {
   /// Device memory that plans may use: the rest is for the driver and other programs.
   private var budget: Int { backend.memoryLimits.total / 10 * 8 }
 
-  private func require(_ need: Int, _ width: Int, _ height: Int) throws {
-    guard need <= budget else {
-      throw RestoreError(
-        "\(width)x\(height) at once needs \(gigabytes(need)) of device memory, \(backend.name) "
-          + "offers \(gigabytes(budget)): use tiles (--tile auto)")
-    }
-  }
-
   private func automaticTile(width: Int, height: Int) throws -> Int? {
-    if memoryNeed(width: width, height: height) <= budget { return nil }
+    // Where the network runs in the machine's own memory, the image lies there too.
+    let room =
+      backend.memoryLimits.isHost ? budget - hostMemoryNeed(width: width, height: height) : budget
+    if memoryNeed(width: width, height: height) <= room { return nil }
     // Memory grows with the tile: halve the interval of sides, in steps of 8.
     var (low, high) = (0, max(width, height) / 8)
     while high - low > 1 {
       let middle = (low + high) / 2
       let fits =
-        memoryNeed(width: min(8 * middle, width), height: min(8 * middle, height)) <= budget
+        memoryNeed(width: min(8 * middle, width), height: min(8 * middle, height)) <= room
       if fits { low = middle } else { high = middle }
     }
     // A tile must leave room for something between its overlaps.
-    guard 8 * low >= 2 * roundUp(options.overlap, 8) + 8, low >= 2 else {
-      try require(.max, width, height)
-      return nil
+    let smallest = max(16, 2 * roundUp(options.overlap, 8) + 8)
+    guard 8 * low >= smallest else {
+      let need = memoryNeed(width: min(smallest, width), height: min(smallest, height))
+      throw RestoreError(
+        "the smallest tile, \(smallest)x\(smallest), needs \(gigabytes(need)) of memory, "
+          + "\(backend.name) has \(gigabytes(max(0, room))) left for a picture of \(width)x\(height)"
+      )
     }
     return 8 * low
   }
