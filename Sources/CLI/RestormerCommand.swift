@@ -20,8 +20,9 @@ enum Program {
     }
   }
 
+  /// Requests for help, wrong options and plain exit codes: the parser has its own codes for them.
   private static func isForTheParser(_ error: any Error) -> Bool {
-    error is ValidationError || error is ExitCode || error is CleanExit
+    error is ExitCode || RestormerCommand.exitCode(for: error) != .failure
   }
 }
 
