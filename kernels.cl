@@ -829,6 +829,85 @@ __kernel void conv1x1(
       in_channels, row_begin, min(row_begin + rows, out_channels));
 }
 
+#ifndef TILE_DEPTH
+#define TILE_DEPTH 16  // input channels of a tile in local memory
+#endif
+#ifndef TILE_ITEM_ROWS
+#define TILE_ITEM_ROWS 6  // output channels of one work-item
+#endif
+#ifndef TILE_ITEM_COLUMNS
+#define TILE_ITEM_COLUMNS 4  // pixels of one work-item
+#endif
+#ifndef TILE_ROW_ITEMS
+#define TILE_ROW_ITEMS 8  // work-items of a group along output channels
+#endif
+#ifndef TILE_COLUMN_ITEMS
+#define TILE_COLUMN_ITEMS 32  // work-items of a group along pixels
+#endif
+#define TILE_ROWS (TILE_ITEM_ROWS * TILE_ROW_ITEMS)
+#define TILE_COLUMNS (TILE_ITEM_COLUMNS * TILE_COLUMN_ITEMS)
+#define TILE_ITEMS (TILE_ROW_ITEMS * TILE_COLUMN_ITEMS)
+
+// The same product for a GPU. One work-group: TILE_COLUMNS pixels (dimension 0), TILE_ROWS output channels (1) of one
+// image (2). Tiles of x and W pass through local memory; the pixels of an item lie TILE_COLUMN_ITEMS apart, so that
+// neighbouring items load, read and store neighbouring elements.
+__kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_tiles(
+    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(b), TENSOR_IN(r), TENSOR_OUT(y), int pixels, int in_channels,
+    int out_channels, int w_row, int w_column, int has_bias, int has_residual) {
+  __local float x_tile[TILE_DEPTH][TILE_COLUMNS];
+  // Two columns more than used spread a column of weights over the memory banks.
+  __local float w_tile[TILE_DEPTH][TILE_ROWS + 2];
+  const int item = (int)get_local_id(0), n = (int)get_group_id(2);
+  const int first = TILE_COLUMNS * (int)get_group_id(0), row_begin = TILE_ROWS * (int)get_group_id(1);
+  const int column = item % TILE_COLUMN_ITEMS, row = item / TILE_COLUMN_ITEMS * TILE_ITEM_ROWS;
+  float sum[TILE_ITEM_ROWS][TILE_ITEM_COLUMNS];
+#pragma unroll
+  for (int i = 0; i < TILE_ITEM_ROWS; ++i)
+#pragma unroll
+    for (int j = 0; j < TILE_ITEM_COLUMNS; ++j)
+      sum[i][j] = has_bias ? PLANE(b, 0, 0)[min(row_begin + row + i, out_channels - 1)] : 0.0f;
+  for (int begin = 0; begin < in_channels; begin += TILE_DEPTH) {
+    for (int e = item; e < TILE_DEPTH * TILE_COLUMNS; e += TILE_ITEMS) {
+      const int k = e / TILE_COLUMNS, p = e % TILE_COLUMNS;
+      const bool inside = begin + k < in_channels && first + p < pixels;
+      x_tile[k][p] = inside ? PLANE(x, n, begin + k)[first + p] : 0.0f;
+    }
+    for (int e = item; e < TILE_DEPTH * TILE_ROWS; e += TILE_ITEMS) {
+      // Neighbouring items take neighbouring weights, whichever way the matrix is read.
+      const int k = w_column == 1 ? e % TILE_DEPTH : e / TILE_ROWS;
+      const int o = w_column == 1 ? e / TILE_DEPTH : e % TILE_ROWS;
+      const bool inside = begin + k < in_channels && row_begin + o < out_channels;
+      const ulong place = (ulong)(row_begin + o) * w_row + (ulong)(begin + k) * w_column;
+      w_tile[k][o] = inside ? PLANE(w, 0, 0)[place] : 0.0f;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+#pragma unroll
+    for (int k = 0; k < TILE_DEPTH; ++k) {
+      float value[TILE_ITEM_COLUMNS];
+#pragma unroll
+      for (int j = 0; j < TILE_ITEM_COLUMNS; ++j) value[j] = x_tile[k][column + j * TILE_COLUMN_ITEMS];
+#pragma unroll
+      for (int i = 0; i < TILE_ITEM_ROWS; ++i) {
+        const float weight = w_tile[k][row + i];
+#pragma unroll
+        for (int j = 0; j < TILE_ITEM_COLUMNS; ++j) sum[i][j] = fma(value[j], weight, sum[i][j]);
+      }
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+#pragma unroll
+  for (int i = 0; i < TILE_ITEM_ROWS; ++i) {
+    const int o = row_begin + row + i;
+    if (o >= out_channels) break;
+#pragma unroll
+    for (int j = 0; j < TILE_ITEM_COLUMNS; ++j) {
+      const int p = first + column + j * TILE_COLUMN_ITEMS;
+      if (p >= pixels) break;
+      PLANE(y, n, o)[p] = has_residual ? sum[i][j] + PLANE(r, n, o)[p] : sum[i][j];
+    }
+  }
+}
+
 // Partial sums of gW[o, i] = sum_{n, p} gy[n, o, p] x[n, i, p]: one work-item per slice of pixels (dimension 0) and
 // strip of `rows` output channels (dimension 1). Within a slice, short runs of pixels are taken so that all
 // channels of a run stay in cache.
@@ -849,6 +928,74 @@ __kernel void conv1x1_backward_weight(
           row_begin, row_end, in_channels);
 }
 
+#ifndef SQUARE_SIDE
+#define SQUARE_SIDE 6  // rows and columns of gW of one work-item; a group is 8 x 8 items
+#endif
+#ifndef SQUARE_DEPTH
+#define SQUARE_DEPTH 32  // pixels of a tile in local memory
+#endif
+#define SQUARE_TILE (8 * SQUARE_SIDE)
+#define SQUARE_RUN 1024  // pixels added up in registers before they join the partial sum
+
+// The same partial sums for a GPU. One work-group: SQUARE_TILE input (dimension 0) and output channels (1), one slice
+// of pixels (2); tiles of both factors pass through local memory, turned, one column wider than used so that
+// neighbouring pixels lie in different banks.
+__kernel __attribute__((reqd_work_group_size(64, 1, 1))) void conv1x1_backward_weight_tiles(
+    TENSOR_IN(x), TENSOR_IN(g), __global float *restrict partial, ulong partial_offset, int pixels,
+    int in_channels, int out_channels, int images, int slice) {
+  __local float x_tile[SQUARE_DEPTH][SQUARE_TILE + 1], g_tile[SQUARE_DEPTH][SQUARE_TILE + 1];
+  const int item = (int)get_local_id(0), s = (int)get_group_id(2);
+  const int in_begin = SQUARE_TILE * (int)get_group_id(0), out_begin = SQUARE_TILE * (int)get_group_id(1);
+  const int column = item % 8 * SQUARE_SIDE, row = item / 8 * SQUARE_SIDE;
+  const int slice_begin = s * slice, slice_end = min(slice_begin + slice, pixels);
+  __global float *out = partial + partial_offset + (ulong)s * out_channels * in_channels;
+  bool is_first = true;
+  for (int n = 0; n < images; ++n)
+    for (int run = slice_begin; run < slice_end; run += SQUARE_RUN) {
+      const int end = min(run + SQUARE_RUN, slice_end);
+      float sum[SQUARE_SIDE][SQUARE_SIDE];
+#pragma unroll
+      for (int i = 0; i < SQUARE_SIDE; ++i)
+#pragma unroll
+        for (int j = 0; j < SQUARE_SIDE; ++j) sum[i][j] = 0.0f;
+      for (int begin = run; begin < end; begin += SQUARE_DEPTH) {
+        for (int e = item; e < SQUARE_DEPTH * SQUARE_TILE; e += 64) {
+          const int p = begin + e % SQUARE_DEPTH, c = e / SQUARE_DEPTH;
+          const bool has_x = p < end && in_begin + c < in_channels;
+          const bool has_g = p < end && out_begin + c < out_channels;
+          x_tile[e % SQUARE_DEPTH][c] = has_x ? PLANE(x, n, in_begin + c)[p] : 0.0f;
+          g_tile[e % SQUARE_DEPTH][c] = has_g ? PLANE(g, n, out_begin + c)[p] : 0.0f;
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        for (int p = 0; p < SQUARE_DEPTH; ++p) {
+          float value[SQUARE_SIDE];
+#pragma unroll
+          for (int j = 0; j < SQUARE_SIDE; ++j) value[j] = x_tile[p][column + j];
+#pragma unroll
+          for (int i = 0; i < SQUARE_SIDE; ++i) {
+            const float slope = g_tile[p][row + i];
+#pragma unroll
+            for (int j = 0; j < SQUARE_SIDE; ++j) sum[i][j] = fma(slope, value[j], sum[i][j]);
+          }
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+      }
+#pragma unroll
+      for (int i = 0; i < SQUARE_SIDE; ++i) {
+        const int o = out_begin + row + i;
+        if (o >= out_channels) break;
+#pragma unroll
+        for (int j = 0; j < SQUARE_SIDE; ++j) {
+          const int c = in_begin + column + j;
+          if (c >= in_channels) break;
+          const ulong place = (ulong)o * in_channels + c;
+          out[place] = is_first ? sum[i][j] : out[place] + sum[i][j];
+        }
+      }
+      is_first = false;
+    }
+}
+
 // gW = the sum of the partial sums, in order. One work-item per element.
 __kernel void conv1x1_backward_weight_sum(
     __global const float *restrict partial, ulong partial_offset, TENSOR_OUT(gw), int count, int slices) {
@@ -858,25 +1005,28 @@ __kernel void conv1x1_backward_weight_sum(
 }
 
 // ---- ChannelSum ----
-// s[c] = sum_{n, p} x[n, c, p]. One work-item: one channel, in blocks of 4096 pixels, a vector of lanes each.
+// s[c] = sum_{n, p} x[n, c, p]. One work-group per channel: its items take neighbouring pixels, in blocks of a few
+// thousand, so that the rounding error stays near that of one block.
 
-__kernel void channel_sum(TENSOR_IN(x), TENSOR_OUT(s), int pixels, int channels, int images) {
-  const int c = (int)get_global_id(0);
-  if (c >= channels) return;
+#define SUM_STEPS 256  // pixels, or vectors of them, of one item in a block
+
+__kernel void channel_sum(TENSOR_IN(x), TENSOR_OUT(s), int pixels, int images) {
+  __local float shared[GROUP_SIZE];
+  const int c = (int)get_group_id(0), step = VEC * (int)get_local_size(0);
   float total = 0.0f;
   for (int n = 0; n < images; ++n) {
     __global const float *plane = PLANE(x, n, c);
-    for (int begin = 0; begin < pixels; begin += 4096) {
-      const int end = min(begin + 4096, pixels);
-      vector lanes = (vector)(0.0f);
-      int p = begin;
-      for (; p + VECTOR_WIDTH <= end; p += VECTOR_WIDTH) lanes += LOAD(plane + p);
-      float block = sum_lanes(lanes);
-      for (; p < end; ++p) block += plane[p];
-      total += block;
+    for (int begin = 0; begin < pixels; begin += SUM_STEPS * step) {
+      const int end = min(begin + SUM_STEPS * step, pixels);
+      vec block = (vec)(0.0f);
+      int p = begin + VEC * (int)get_local_id(0);
+      for (; p + VEC <= end; p += step) block += load_vec(plane + p);
+      if (p < end) block += keep_vec(load_vec(plane + p), end - p);
+      total += sum_vec(block);
     }
   }
-  PLANE(s, 0, c)[0] = total;
+  total = group_sum(total, shared);
+  if (get_local_id(0) == 0) PLANE(s, 0, c)[0] = total;
 }
 
 // ---- Conv3x3 ----
@@ -970,15 +1120,20 @@ __kernel void conv3x3_turn_weight(
   turned[turned_offset + (ulong)(i * out_channels + o) * 9 + 8 - tap] = PLANE(w, 0, 0)[index];
 }
 
-// Partial sums of gW[o, i, j, k] = sum gy[n, o, v, u] x[n, i, v + j - 1, u + k - 1]. One work-item: one input channel
-// (dimension 0), four output channels (1), a band of rows of all images (2).
+// Partial sums of gW[o, i, j, k] = sum gy[n, o, v, u] x[n, i, v + j - 1, u + k - 1]. One work-group: one input channel
+// (dimension 0), four output channels (1), a band of rows of all images (2). Its items, one on a CPU, share out the
+// band's columns first, so that neighbours load neighbouring vectors, then its rows.
 __kernel void conv3x3_backward_weight(
     TENSOR_IN(x), TENSOR_IN(g), __global float *restrict partial, ulong partial_offset, int height,
     int width, int in_channels, int out_channels, int images, int band_rows) {
-  const int c = (int)get_global_id(0), block = 4 * (int)get_global_id(1);
-  const int band = (int)get_global_id(2);
-  if (c >= in_channels || block >= out_channels) return;
-  const int begin = band * band_rows, end = min(begin + band_rows, height);
+#ifndef CPU_DEVICE
+  __local float shared[36][GROUP_SIZE + 1];
+#endif
+  const int item = (int)get_local_id(0), items = (int)get_local_size(0);
+  const int c = (int)get_group_id(0), block = 4 * (int)get_group_id(1), band = (int)get_group_id(2);
+  const int across = min((width + VECTOR_WIDTH - 1) / VECTOR_WIDTH, items), down = items / across;
+  const int end = min((band + 1) * band_rows, height);
+  const int begin = item / across < down ? band * band_rows + item / across : end;
   float total[4][9];
   for (int a = 0; a < 4; ++a)
     for (int t = 0; t < 9; ++t) total[a][t] = 0.0f;
@@ -989,11 +1144,11 @@ __kernel void conv3x3_backward_weight(
       for (int a = 0; a < 4; ++a)
 #pragma unroll
         for (int k = 0; k < 3; ++k) sum[a][k] = (vector)(0.0f);
-      for (int row = begin; row < end; ++row) {
+      for (int row = begin; row < end; row += down) {
         const int line_index = row + j - 1;
         if (line_index < 0 || line_index >= height) continue;
         __global const float *line = PLANE(x, n, c) + line_index * width;
-        for (int u = 0; u < width; u += VECTOR_WIDTH) {
+        for (int u = item % across * VECTOR_WIDTH; u < width; u += across * VECTOR_WIDTH) {
           vector in[3];
           in[0] = load_left(line, u);
           in[1] = LOAD(line + u);
@@ -1019,8 +1174,18 @@ __kernel void conv3x3_backward_weight(
     }
   }
   __global float *out = partial + partial_offset + (ulong)band * out_channels * in_channels * 9;
+#ifdef CPU_DEVICE
   for (int a = 0; a < 4 && block + a < out_channels; ++a)
     for (int t = 0; t < 9; ++t) out[((ulong)(block + a) * in_channels + c) * 9 + t] = total[a][t];
+#else
+  for (int t = 0; t < 36; ++t) shared[t][item] = total[t / 9][t % 9];
+  barrier(CLK_LOCAL_MEM_FENCE);
+  for (int t = item; t < 36 && block + t / 9 < out_channels; t += items) {
+    float sum = 0.0f;
+    for (int i = 0; i < items; ++i) sum += shared[t][i];
+    out[((ulong)(block + t / 9) * in_channels + c) * 9 + t % 9] = sum;
+  }
+#endif
 }
 
 // gW = the sum of the bands' sums, in order. One work-item per element.

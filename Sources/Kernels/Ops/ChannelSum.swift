@@ -31,13 +31,14 @@ public struct ChannelSum: CatalogOp, TerminalOp {
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     let shape = inputs[0].shape
+    let items = backend.configuration.isCPUFamily ? 1 : backend.configuration.groupSize
     return [
       try backend.launch(
         Self.name, "channel_sum",
         [
-          .tensor(inputs[0]), .tensor(outputs[0]), .int(shape.plane), .int(shape.c), .int(shape.n),
+          .tensor(inputs[0]), .tensor(outputs[0]), .int(shape.plane), .int(shape.n),
         ],
-        global: [shape.c], local: [1], bytes: 4 * Double(shape.count))
+        global: [shape.c * items], local: [items], bytes: 4 * Double(shape.count))
     ]
   }
 }

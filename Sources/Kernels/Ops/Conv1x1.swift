@@ -89,24 +89,33 @@ public struct Conv1x1: CatalogOp {
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     let (x, w, y) = (inputs[0], inputs[1], outputs[0])
+    let (rowStep, columnStep) = weightSteps(w.shape)
+    let tensors: [KernelArgument] = [
+      .tensor(x), .tensor(w), .tensor(hasBias ? inputs[2] : w),
+      .tensor(hasResidual ? inputs[inputs.count - 1] : x), .tensor(y), .int(x.shape.plane),
+      .int(x.shape.c), .int(y.shape.c), .int(rowStep), .int(columnStep),
+    ]
+    let flags: [KernelArgument] = [.int(hasBias ? 1 : 0), .int(hasResidual ? 1 : 0)]
+    let flops = 2 * Double(x.shape.n * x.shape.plane) * Double(w.shape.count)
+    let bytes = 4 * Double(x.shape.count + y.shape.count + (hasResidual ? y.shape.count : 0))
+    if let tile = ProductTile(on: backend) {
+      return [
+        try backend.launch(
+          Self.name, "conv1x1_tiles", tensors + flags,
+          global: tile.global(pixels: x.shape.plane, channels: y.shape.c, images: x.shape.n),
+          local: [tile.items, 1, 1], defines: tile.defines, flops: flops, bytes: bytes)
+      ]
+    }
     let configuration = backend.configuration
     let columns = configuration.blockVectors * configuration.vectorWidth
     let groups = (x.shape.plane + columns - 1) / columns
     let rows = rowsPerItem(y.shape.c, items: groups * x.shape.n, configuration)
-    let (rowStep, columnStep) = weightSteps(w.shape)
-    let products = Double(x.shape.n * x.shape.plane) * Double(w.shape.count)
     return [
       try backend.launch(
-        Self.name, "conv1x1",
-        [
-          .tensor(x), .tensor(w), .tensor(hasBias ? inputs[2] : w),
-          .tensor(hasResidual ? inputs[inputs.count - 1] : x), .tensor(y), .int(x.shape.plane),
-          .int(x.shape.c), .int(y.shape.c), .int(rowStep), .int(columnStep), .int(rows),
-          .int(hasBias ? 1 : 0), .int(hasResidual ? 1 : 0),
-        ],
+        Self.name, "conv1x1", tensors + [.int(rows)] + flags,
         global: [groups, (y.shape.c + rows - 1) / rows, x.shape.n],
-        local: [configuration.isCPUFamily ? 1 : configuration.groupSize, 1, 1],
-        flops: 2 * products, bytes: 4 * Double(x.shape.count + y.shape.count))
+        local: [configuration.isCPUFamily ? 1 : configuration.groupSize, 1, 1], flops: flops,
+        bytes: bytes)
     ]
   }
 

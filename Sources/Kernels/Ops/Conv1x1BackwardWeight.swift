@@ -13,7 +13,10 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
   public init() {}
 
   public static var cases: [OpCase] {
-    [(2, 5, 7, 13, 17), (1, 3, 4, 1, 1), (2, 24, 29, 9, 16), (1, 9, 6, 50, 67)].map {
+    [
+      (2, 5, 7, 13, 17), (1, 3, 4, 1, 1), (2, 24, 29, 9, 16), (1, 9, 6, 50, 67),
+      (1, 50, 49, 5, 7),
+    ].map {
       OpCase(
         Conv1x1BackwardWeight(), [Shape($0.0, $0.1, $0.3, $0.4), Shape($0.0, $0.2, $0.3, $0.4)],
         tolerance: 2e-5)
@@ -31,7 +34,9 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
   }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
-    cpuScratch(inputs)
+    let (x, gy) = (inputs[0], inputs[1])
+    guard !configuration.isCPUFamily else { return cpuScratch(inputs) }
+    return [tileSlices(x, gy).count * x.c * gy.c]
   }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
@@ -61,29 +66,74 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     let (x, gy, gw) = (inputs[0], inputs[1], outputs[0])
-    let slices = sliceCount(x.shape.plane)
-    // Few slices of few pixels: share the output channels out too, in blocks of whole registers.
-    let parts = max(1, min((gy.shape.c + 15) / 16, 32 / slices))
-    let rows = roundUp((gy.shape.c + parts - 1) / parts, 4)
-    let products = Double(x.shape.n * x.shape.plane) * Double(gw.shape.count)
-    let width = backend.configuration.isCPUFamily && backend.configuration.blockVectors == 1 ? 2 : 4
+    let isCPU = backend.configuration.isCPUFamily
+    let slices = isCPU ? sliceCount(x.shape.plane) : tileSlices(x.shape, gy.shape).count
     return [
-      try backend.launch(
-        Self.section, "conv1x1_backward_weight",
-        [
-          .tensor(x), .tensor(gy), .region(scratch[0]), .int(x.shape.plane), .int(x.shape.c),
-          .int(gy.shape.c), .int(x.shape.n), .int(sliceLength(x.shape.plane)),
-          .int(runLength(x.shape.c + gy.shape.c)), .int(rows),
-        ],
-        global: [slices, (gy.shape.c + rows - 1) / rows], local: [1, 1],
-        defines: ["OUTER_ROWS": width], flops: 2 * products,
-        bytes: 4 * Double(x.shape.count + gy.shape.count)),
+      isCPU
+        ? try blocks(x, gy, scratch[0], on: backend) : try tiles(x, gy, scratch[0], on: backend),
       try backend.launch(
         Self.section, "conv1x1_backward_weight_sum",
         [.region(scratch[0]), .tensor(gw), .int(gw.shape.count), .int(slices)],
         global: [gw.shape.count], local: [64]),
     ]
   }
+
+  /// The partial sums from blocks of registers, for a CPU.
+  private func blocks(
+    _ x: DeviceTensor, _ gy: DeviceTensor, _ partial: DeviceTensor, on backend: OpenCLBackend
+  ) throws -> Launch {
+    let slices = sliceCount(x.shape.plane)
+    // Few slices of few pixels: share the output channels out too, in blocks of whole registers.
+    let parts = max(1, min((gy.shape.c + 15) / 16, 32 / slices))
+    let rows = roundUp((gy.shape.c + parts - 1) / parts, 4)
+    return try backend.launch(
+      Self.section, "conv1x1_backward_weight",
+      arguments(x, gy, partial, slice: sliceLength(x.shape.plane)) + [
+        .int(runLength(x.shape.c + gy.shape.c)), .int(rows),
+      ],
+      global: [slices, (gy.shape.c + rows - 1) / rows], local: [1, 1],
+      defines: ["OUTER_ROWS": backend.configuration.blockVectors == 1 ? 2 : 4],
+      flops: flops(x.shape, gy.shape), bytes: 4 * Double(x.shape.count + gy.shape.count))
+  }
+
+  /// The partial sums from tiles in local memory, for a GPU.
+  private func tiles(
+    _ x: DeviceTensor, _ gy: DeviceTensor, _ partial: DeviceTensor, on backend: OpenCLBackend
+  ) throws -> Launch {
+    let slices = tileSlices(x.shape, gy.shape)
+    return try backend.launch(
+      Self.section, "conv1x1_backward_weight_tiles",
+      arguments(x, gy, partial, slice: slices.length),
+      global: [
+        64 * squareTiles(x.shape.c), squareTiles(gy.shape.c), slices.count,
+      ], local: [64, 1, 1], defines: ["SQUARE_SIDE": squareSide], flops: flops(x.shape, gy.shape),
+      bytes: 4 * Double(x.shape.count + gy.shape.count))
+  }
+
+  private func arguments(
+    _ x: DeviceTensor, _ gy: DeviceTensor, _ partial: DeviceTensor, slice: Int
+  ) -> [KernelArgument] {
+    [
+      .tensor(x), .tensor(gy), .region(partial), .int(x.shape.plane), .int(x.shape.c),
+      .int(gy.shape.c), .int(x.shape.n), .int(slice),
+    ]
+  }
+
+  private func flops(_ x: Shape, _ gy: Shape) -> Double { 2 * Double(x.count) * Double(gy.c) }
+}
+
+/// Rows and columns of the weight's gradient that one work-item of a GPU sums; a work-group has 8 x 8 items.
+private let squareSide = 6
+
+private func squareTiles(_ channels: Int) -> Int {
+  (channels + 8 * squareSide - 1) / (8 * squareSide)
+}
+
+/// Slices of a plane on a GPU: with few channels there are more of them, so that about a thousand groups are busy.
+private func tileSlices(_ x: Shape, _ gy: Shape) -> (count: Int, length: Int) {
+  let wanted = max(1, 1024 / (squareTiles(x.c) * squareTiles(gy.c)))
+  let length = max(512, roundUp((x.plane + wanted - 1) / wanted, 32))
+  return ((x.plane + length - 1) / length, length)
 }
 
 /// Slices of a plane whose sums are kept apart: enough for many cores, few enough to add up quickly.

@@ -62,6 +62,7 @@ public struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
     let (x, gy, gw) = (inputs[0], inputs[1], outputs[0])
     let bands = bands(x.shape)
     let blocks = (gy.shape.c + 3) / 4
+    let items = backend.configuration.isCPUFamily ? 1 : backend.configuration.groupSize
     return [
       try backend.launch(
         Self.section, "conv3x3_backward_weight",
@@ -69,7 +70,7 @@ public struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
           .tensor(x), .tensor(gy), .region(scratch[0]), .int(x.shape.h), .int(x.shape.w),
           .int(x.shape.c), .int(gy.shape.c), .int(x.shape.n), .int(rowsPerBand(x.shape)),
         ],
-        global: [x.shape.c, blocks, bands], local: [1, 1, 1],
+        global: [x.shape.c * items, blocks, bands], local: [items, 1, 1],
         flops: 2 * Double(x.shape.n * x.shape.plane) * Double(gw.shape.count),
         bytes: 4 * Double(x.shape.count + gy.shape.count)),
       try backend.launch(

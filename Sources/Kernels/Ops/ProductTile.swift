@@ -1,0 +1,32 @@
+import CLBackend
+
+/// The work-group of `conv1x1_tiles`: a grid of work-items, each with a small block of outputs.
+struct ProductTile {
+  private let itemRows = 6
+  private let itemColumns = 4
+  private let rowItems = 8
+  private let columnItems = 32
+
+  /// The tile, or nil where products keep to registers: on CPUs, and on devices with smaller work-groups.
+  init?(on backend: OpenCLBackend) {
+    guard !backend.configuration.isCPUFamily, backend.context.device.maxWorkGroupSize >= items
+    else { return nil }
+  }
+
+  /// Work-items of a group.
+  var items: Int { rowItems * columnItems }
+
+  /// The tunables of the kernel that this tile sets.
+  var defines: [String: Int] {
+    [
+      "TILE_ITEM_ROWS": itemRows, "TILE_ITEM_COLUMNS": itemColumns, "TILE_ROW_ITEMS": rowItems,
+      "TILE_COLUMN_ITEMS": columnItems,
+    ]
+  }
+
+  /// Work-items that cover `pixels` by `channels` outputs of `images` images.
+  func global(pixels: Int, channels: Int, images: Int) -> [Int] {
+    let (columns, rows) = (itemColumns * columnItems, itemRows * rowItems)
+    return [(pixels + columns - 1) / columns * items, (channels + rows - 1) / rows, images]
+  }
+}
