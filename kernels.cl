@@ -1035,24 +1035,37 @@ __kernel void channel_sum(TENSOR_IN(x), TENSOR_OUT(s), int pixels, int images) {
 // One work-item: VECTOR_WIDTH pixels of BLOCK_VECTORS rows, `rows` output channels, BLOCK_ROWS at a time in
 // registers. The neighbours to the left and right are loads shifted by one element, the image's edges masked.
 
+#if VECTOR_WIDTH == 16
+typedef int16 int_vector;
+#define LANES (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#define ZERO_FIRST(v) (vector)(0.0f, (v).s01234567, (v).s89ab, (v).scd, (v).se)
+#elif VECTOR_WIDTH == 8
+typedef int8 int_vector;
+#define LANES (int8)(0, 1, 2, 3, 4, 5, 6, 7)
+#define ZERO_FIRST(v) (vector)(0.0f, (v).s0123, (v).s45, (v).s6)
+#else
+typedef int4 int_vector;
+#define LANES (int4)(0, 1, 2, 3)
+#define ZERO_FIRST(v) (vector)(0.0f, (v).xyz)
+#endif
+
+// The first `count` lanes of v, zero in the others, whatever they hold.
+inline vector keep_lanes(vector v, int count) {
+  return select((vector)(0.0f), v, LANES < (int_vector)(count));
+}
+
 // x at columns u - 1 .. u + VECTOR_WIDTH - 2, zero left of the row. The row's first element has no left
 // neighbour to load: the element before a plane may lie outside of the buffer.
 inline vector load_left(__global const float *line, int u) {
   if (u > 0) return LOAD(line + u - 1);
-  float lanes[VECTOR_WIDTH + 1];
-  lanes[0] = 0.0f;
-  for (int i = 0; i < VECTOR_WIDTH; ++i) lanes[i + 1] = line[i];
-  vector v;
-  float *p = (float *)&v;
-  for (int i = 0; i < VECTOR_WIDTH; ++i) p[i] = lanes[i];
-  return v;
+  const vector v = LOAD(line);
+  return ZERO_FIRST(v);
 }
 
 // x at columns u + 1 .. u + VECTOR_WIDTH, zero right of the row.
 inline vector load_right(__global const float *line, int u, int width) {
-  vector v = LOAD(line + u + 1);
-  if (u + VECTOR_WIDTH >= width) ((float *)&v)[width - 1 - u] = 0.0f;
-  return v;
+  const vector v = LOAD(line + u + 1);
+  return u + VECTOR_WIDTH < width ? v : keep_lanes(v, width - 1 - u);
 }
 
 __kernel void conv3x3(
@@ -1155,13 +1168,11 @@ __kernel void conv3x3_backward_weight(
           in[2] = load_right(line, u, width);
           // What lies behind the row's end must not be summed: it may even be NaN.
           if (u + VECTOR_WIDTH > width)
-            for (int k = 0; k < 3; ++k)
-              for (int l = width - u; l < VECTOR_WIDTH; ++l) ((float *)&in[k])[l] = 0.0f;
+            for (int k = 0; k < 3; ++k) in[k] = keep_lanes(in[k], width - u);
 #pragma unroll
           for (int a = 0; a < 4; ++a) {
             vector gy = LOAD(PLANE(g, n, min(block + a, out_channels - 1)) + row * width + u);
-            if (u + VECTOR_WIDTH > width)
-              for (int l = width - u; l < VECTOR_WIDTH; ++l) ((float *)&gy)[l] = 0.0f;
+            if (u + VECTOR_WIDTH > width) gy = keep_lanes(gy, width - u);
 #pragma unroll
             for (int k = 0; k < 3; ++k) sum[a][k] = fma(gy, in[k], sum[a][k]);
           }

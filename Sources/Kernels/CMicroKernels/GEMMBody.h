@@ -54,6 +54,14 @@ TARGET static void NAME(gemm)(
   }
 }
 
+// *sums = sums of neighbouring lanes: those of *a, then those of *b. Vectors folded so together, level by level, leave
+// the sum of each in a lane of its own, for a fraction of what one by one would take.
+TARGET static inline void NAME(sum_neighbours)(const vector *a, const vector *b, vector *sums) {
+  *sums =
+      __builtin_shufflevector(*a, *b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30) +
+      __builtin_shufflevector(*a, *b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+}
+
 TARGET static void NAME(outer)(
     const float *g, ptrdiff_t g_plane, const float *x, ptrdiff_t x_plane, float *sum, ptrdiff_t sum_row,
     int pixels, int in_channels, int out_channels) {
@@ -75,13 +83,15 @@ TARGET static void NAME(outer)(
           for (int c = 0; c < OUTER; ++c) acc[a][c] += row * columns[c];
         }
       }
+      vector *folded = &acc[0][0];
+      for (int count = OUTER * OUTER / 2; count > 0; count /= 2)
+        for (int v = 0; v < count; ++v)
+          NAME(sum_neighbours)(folded + 2 * v, folded + 2 * v + 1, folded + v);
+      for (int lanes = 16 / (OUTER * OUTER); lanes > 1; lanes /= 2)
+        NAME(sum_neighbours)(folded, folded, folded);
       for (int a = 0; a < OUTER && o + a < out_channels; ++a) {
         for (int c = 0; c < OUTER && i + c < in_channels; ++c) {
-          float lanes[16], total = 0;
-          memcpy(lanes, &acc[a][c], sizeof lanes);
-          for (int half = 8; half > 0; half /= 2)
-            for (int l = 0; l < half; ++l) lanes[l] += lanes[l + half];
-          total = lanes[0];
+          float total = folded[0][a * OUTER + c];
           for (int p = whole; p < pixels; ++p) total += left[a][p] * right[c][p];
           sum[(o + a) * sum_row + i + c] += total;
         }

@@ -30,7 +30,8 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
   }
 
   public func cpuScratch(_ inputs: [Shape]) -> [Int] {
-    [sliceCount(inputs[0].plane) * inputs[0].c * inputs[1].c]
+    let (x, gy) = (inputs[0], inputs[1])
+    return [ProductSlices(x, gy).count * x.c * gy.c]
   }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
@@ -41,24 +42,23 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
     let (x, gy, gw) = (inputs[0], inputs[1], outputs[0])
-    let count = gw.shape.count
-    let slices = sliceCount(x.shape.plane)
-    let slice = sliceLength(x.shape.plane)
-    let run = runLength(x.shape.c + gy.shape.c)
-    let partial = scratch[0].base
-    parallelFor(slices) { s in
-      let sum = partial + s * count
-      sum.update(repeating: 0, count: count)
-      let end = min((s + 1) * slice, x.shape.plane)
+    let slices = ProductSlices(x.shape, gy.shape)
+    let (columns, count) = (x.shape.c, gw.shape.count)
+    parallelFor(slices.count * slices.strips) { index in
+      let (s, row) = (index / slices.strips, index % slices.strips * slices.rows)
+      let rows = min(slices.rows, gy.shape.c - row)
+      let sum = scratch[0].base + s * count + row * columns
+      sum.update(repeating: 0, count: rows * columns)
+      let end = min((s + 1) * slices.length, x.shape.plane)
       for n in 0..<x.shape.n {
-        for begin in stride(from: s * slice, to: end, by: run) {
+        for begin in stride(from: s * slices.length, to: end, by: slices.run) {
           restormer_outer(
-            gy.plane(n, 0) + begin, gy.planeStride, x.plane(n, 0) + begin, x.planeStride, sum,
-            x.shape.c, Int32(min(run, end - begin)), Int32(x.shape.c), Int32(gy.shape.c))
+            gy.plane(n, row) + begin, gy.planeStride, x.plane(n, 0) + begin, x.planeStride, sum,
+            columns, Int32(min(slices.run, end - begin)), Int32(columns), Int32(rows))
         }
       }
     }
-    sumSlices(partial, slices: slices, count: count, into: gw.base)
+    sumSlices(scratch[0].base, slices: slices.count, count: count, into: gw.base)
   }
 
   public func launches(
@@ -67,7 +67,8 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
   ) throws -> [Launch] {
     let (x, gy, gw) = (inputs[0], inputs[1], outputs[0])
     let isCPU = backend.configuration.isCPUFamily
-    let slices = isCPU ? sliceCount(x.shape.plane) : tileSlices(x.shape, gy.shape).count
+    let slices =
+      isCPU ? ProductSlices(x.shape, gy.shape).count : tileSlices(x.shape, gy.shape).count
     return [
       isCPU
         ? try blocks(x, gy, scratch[0], on: backend) : try tiles(x, gy, scratch[0], on: backend),
@@ -82,16 +83,11 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
   private func blocks(
     _ x: DeviceTensor, _ gy: DeviceTensor, _ partial: DeviceTensor, on backend: OpenCLBackend
   ) throws -> Launch {
-    let slices = sliceCount(x.shape.plane)
-    // Few slices of few pixels: share the output channels out too, in blocks of whole registers.
-    let parts = max(1, min((gy.shape.c + 15) / 16, 32 / slices))
-    let rows = roundUp((gy.shape.c + parts - 1) / parts, 4)
+    let slices = ProductSlices(x.shape, gy.shape)
     return try backend.launch(
       Self.section, "conv1x1_backward_weight",
-      arguments(x, gy, partial, slice: sliceLength(x.shape.plane)) + [
-        .int(runLength(x.shape.c + gy.shape.c)), .int(rows),
-      ],
-      global: [slices, (gy.shape.c + rows - 1) / rows], local: [1, 1],
+      arguments(x, gy, partial, slice: slices.length) + [.int(slices.run), .int(slices.rows)],
+      global: [slices.count, slices.strips], local: [1, 1],
       defines: ["OUTER_ROWS": backend.configuration.blockVectors == 1 ? 2 : 4],
       flops: flops(x.shape, gy.shape), bytes: 4 * Double(x.shape.count + gy.shape.count))
   }
@@ -134,6 +130,33 @@ private func tileSlices(_ x: Shape, _ gy: Shape) -> (count: Int, length: Int) {
   let wanted = max(1, 1024 / (squareTiles(x.c) * squareTiles(gy.c)))
   let length = max(512, roundUp((x.plane + wanted - 1) / wanted, 32))
   return ((x.plane + length - 1) / length, length)
+}
+
+/// How a CPU shares out a product over pixels: in slices of pixels, whose sums are kept apart, and strips of rows of the
+/// result.
+struct ProductSlices {
+  /// Slices of each plane.
+  let count: Int
+  /// Pixels of a slice.
+  let length: Int
+  /// Strips of the result's rows.
+  let strips: Int
+  /// Rows of a strip.
+  let rows: Int
+  /// Pixels taken at a time so that their channels stay in the second-level cache.
+  let run: Int
+
+  /// The shares of `sum_p gy[o, p] x[i, p]`: about 32 in all.
+  init(_ x: Shape, _ gy: Shape) {
+    // A large result is not worth many copies: those of all slices together should stay in cache.
+    let copies = max(1, 262_144 / (x.c * gy.c))
+    length = max(sliceLength(x.plane), roundUp((x.plane + copies - 1) / copies, 16))
+    count = (x.plane + length - 1) / length
+    let parts = max(1, min((gy.c + 15) / 16, 32 / count))
+    rows = roundUp((gy.c + parts - 1) / parts, 4)
+    strips = (gy.c + rows - 1) / rows
+    run = max(96, runLength(x.c + rows))
+  }
 }
 
 /// Slices of a plane whose sums are kept apart: enough for many cores, few enough to add up quickly.

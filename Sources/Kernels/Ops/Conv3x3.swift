@@ -126,6 +126,8 @@ public struct Conv3x3: CatalogOp {
       ],
       global: [columns * rowPairs, (y.shape.c + rows - 1) / rows, x.shape.n],
       local: [configuration.isCPUFamily ? 1 : configuration.groupSize, 1, 1],
+      // An image has three channels: rows of the register block beyond them would be computed for nothing.
+      defines: ["BLOCK_ROWS": min(y.shape.c, configuration.blockRows)],
       flops: 2 * Double(multiplyAdds([x.shape, w.shape])),
       bytes: 4 * Double(x.shape.count + y.shape.count))
   }
