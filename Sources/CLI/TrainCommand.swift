@@ -87,6 +87,9 @@ struct TrainCommand: ParsableCommand {
   @Option(name: .long, help: "Steps between checkpoints.")
   var saveEvery: Int?
 
+  @Option(name: .long, help: "Minutes after which a state is saved in any case.")
+  var saveMinutes: Double?
+
   @Option(name: .long, help: "Save and leave after so many minutes.")
   var maxMinutes: Double?
 
@@ -130,10 +133,12 @@ extension TrainCommand {
       result.model = model
     }
     if let name { result.name = name }
-    if let data { (result.data, result.targets) = (data, nil) }
-    if let val { (result.validation, result.validationTargets) = (val, nil) }
+    if let data { result.data = DataFolders(input: data) }
+    if let val { result.validation = DataFolders(input: val) }
     if let pretrained { result.pretrained = pretrained }
-    guard !result.data.isEmpty else { throw ValidationError("--data or --options is needed") }
+    guard result.data.input != nil || result.data.target != nil else {
+      throw ValidationError("--data or --options is needed")
+    }
     try setOptimization(&result)
     try setLength(&result)
     if let schedule {
@@ -147,7 +152,9 @@ extension TrainCommand {
 
   private func setOptimization(_ result: inout TrainingOptions) throws {
     if let loss { result.loss = loss }
-    if let optimizer { result.optimizer.kind = optimizer }
+    if let optimizer, optimizer != result.optimizer.kind {
+      result.optimizer = OptimizerOptions(optimizer)
+    }
     if let weightDecay { result.optimizer.weightDecay = weightDecay }
     if let rate { result.rate.base = rate }
     if let clip { result.clip = clip }
@@ -157,6 +164,7 @@ extension TrainCommand {
     if let accumulate { result.accumulate = accumulate }
     if let valEvery { result.validationInterval = valEvery }
     if let saveEvery { result.checkpointInterval = max(1, saveEvery) }
+    if let saveMinutes { result.checkpointMinutes = max(0, saveMinutes) }
     if let normalize {
       let numbers = normalize.split(separator: ",").compactMap { Float($0) }
       guard numbers.count == 2 else {
@@ -167,20 +175,29 @@ extension TrainCommand {
     }
   }
 
+  /// `--patch` and `--batch` replace all stages by one, `--steps` and `--epochs` cut or stretch the last.
   private func setLength(_ result: inout TrainingOptions) throws {
-    if batch != nil || patch != nil || steps != nil || epochs != nil {
+    if batch != nil || patch != nil {
       let first = result.stages[0]
-      let size = batch ?? first.batch
-      var length = steps ?? result.totalSteps
-      if let epochs {
-        let pairs =
-          try result.targets.map { try PairedFolder(input: result.data, target: $0) }
-          ?? PairedFolder(root: result.data)
-        let drawn = size * result.accumulate
-        length = (epochs * pairs.pairs.count + drawn - 1) / drawn
-      }
-      result.stages = [.init(steps: length, patch: patch ?? first.patch, batch: size)]
+      result.stages = [
+        .init(steps: result.totalSteps, patch: patch ?? first.patch, batch: batch ?? first.batch)
+      ]
     }
+    if let steps { result.setTotal(steps) }
+    if let epochs { result.setTotal(try stepsOf(epochs, result)) }
+  }
+
+  private func stepsOf(_ epochs: Int, _ options: TrainingOptions) throws -> Int {
+    let patches = epochs * (try options.data.pairs().pairs.count)
+    var long = options
+    long.setTotal(.max / (1 << 20))
+    // The first step by which so many patches are drawn; stages differ in their batches.
+    var (low, high) = (0, max(1, patches))
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if long.position(at: middle) < patches { low = middle } else { high = middle }
+    }
+    return high
   }
 }
 

@@ -15,13 +15,18 @@ public final class BatchLoader: @unchecked Sendable {
   }
 
   private let sampler: PatchSampler
-  private let queue = DispatchQueue(label: "restormer.batches", qos: .utility)
+  private let queues: [DispatchQueue]
   private let lock = NSLock()
   private var ready: [Request: Result<PatchSampler.Result, any Error>] = [:]
   private var pending: [Request: DispatchSemaphore] = [:]
 
-  /// Loads batches of `sampler`.
-  public init(_ sampler: PatchSampler) { self.sampler = sampler }
+  /// Loads batches of `sampler` on `threads` threads; their number does not change the batches.
+  public init(_ sampler: PatchSampler, threads: Int = 2) {
+    self.sampler = sampler
+    queues = (0..<max(1, threads)).map {
+      DispatchQueue(label: "restormer.batches.\($0)", qos: .utility)
+    }
+  }
 
   /// Starts to prepare batches that will be asked for.
   public func prepare(_ requests: [Request]) {
@@ -47,7 +52,7 @@ public final class BatchLoader: @unchecked Sendable {
       if let known = pending[request] { return known }
       let done = DispatchSemaphore(value: 0)
       pending[request] = done
-      queue.async { [self] in
+      queues[request.index % queues.count].async { [self] in
         let result = Result {
           try sampler.batch(index: request.index, first: request.first, request.options)
         }

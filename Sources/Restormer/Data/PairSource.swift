@@ -1,88 +1,112 @@
-import Foundation
 import Kernels
+
+/// A degraded image and its clean twin, of the same width and height, values in [0, 1].
+public struct TrainingPair: Sendable {
+  /// The degraded image; six channels for a dual-pixel pair, left view first.
+  public let input: PlanarImage
+  /// The clean image.
+  public let target: PlanarImage
+
+  /// A pair.
+  /// - Precondition: both have the same width and height.
+  public init(input: PlanarImage, target: PlanarImage) {
+    precondition(
+      input.width == target.width && input.height == target.height,
+      "TrainingPair: \(input.width)x\(input.height) and \(target.width)x\(target.height)")
+    (self.input, self.target) = (input, target)
+  }
+}
 
 /// Pairs of images for training, by number. Degradation on the fly is another conforming type.
 public protocol PairSource: Sendable {
   /// How many pairs an epoch has.
   var count: Int { get }
-  /// Pair number `index`; random choices, if any, come from `generator`.
+
+  /// Pair number `index`; random choices, if any, come from `generator` alone, so that batches repeat.
   /// - Throws: an error that names the file.
-  func pair(_ index: Int, using generator: inout SplitMix64) throws -> (input: Image, target: Image)
+  func pair(_ index: Int, using generator: inout SplitMix64) throws -> TrainingPair
+
+  /// Degrades a patch that was cut from an input: planar, values in [0, 1], before normalisation.
+  func degrade(_ patch: inout [Float], using generator: inout SplitMix64)
+}
+
+extension PairSource {
+  /// Leaves the patch as it is.
+  public func degrade(_ patch: inout [Float], using generator: inout SplitMix64) {}
 }
 
 /// Pairs read from files.
 public struct FilePairSource: PairSource {
   private let pairs: [PairedFolder.Pair]
+  private let noise: GaussianNoise?
   private let cache: ImageCache
 
-  /// Reads `folder`'s pairs, decoded images kept up to `cacheBytes`.
-  public init(_ folder: PairedFolder, cacheBytes: Int) {
-    pairs = folder.pairs
+  /// Reads `folder`'s pairs, decoded images kept up to `cacheBytes`; `noise` is added to every patch.
+  public init(_ folder: PairedFolder, noise: GaussianNoise? = nil, cacheBytes: Int) {
+    (pairs, self.noise) = (folder.pairs, noise)
     cache = ImageCache(capacity: cacheBytes)
   }
 
   public var count: Int { pairs.count }
 
-  public func pair(
-    _ index: Int, using generator: inout SplitMix64
-  ) throws -> (input: Image, target: Image) {
+  public func pair(_ index: Int, using generator: inout SplitMix64) throws -> TrainingPair {
     let pair = pairs[index]
-    let (input, target) = (try cache.image(pair.input), try cache.image(pair.target))
+    var input = PlanarImage(try cache.image(pair.input))
+    let target =
+      pair.target == pair.input ? input : PlanarImage(try cache.image(pair.target))
+    if let right = pair.right {
+      input = try input.colour.stacked(on: PlanarImage(try cache.image(right)).colour, of: right)
+    }
     guard input.width == target.width, input.height == target.height else {
       throw DataError("\(pair.input): not of the same size as \(pair.target)")
     }
-    guard let right = pair.right else { return (input, target) }
-    return (try Self.joined(input, try cache.image(right), path: right), target)
+    return TrainingPair(input: input, target: target)
   }
 
-  /// Left and right view as one image of twice the channels, as dual-pixel models take them.
-  static func joined(_ left: Image, _ right: Image, path: String) throws -> Image {
-    guard left.width == right.width, left.height == right.height, left.channels == right.channels
-    else { throw DataError("\(path): not of the same size and channels as the left view") }
-    var both = left
-    both.channels = 2 * left.channels
-    both.pixels = left.pixels + right.pixels
-    return both
+  public func degrade(_ patch: inout [Float], using generator: inout SplitMix64) {
+    noise?.add(to: &patch, using: &generator)
   }
 }
 
-/// Clean images to which Gaussian noise is added anew each time, as the authors train denoising.
-public struct NoisySource: PairSource {
-  private let paths: [String]
-  private let sigma: ClosedRange<Double>
-  private let cache: ImageCache
-
-  /// - Parameters:
-  ///   - folder: clean images.
-  ///   - sigma: the noise's deviation, drawn uniformly from this range, for values of 0 to 255.
-  /// - Throws: `DataError` when the folder holds no images.
-  public init(folder: String, sigma: ClosedRange<Double>, cacheBytes: Int) throws {
-    paths = try PairedFolder.images(folder).sorted { $0.key < $1.key }.map(\.value)
-    self.sigma = sigma
-    cache = ImageCache(capacity: cacheBytes)
+extension PlanarImage {
+  /// The pixels of `image` without its transparency.
+  init(_ image: Image) {
+    self.init(
+      width: image.width, height: image.height, channels: image.channels, pixels: image.pixels)
   }
 
-  public var count: Int { paths.count }
+  /// Three channels: a gray image three times.
+  var colour: PlanarImage {
+    guard channels == 1 else { return self }
+    return PlanarImage(
+      width: width, height: height, channels: 3, pixels: pixels + pixels + pixels)
+  }
 
-  public func pair(
-    _ index: Int, using generator: inout SplitMix64
-  ) throws -> (input: Image, target: Image) {
-    let target = try cache.image(paths[index])
-    var input = target
-    let share = Double(generator.nextUnit())
-    let level = Float((sigma.lowerBound + share * (sigma.upperBound - sigma.lowerBound)) / 255)
-    for pixel in stride(from: 0, to: input.pixels.count, by: 2) {
-      let (first, second) = gaussianPair(&generator)
-      input.pixels[pixel] += level * first
-      if pixel + 1 < input.pixels.count { input.pixels[pixel + 1] += level * second }
+  /// These channels, then those of `other`, which was read from `path`.
+  fileprivate func stacked(on other: PlanarImage, of path: String) throws -> PlanarImage {
+    guard width == other.width, height == other.height else {
+      throw DataError("\(path): not of the same size as the left view")
     }
-    return (input, target)
+    return PlanarImage(
+      width: width, height: height, channels: channels + other.channels,
+      pixels: pixels + other.pixels)
   }
-}
 
-/// Two independent normal numbers by Box and Muller's transformation.
-private func gaussianPair(_ generator: inout SplitMix64) -> (Float, Float) {
-  let radius = (-2 * log(1 - generator.nextUnit())).squareRoot()
-  let angle = 2 * Float.pi * generator.nextUnit()
-  return (radius * cos(angle), radius * sin(angle))
+  /// The image for a network of `wanted` channels: gray is repeated, colour becomes its luma
+  /// (0.299, 0.587, 0.114), as image readers convert it.
+  func converted(to wanted: Int) throws -> PlanarImage {
+    if channels == wanted { return self }
+    if channels == 1, wanted == 3 { return colour }
+    guard channels == 3, wanted == 1 else {
+      throw DataError("images of \(channels) channels for a network of \(wanted)")
+    }
+    let plane = width * height
+    let gray = [Float](unsafeUninitializedCapacity: plane) { out, count in
+      for i in 0..<plane {
+        out[i] = 0.299 * pixels[i] + 0.587 * pixels[plane + i] + 0.114 * pixels[2 * plane + i]
+      }
+      count = plane
+    }
+    return PlanarImage(width: width, height: height, channels: 1, pixels: gray)
+  }
 }

@@ -12,12 +12,12 @@ public struct DataError: Error, CustomStringConvertible, Sendable {
 public struct PairedFolder: Sendable {
   /// One pair of files.
   public struct Pair: Sendable, Hashable {
-    /// The degraded image.
+    /// The degraded image; for a dual-pixel pair its left view.
     public let input: String
     /// The clean image.
     public let target: String
-    /// The right view of a dual-pixel pair, whose left view is the input.
-    public var right: String?
+    /// The right view of a dual-pixel pair.
+    public let right: String?
   }
 
   /// The pairs, sorted by name.
@@ -41,46 +41,72 @@ public struct PairedFolder: Sendable {
     throw DataError("\(root): no folders 'input' and 'target' (or 'lq' and 'gt') in it")
   }
 
-  /// Pairs the images of two folders by name; the extension may differ.
+  /// Takes every image of `clean` as both, to be degraded on the fly.
+  /// - Throws: `DataError` when there are none.
+  public init(clean: String) throws {
+    let targets = try Self.images(clean)
+    pairs = targets.keys.sorted().compactMap { targets[$0] }.map {
+      Pair(input: $0, target: $0, right: nil)
+    }
+  }
+
+  /// Pairs the images of two or three folders by name; the extension may differ.
+  ///
+  /// - Parameters:
+  ///   - input: degraded images, or left views.
+  ///   - target: clean images.
+  ///   - right: right views, if there are any.
+  ///   - nameTemplate: the name of a degraded image, `{}` being that of the clean one.
   /// - Throws: `DataError` naming files without a partner and pairs of unequal size.
-  public init(input: String, target: String) throws {
-    let (inputs, targets) = (try Self.images(input), try Self.images(target))
+  public init(
+    input: String, target: String, right: String? = nil, nameTemplate: String = "{}"
+  ) throws {
+    guard nameTemplate.contains("{}") else {
+      throw DataError("name template '\(nameTemplate)', expected {} in it")
+    }
+    let targets = try Self.images(target)
+    var partners = targets
+    if nameTemplate != "{}" {
+      partners = Dictionary(
+        uniqueKeysWithValues: targets.map { (nameTemplate.replacing("{}", with: $0), $1) })
+    }
+    let inputs = try Self.matched(try Self.images(input), partners)
+    let rights = try right.map { try Self.matched(try Self.images($0), partners) }
+    pairs = partners.keys.sorted().compactMap { name in
+      guard let first = inputs[name], let second = partners[name] else { return nil }
+      return Pair(input: first, target: second, right: rights?[name])
+    }
+    try checkSizes()
+  }
+
+  /// `images`, which must have the names of `partners`.
+  private static func matched(
+    _ images: [String: String], _ partners: [String: String]
+  ) throws -> [String: String] {
     let lonely =
-      inputs.keys.filter { targets[$0] == nil }.compactMap { inputs[$0] }
-      + targets.keys.filter { inputs[$0] == nil }.compactMap { targets[$0] }
+      images.keys.filter { partners[$0] == nil }.compactMap { images[$0] }
+      + partners.keys.filter { images[$0] == nil }.compactMap { partners[$0] }
     guard lonely.isEmpty else {
-      throw DataError("\(Self.listed(lonely)): no partner of the same name in the other folder")
+      throw DataError("\(listed(lonely)): no partner of the same name in the other folder")
     }
-    pairs = inputs.keys.sorted().compactMap { name in
-      guard let first = inputs[name], let second = targets[name] else { return nil }
-      return Pair(input: first, target: second, right: nil)
-    }
+    return images
+  }
+
+  private func checkSizes() throws {
     let unequal = try pairs.filter { pair in
-      let (a, b) = (try Image.header(of: pair.input), try Image.header(of: pair.target))
-      return a.width != b.width || a.height != b.height
+      let target = try Image.header(of: pair.target)
+      return try [pair.input, pair.right].compactMap { $0 }.contains {
+        let view = try Image.header(of: $0)
+        return view.width != target.width || view.height != target.height
+      }
     }
     guard unequal.isEmpty else {
-      throw DataError("\(Self.listed(unequal.map(\.input))): not of the same size as the target")
+      throw DataError(
+        "\(Self.listed(unequal.map(\.input))): not of the same size as the target")
     }
   }
 
-  /// Pairs the left views with the right ones of another folder.
-  /// - Throws: `DataError` naming a left view without its right one.
-  public func adding(right folder: String) throws -> PairedFolder {
-    let rights = try Self.images(folder)
-    return PairedFolder(
-      pairs: try pairs.map { pair in
-        let name = ((pair.input as NSString).lastPathComponent as NSString).deletingPathExtension
-        guard let right = rights[name] else {
-          throw DataError("\(pair.input): no right view of the same name in \(folder)")
-        }
-        return Pair(input: pair.input, target: pair.target, right: right)
-      })
-  }
-
-  private init(pairs: [Pair]) { self.pairs = pairs }
-
-  static func images(_ folder: String) throws -> [String: String] {
+  private static func images(_ folder: String) throws -> [String: String] {
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
       throw DataError("\(folder): the folder cannot be read")
     }

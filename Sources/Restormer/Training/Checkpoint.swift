@@ -1,22 +1,21 @@
 import Foundation
 import Kernels
 
-/// The whole state of a run: enough to go on bit for bit.
+/// The whole state of a run: enough to go on bit for bit. Random choices, the position in the data and the
+/// learning rate are functions of the step and the options.
 public struct Checkpoint: Sendable {
-  /// Steps done.
-  public var step: Int
+  /// Where the run stands.
+  public let progress: RunProgress
   /// All parameters, a contiguous block.
-  public var values: [Float]
+  public let values: [Float]
   /// Their moving average; empty if none is kept.
-  public var averaged: [Float]
+  public let averaged: [Float]
   /// The optimizer's first moment.
-  public var first: [Float]
+  public let first: [Float]
   /// The optimizer's second moment.
-  public var second: [Float]
-  /// The best validation PSNR so far, in dB.
-  public var best: Double
-  /// The options' fields by name.
-  public var options: [String: String]
+  public let second: [Float]
+  /// The options by their path in an options file.
+  public let options: [String: String]
 
   private static let kind = "restormer training state 1"
 
@@ -30,48 +29,66 @@ public struct Checkpoint: Sendable {
       guard let tensor = state[name] else { throw fault("lacks '\(name)'") }
       return tensor.values
     }
-    guard let step = state.metadata["step"].flatMap({ Int($0) }), step >= 0,
-      let best = state.metadata["best"].flatMap({ Double($0) })
-    else { throw fault("lacks the step") }
-    (self.step, self.best) = (step, best)
     values = try block("parameters")
     averaged = try block("average")
     first = try block("first moment")
     second = try block("second moment")
-    var checksum = BlockChecksum()
+    var checksum = BlockChecksum(state.metadata)
     for block in [values, averaged, first, second] { checksum.add(block) }
-    guard state["checksum"]?.values == checksum.values else { throw fault("is damaged") }
+    guard state["checksum"]?.values == checksum.values,
+      let progress = RunProgress(metadata: state.metadata)
+    else { throw fault("is damaged") }
+    self.progress = progress
     options = Dictionary(
       uniqueKeysWithValues: state.metadata.compactMap { key, value in
         key.hasPrefix("option ") ? (String(key.dropFirst(7)), value) : nil
       })
   }
 
-  static func metadata(
-    step: Int, best: Double, options: TrainingOptions
+  fileprivate static func metadata(
+    _ progress: RunProgress, _ options: TrainingOptions
   ) -> [String: String] {
-    var metadata = ["kind": kind, "step": String(step), "best": String(best)]
-    for (name, value) in options.fields { metadata["option " + name] = value }
+    var metadata = progress.metadata
+    metadata["kind"] = kind
+    for (key, value) in options.entries { metadata["option " + key] = value }
     return metadata
   }
 
-  /// The fields in which `options` differ, one line each: `rate: 0.0003 -> 0.001`.
+  /// The options in which `options` differ, one line each: `train.optim_g.lr: 0.0003 -> 0.001`.
   public func changes(to options: TrainingOptions) -> [String] {
-    options.fields.compactMap { name, value in
-      let old = self.options[name] ?? "-"
-      return old == value ? nil : "\(name): \(old) -> \(value)"
+    TrainingOptions.changes(from: self.options, to: options)
+  }
+
+  /// - Throws: `DataError` when the state is that of another network; `folder` is the run's.
+  func check(belongsTo model: RestormerModel, folder: String) throws {
+    var wanted = TrainingOptions()
+    wanted.model = model.configuration
+    let same = wanted.entries.allSatisfy { key, value in
+      !key.hasPrefix("network_g.") || options[key] == value
+    }
+    guard same, values.count == model.parameterExtent else {
+      throw DataError(
+        "\(folder): its states belong to another network; choose another name for this run")
     }
   }
 }
 
-/// FNV-1a over all bits of the blocks, as four numbers that a 32-bit float holds exactly: it closes the file, since the
-/// header is written before the blocks are known.
-struct BlockChecksum {
+/// FNV-1a over the metadata and all bits of the blocks, as four numbers that a 32-bit float holds exactly: it closes the
+/// file, since the header is written before the blocks are known.
+private struct BlockChecksum {
   private var hash: UInt64 = 0xcbf2_9ce4_8422_2325
 
-  mutating func add(_ block: [Float]) {
-    for value in block { hash = (hash ^ UInt64(value.bitPattern)) &* 0x100_0000_01b3 }
+  init(_ metadata: [String: String]) {
+    for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
+      for byte in "\(key)=\(value);".utf8 { add(UInt64(byte)) }
+    }
   }
+
+  mutating func add(_ block: [Float]) {
+    for value in block { add(UInt64(value.bitPattern)) }
+  }
+
+  private mutating func add(_ word: UInt64) { hash = (hash ^ word) &* 0x100_0000_01b3 }
 
   var values: [Float] { (0..<4).map { Float(hash >> UInt64(16 * $0) & 0xFFFF) } }
 }
@@ -79,8 +96,7 @@ struct BlockChecksum {
 /// Writes a run's state block by block, straight from the device's memory.
 struct CheckpointWriter<B: Backend> {
   let engine: TrainingEngine<B>
-  let step: Int
-  let best: Double
+  let progress: RunProgress
   let options: TrainingOptions
 
   /// Writes the state, whole or not at all.
@@ -88,7 +104,8 @@ struct CheckpointWriter<B: Backend> {
   func write(to path: String) throws {
     let extent = engine.model.parameterExtent
     let isAveraged = options.averageDecay != nil
-    var checksum = BlockChecksum()
+    let metadata = Checkpoint.metadata(progress, options)
+    var checksum = BlockChecksum(metadata)
     func entry(
       _ name: String, count: Int, _ read: @escaping () throws -> [Float]
     ) -> SafetensorsWriter.Entry {
@@ -105,9 +122,6 @@ struct CheckpointWriter<B: Backend> {
       entry("second moment", count: extent, engine.secondMoment),
       SafetensorsWriter.Entry(name: "checksum", shape: [4]) { checksum.values },
     ]
-    try SafetensorsWriter(
-      entries: entries,
-      metadata: Checkpoint.metadata(step: step, best: best, options: options), type: .float32
-    ).write(to: path)
+    try SafetensorsWriter(entries: entries, metadata: metadata, type: .float32).write(to: path)
   }
 }

@@ -1,7 +1,7 @@
 import Foundation
 
 /// Writes event files that TensorBoard reads: records of length, checksum and a protocol-buffer message, written by hand for
-/// the few fields that scalars need.
+/// the few fields that scalars and images need.
 package final class EventWriter {
   private let handle: FileHandle
 
@@ -25,6 +25,19 @@ package final class EventWriter {
       let summary = Message().message(1, entry)
       try write(Self.event(step: step, field: Message().message(5, summary)))
     }
+  }
+
+  /// Appends a picture at `step`.
+  func image(_ tag: String, _ image: Image, step: Int) throws {
+    let picture = Message().integer(1, image.height).integer(2, image.width)
+      .integer(3, image.channels).blob(4, try image.encode(format: .png))
+    let entry = Message().string(1, tag).message(4, picture)
+    try write(Self.event(step: step, field: Message().message(5, Message().message(1, entry))))
+  }
+
+  /// Says that a run goes on after `step`: TensorBoard then drops what older files hold of later steps.
+  func restart(after step: Int) throws {
+    try write(Self.event(step: step + 1, field: Message().message(7, Message().integer(1, 1))))
   }
 
   private func write(_ event: [UInt8]) throws {
@@ -89,7 +102,7 @@ package struct Message {
 
   package func message(_ field: Int, _ value: Message) -> Message { blob(field, value.bytes) }
 
-  private func blob(_ field: Int, _ value: [UInt8]) -> Message {
+  func blob(_ field: Int, _ value: [UInt8]) -> Message {
     appending(key(field, 2) + varint(UInt64(value.count)) + value)
   }
 

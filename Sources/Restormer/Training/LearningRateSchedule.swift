@@ -53,13 +53,13 @@ public enum LearningRateSchedule: Sendable, Hashable {
   }
 }
 
-/// A schedule with a base rate and a linear warm-up before it reaches full strength.
+/// A schedule with a base rate and, as in BasicSR, a linear warm-up to that rate over its first steps.
 public struct LearningRate: Sendable, Hashable {
   /// The rate at full strength.
   public var base: Double
   /// How it changes.
   public var schedule: LearningRateSchedule
-  /// Steps over which the rate rises linearly from zero.
+  /// The step, from 1, that has the schedule's own rate; before it the rate rises linearly from zero to the base.
   public var warmUp: Int
 
   /// A rate of `base` that follows `schedule`.
@@ -69,7 +69,7 @@ public struct LearningRate: Sendable, Hashable {
 
   /// The rate of step `step`, counted from 0.
   public func rate(step: Int) -> Double {
-    let full = schedule.rate(step: step, base: base)
-    return step < warmUp ? full * Double(step + 1) / Double(warmUp) : full
+    if step + 1 < warmUp { return base * Double(step + 1) / Double(warmUp) }
+    return schedule.rate(step: step, base: base)
   }
 }

@@ -1,32 +1,41 @@
 import Foundation
 
-/// Appends rows of numbers to a CSV file; after a resumed run the rows past its step are gone.
+/// Appends rows of numbers to a CSV file; when a run goes on, the rows past its step are dropped first.
 final class MetricsLog {
   private let path: String
-  private let columns: [String]
-  private var rows: [String]
+  private let handle: FileHandle
 
-  /// Opens or starts the log and drops rows of step `step` and later.
-  init(path: String, columns: [String], before step: Int) throws {
-    (self.path, self.columns) = (path, columns)
+  /// Opens or starts the log. Rows start with their step; those after `step` are dropped.
+  /// - Throws: `FileError`, `DataError` when the file cannot be written.
+  init(path: String, columns: [String], after step: Int) throws {
+    self.path = path
     let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
-    rows = text.split(whereSeparator: \.isNewline).dropFirst().map(String.init).filter { row in
-      (row.split(separator: ",").first.flatMap { Int($0) } ?? .max) <= step
+    let rows = text.split(whereSeparator: \.isNewline).dropFirst().filter { row in
+      let fields = row.split(separator: ",", omittingEmptySubsequences: false)
+      // A row cut short by a full disk goes too.
+      return fields.count == columns.count && (Int(fields[0]) ?? .max) <= step
     }
-    try save()
+    let kept = [columns.joined(separator: ",")] + rows.map(String.init)
+    try writeAtomically(Array((kept.joined(separator: "\n") + "\n").utf8), to: path)
+    guard let handle = FileHandle(forWritingAtPath: path) else {
+      throw DataError("\(path): the file cannot be written")
+    }
+    self.handle = handle
+    try handle.seekToEnd()
   }
 
+  deinit { try? handle.close() }
+
+  /// Appends one row; nil leaves a field empty.
   func append(_ values: [Double?]) throws {
-    rows.append(
-      values.map { value in
-        guard let value else { return "" }
-        return value == value.rounded() && abs(value) < 1e15 ? String(Int(value)) : String(value)
-      }.joined(separator: ","))
-    try save()
-  }
-
-  private func save() throws {
-    let text = ([columns.joined(separator: ",")] + rows).joined(separator: "\n") + "\n"
-    try writeAtomically(Array(text.utf8), to: path)
+    let fields = values.map { value -> String in
+      guard let value else { return "" }
+      return value == value.rounded() && abs(value) < 1e15 ? String(Int(value)) : String(value)
+    }
+    do {
+      try handle.write(contentsOf: Data((fields.joined(separator: ",") + "\n").utf8))
+    } catch {
+      throw DataError("\(path): cannot be written: \(error.localizedDescription)")
+    }
   }
 }

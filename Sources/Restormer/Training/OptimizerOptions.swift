@@ -29,7 +29,7 @@ public struct OptimizerOptions: Sendable, Hashable {
   }
 
   /// The rule.
-  public var kind = Kind.adamw
+  public var kind: Kind
   /// AdamW's decay of the first moment.
   public var beta1 = 0.9
   /// AdamW's decay of the second moment.
@@ -37,10 +37,13 @@ public struct OptimizerOptions: Sendable, Hashable {
   /// AdamW's addend of the denominator.
   public var epsilon = 1e-8
   /// The weight decay.
-  public var weightDecay = 1e-4
+  public var weightDecay: Double
   /// SGD's momentum.
   public var momentum = 0.9
 
-  /// AdamW as Restormer's authors use it.
-  public init() {}
+  /// AdamW as Restormer's authors use it, or PyTorch's SGD, which has no weight decay by default.
+  public init(_ kind: Kind = .adamw) {
+    self.kind = kind
+    weightDecay = kind == .adamw ? 1e-4 : 0
+  }
 }

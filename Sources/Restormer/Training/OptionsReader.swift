@@ -1,3 +1,5 @@
+import Foundation
+
 /// Typed access to one section of an options file; every error names the file and the key's path.
 struct OptionsReader {
   let path: String
@@ -17,8 +19,11 @@ struct OptionsReader {
 
   func integer(_ key: String) throws -> Int? {
     guard let value = present(key) else { return nil }
-    guard let number = value as? Int else { throw fault(key, "\(value), expected a whole number") }
-    return number
+    if let number = value as? Int { return number }
+    guard let number = value as? Double, let whole = Int(exactly: number) else {
+      throw fault(key, "\(value), expected a whole number")
+    }
+    return whole
   }
 
   func number(_ key: String) throws -> Double? { try present(key).map { try number($0, key) } }
@@ -58,10 +63,11 @@ struct OptionsReader {
   }
 
   /// A value that is there and not null (`~`).
-  private func present(_ key: String) -> Any? {
-    guard let value = values[key] else { return nil }
-    if case Optional<Any>.none = value as Any? { return nil }
-    return "\(type(of: value))" == "NSNull" ? nil : value
+  private func present(_ key: String) -> Any? { values[key].flatMap { isNull($0) ? nil : $0 } }
+
+  private func isNull(_ value: Any) -> Bool {
+    if case Optional<Any>.none = value as Any? { return true }
+    return value is NSNull
   }
 
   private func full(_ key: String) -> String { keyPath.isEmpty ? key : "\(keyPath).\(key)" }
@@ -77,7 +83,11 @@ struct OptionsReader {
         let nearest = keys.keys.min { distance($0, key) < distance($1, key) } ?? ""
         throw DataError("\(path): unknown key \(name), did you mean \(nearest)?")
       }
-      if let section = value as? [String: Any] { try check(section, against: inner, at: name) }
+      guard case .section = inner, !isNull(value) else { continue }
+      guard let section = value as? [String: Any] else {
+        throw DataError("\(path): \(name): \(value), expected a section with keys of its own")
+      }
+      try check(section, against: inner, at: name)
     }
   }
 
@@ -130,7 +140,9 @@ indirect enum OptionKeys: Sendable {
           keys(
             "pretrain_network_g strict_load_g resume_state root experiments_root models param_key")),
         "train": .section(
-          keys("total_iter warmup_iter use_grad_clip grad_clip_norm ema_decay accumulate").merging([
+          keys(
+            "total_iter warmup_iter use_grad_clip grad_clip_norm ema_decay accumulate recompute"
+          ).merging([
             "scheduler": .section(
               keys("type periods restart_weights eta_mins T_max eta_min gamma milestones")),
             "mixing_augs": .section(keys("mixup mixup_beta use_identity")),
@@ -139,6 +151,7 @@ indirect enum OptionKeys: Sendable {
           ]) { $1 }),
         "val": .section(
           keys("window_size val_freq save_img rgb2bgr use_image max_minibatch metrics suffix")),
-        "logger": .section(keys("print_freq save_checkpoint_freq use_tb_logger wandb")),
+        "logger": .section(
+          keys("print_freq save_checkpoint_freq keep_checkpoints use_tb_logger wandb")),
       ]) { $1 })
 }

@@ -62,7 +62,7 @@ public final class RunFolder {
   /// Saves a state and removes all but the newest `kept`.
   /// - Throws: `FileError`; older states are then still there.
   func save<B: Backend>(_ checkpoint: CheckpointWriter<B>, keeping kept: Int) throws {
-    let number = String(checkpoint.step)
+    let number = String(checkpoint.progress.step)
     let padded = String(repeating: "0", count: max(0, 9 - number.count)) + number
     try checkpoint.write(to: "\(path)/states/\(padded).state")
     for old in states.dropFirst(max(1, kept)) { unlink(old) }

@@ -46,6 +46,7 @@ public final class TrainingEngine<B: Backend> {
   /// Whether blocks are computed again in the backward pass instead of kept.
   public let recompute: Bool
   private let loss: LossKind
+  private let lossWeight: Double
   private let regions: ParameterRegions<B>
   private let optimizer: OptimizerPlan<B>
   private let accumulated: TensorView<B.Storage>?
@@ -66,6 +67,7 @@ public final class TrainingEngine<B: Backend> {
   ///   - model: the network.
   ///   - values: its parameters.
   ///   - loss: what is minimised.
+  ///   - lossWeight: its factor.
   ///   - optimizer: the rule.
   ///   - averageDecay: decay of a moving average of the weights, or nil for none.
   ///   - accumulating: whether a step sums the gradients of several batches.
@@ -73,10 +75,12 @@ public final class TrainingEngine<B: Backend> {
   ///   - backend: where to compute.
   /// - Throws: the backend's error when memory does not suffice.
   public init(
-    _ model: RestormerModel, values: [Float], loss: LossKind, optimizer: OptimizerOptions,
-    averageDecay: Double? = nil, accumulating: Bool = false, recompute: Bool = false, on backend: B
+    _ model: RestormerModel, values: [Float], loss: LossKind, lossWeight: Double = 1,
+    optimizer: OptimizerOptions, averageDecay: Double? = nil, accumulating: Bool = false,
+    recompute: Bool = false, on backend: B
   ) throws {
     (self.model, self.backend, self.loss, self.recompute) = (model, backend, loss, recompute)
+    self.lossWeight = lossWeight
     regions = try ParameterRegions(
       model, values: values, averaged: averageDecay != nil, on: backend)
     if accumulating {
@@ -108,7 +112,7 @@ public final class TrainingEngine<B: Backend> {
     _ model: RestormerModel, shape: Shape, recompute: Bool, averaged: Bool = false,
     accumulating: Bool = false, on backend: B
   ) -> TrainingMemory {
-    let step = StepRecording(model, shape: shape, loss: .l1, recompute: recompute)
+    let step = StepRecording(model, shape: shape, loss: .l1, weight: 1, recompute: recompute)
     let external = step.recording.parameters + step.gradients
     let plan = MemoryPlan(
       nodes: step.recording.graph.nodes(yielding: step.kept), kept: step.kept + step.placeholders,
@@ -162,11 +166,22 @@ public final class TrainingEngine<B: Backend> {
     if let accumulated { try backend.fill(accumulated, with: 0) }
   }
 
+  /// Bytes in use: parameters and all that goes with them, and the activations of the last batch's shape.
+  public var allocatedBytes: Int {
+    let regions = ParameterRegions<B>.bytes(
+      model, averaged: regions.average != nil, accumulating: accumulated != nil)
+    return regions + (session?.plan.memory.bytes ?? 0)
+  }
+
+  /// Gives the memory of activations back; the next batch takes it again.
+  public func releaseActivations() { session = nil }
+
   private func session(_ shape: Shape) throws -> Session {
     if let session, session.shape == shape { return session }
     // The old plan's memory goes back before the new one's is taken.
     session = nil
-    let step = StepRecording(model, shape: shape, loss: loss, recompute: recompute)
+    let step = StepRecording(
+      model, shape: shape, loss: loss, weight: lossWeight, recompute: recompute)
     var bindings = regions.parameters.bindings(for: step.recording)
     for (gradient, spec) in zip(step.gradients, model.parameters) {
       bindings[gradient] = regions.gradientView(spec)
@@ -219,13 +234,15 @@ private struct StepRecording {
   var kept: [Tensor] { losses + gradients }
   var placeholders: [Tensor] { [recording.input, target] }
 
-  init(_ model: RestormerModel, shape: Shape, loss: LossKind, recompute: Bool) {
+  init(
+    _ model: RestormerModel, shape: Shape, loss: LossKind, weight: Double, recompute: Bool
+  ) {
     recording = model.record(n: shape.n, height: shape.h, width: shape.w, recompute: recompute)
     let (graph, output) = (recording.graph, recording.output)
     target = graph.placeholder(output.shape)
     let minimised = loss.record(in: graph, output, target)
     losses = [graph.l1Loss(output, target), graph.mseLoss(output, target), minimised]
-    let seed = graph.apply(Fill(1, .scalar), [])[0]
+    let seed = graph.apply(Fill(Float(weight), .scalar), [])[0]
     gradients = graph.gradients(
       from: [GradientSeed(minimised, gradient: seed)], wrt: recording.parameters
     ).map { gradient in

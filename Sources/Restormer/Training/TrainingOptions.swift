@@ -31,26 +31,18 @@ public struct TrainingOptions: Sendable, Hashable {
   public var model = ModelConfiguration.compact
   /// Weights to start from instead of random ones.
   public var pretrained: String?
-  /// Folder with `input` and `target`, or the degraded images if `targets` is given.
-  public var data = ""
-  /// Folder of the clean images.
-  public var targets: String?
-  /// Folder of the right views for a dual-pixel model; `data` then holds the left ones.
-  public var rightViews: String?
-  /// Deviation of noise (0 to 255) added to the clean images of `targets`, which are then all there is.
-  public var noise: ClosedRange<Double>?
-  /// Validation data, as `data`.
-  public var validation: String?
-  /// Folder of the clean validation images.
-  public var validationTargets: String?
-  /// Folder of the right validation views.
-  public var validationRightViews: String?
+  /// The pairs that are trained on.
+  public var data = DataFolders()
+  /// The pairs that are restored and scored now and then, or nil for none.
+  public var validation: DataFolders?
   /// Patch and batch sizes; the run ends with the last stage.
   public var stages = [Stage(steps: 10_000, patch: 128, batch: 4)]
   /// Batches whose gradients are summed for one step.
   public var accumulate = 1
   /// What is minimised.
   public var loss = LossKind.l1
+  /// Factor of the loss, which scales the gradient.
+  public var lossWeight = 1.0
   /// The rule.
   public var optimizer = OptimizerOptions()
   /// The rate.
@@ -61,8 +53,10 @@ public struct TrainingOptions: Sendable, Hashable {
   public var averageDecay: Double?
   /// Random flips and rotations.
   public var augment = true
-  /// Both parameters of mixup's Beta distribution, or nil for no mixup.
-  public var mixup: Double?
+  /// Go through the pairs in a new order in every epoch.
+  public var shuffle = true
+  /// How patches of a batch are mixed, or nil for not.
+  public var mixup: Mixup?
   /// How images are shifted and scaled for the network.
   public var normalization = ImageNormalization.none
   /// Seed of weights and batches.
@@ -73,6 +67,8 @@ public struct TrainingOptions: Sendable, Hashable {
   public var validationInterval = 0
   /// Steps between checkpoints.
   public var checkpointInterval = 500
+  /// Minutes after which a checkpoint is due in any case: on a slow device the steps alone would risk hours.
+  public var checkpointMinutes = 10.0
   /// Newest checkpoints that are kept.
   public var keptCheckpoints = 2
 
@@ -105,6 +101,9 @@ public struct TrainingOptions: Sendable, Hashable {
 
   /// What is impossible, in one line, or nil.
   public var fault: String? {
+    if name.isEmpty || name.contains("/") || name.hasPrefix(".") {
+      return "name '\(name)', expected one for a folder"
+    }
     if let fault = model.fault { return fault }
     if stages.isEmpty { return "no stage of training" }
     for stage in stages {
@@ -114,32 +113,27 @@ public struct TrainingOptions: Sendable, Hashable {
         return "patch \(stage.patch), expected a multiple of \(RestormerModel.sizeMultiple)"
       }
     }
-    if noise != nil && targets == nil { return "noise needs a folder of clean images" }
-    if model.inputChannels == 6 && rightViews == nil {
-      return "a dual-pixel model needs a folder of right views (dataroot_lqR)"
-    }
     if accumulate < 1 { return "accumulate \(accumulate), expected at least 1" }
     if !(rate.base > 0) || !rate.base.isFinite { return "rate \(rate.base), expected above 0" }
     if let clip, !(clip > 0) { return "clip \(clip), expected above 0" }
     if let averageDecay, !(0..<1).contains(averageDecay) {
       return "ema \(averageDecay), expected at least 0 and below 1"
     }
-    if let mixup, !(mixup > 0) { return "mixup \(mixup), expected above 0" }
-    return nil
+    if let mixup, !(mixup.beta > 0) { return "mixup \(mixup.beta), expected above 0" }
+    if !(lossWeight > 0) { return "loss weight \(lossWeight), expected above 0" }
+    if seed > UInt64(Int.max) { return "seed \(seed), expected at most \(Int.max)" }
+    return dataFault
   }
 
-  /// Every field that shapes the result, by the name users know: compared when a run goes on.
-  public var fields: [(name: String, value: String)] {
-    [
-      ("model", model.summary), ("data", data), ("targets", targets ?? "-"),
-      ("noise", noise.map { "\($0)" } ?? "-"),
-      ("stages", stages.map { "\($0.steps)x(\($0.batch)x\($0.patch))" }.joined(separator: " ")),
-      ("accumulate", "\(accumulate)"), ("loss", loss.rawValue),
-      ("optimizer", "\(optimizer)".replacing("OptimizerOptions", with: "")),
-      ("rate", "\(rate.base)"), ("schedule", "\(rate.schedule)"), ("warm-up", "\(rate.warmUp)"),
-      ("clip", clip.map { "\($0)" } ?? "-"), ("ema", averageDecay.map { "\($0)" } ?? "-"),
-      ("augment", "\(augment)"), ("mixup", mixup.map { "\($0)" } ?? "-"),
-      ("mean", "\(normalization.mean)"), ("std", "\(normalization.std)"), ("seed", "\(seed)"),
-    ]
+  private var dataFault: String? {
+    let folders = [data] + [validation].compactMap { $0 }
+    if model.dualPixel, let missing = folders.first(where: { $0.right == nil }) {
+      return "a dual-pixel model needs the right views too (dataroot_lqR) beside "
+        + "\(missing.input ?? "dataroot_lqL")"
+    }
+    if !model.dualPixel, folders.contains(where: { $0.right != nil }) {
+      return "right views (dataroot_lqR) are for dual-pixel models"
+    }
+    return nil
   }
 }

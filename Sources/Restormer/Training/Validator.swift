@@ -1,91 +1,127 @@
 import Foundation
 import Kernels
 
-/// Means over a set of image pairs.
-public struct Scores: Sendable, Hashable {
-  /// Peak signal-to-noise ratio in dB.
-  public var psnr = 0.0
-  /// Structural similarity.
-  public var ssim = 0.0
-  /// Mean absolute difference, data in [0, 1].
-  public var l1 = 0.0
-  /// Mean squared difference.
-  public var l2 = 0.0
-
-  /// The scores of one image against its reference.
-  /// - Throws: `MetricsError` for images that differ in shape.
-  public init(_ image: Image, against reference: Image) throws {
-    psnr = try Metrics.psnr(image, reference)
-    ssim = try Metrics.ssim(image, reference)
-    l1 = try Metrics.l1(image, reference)
-    l2 = try Metrics.mse(image, reference)
-  }
-
-  /// The means of `scores`.
-  public init(meanOf scores: [Scores]) {
-    let count = Double(max(1, scores.count))
-    psnr = scores.reduce(0) { $0 + $1.psnr } / count
-    ssim = scores.reduce(0) { $0 + $1.ssim } / count
-    l1 = scores.reduce(0) { $0 + $1.l1 } / count
-    l2 = scores.reduce(0) { $0 + $1.l2 } / count
-  }
-}
-
-extension Image {
-  /// The image as a file of 8 bits would hold it: clamped to [0, 1] and rounded.
-  public var quantized: Image {
-    var copy = self
-    for index in copy.pixels.indices {
-      let value = copy.pixels[index]
-      copy.pixels[index] =
-        value.isNaN ? 0 : (min(1, max(0, value)) * 255).rounded(.toNearestOrEven) / 255
-    }
-    return copy
-  }
-}
-
 /// Restores validation images with the current weights and scores them.
 struct Validator {
   private let pairs: [PairedFolder.Pair]
-  private let limit: Int
+  private let noise: GaussianNoise?
+  private let channels: Int
+  private let largest: (width: Int, height: Int)
+  private let samples: Int
+  /// Rows and columns of a sample: enough to look at, whatever the photographs' size.
+  private static let sampleSide = 512
 
-  /// Scores `folder`; sample strips of the first `samples` pairs.
-  init(_ folder: PairedFolder, samples: Int = 4) {
-    (pairs, limit) = (folder.pairs, samples)
+  /// What a validation found.
+  struct Result {
+    /// The means, or nil if no pair could be scored.
+    var scores: Scores?
+    /// Strips of input, output and target by name.
+    var strips: [(name: String, image: Image)] = []
+    /// Files that could not be scored, one line each.
+    var faults: [String] = []
   }
 
-  func scores<B: Backend>(
-    _ weights: ModelWeights, on backend: B, strips folder: String?
-  ) throws -> Scores {
-    let restorer = try Restorer(weights, on: backend)
-    var all: [Scores] = []
-    for (index, pair) in pairs.enumerated() {
-      let (input, target) = (try Image(contentsOf: pair.input), try Image(contentsOf: pair.target))
-      let right = try pair.right.map(Image.init(contentsOf:))
-      let restored = try restorer.restore(input, right: right).quantized
-      all.append(try Scores(restored, against: target))
-      if let folder, index < limit {
-        let name = ((pair.input as NSString).lastPathComponent as NSString).deletingPathExtension
-        try Self.strip([input, restored, target]).write(to: "\(folder)/\(name).png", format: .png)
+  /// Scores `folders`; sample strips of the first `samples` pairs.
+  /// - Throws: `DataError` for missing partners, unequal sizes and images too small to be scored.
+  init(_ folders: DataFolders, model: ModelConfiguration, samples: Int = 4) throws {
+    (pairs, noise) = (try folders.pairs().pairs, folders.noise)
+    (channels, self.samples) = (model.outputChannels, samples)
+    var largest = (width: 0, height: 0)
+    for pair in pairs {
+      let header = try Image.header(of: pair.target)
+      guard min(header.width, header.height) >= 11 else {
+        throw DataError(
+          "\(pair.target): \(header.width)x\(header.height), SSIM needs at least 11x11 pixels")
+      }
+      if header.width * header.height > largest.width * largest.height {
+        largest = (header.width, header.height)
       }
     }
-    return Scores(meanOf: all)
+    self.largest = largest
   }
 
-  /// Images of one size side by side: input, output, target.
+  /// Whether the largest image can be restored whole beside `bytes` that are in use already.
+  func fits<B: Backend>(_ restorer: Restorer<B>, beside bytes: Int) -> Bool {
+    let multiple = RestormerModel.sizeMultiple
+    let (width, height) = (
+      (largest.width + multiple - 1) / multiple * multiple,
+      (largest.height + multiple - 1) / multiple * multiple
+    )
+    return bytes + restorer.memoryNeed(width: width, height: height)
+      <= restorer.backend.memoryLimits.total
+  }
+
+  /// Restores and scores every pair; one that cannot be read is named and left out.
+  /// - Throws: the backend's error.
+  func run<B: Backend>(_ restorer: Restorer<B>) throws -> Result {
+    var result = Result()
+    var all: [Scores] = []
+    for (index, pair) in pairs.enumerated() {
+      guard let (input, right, target) = read(pair, index, &result.faults) else { continue }
+      let restored = try restorer.restore(input, right: right).quantized
+      do {
+        let output = try converted(restored, pair.input)
+        all.append(try Scores(output, against: target))
+        if index < samples {
+          let strip = Self.strip([try converted(input, pair.input), output, target])
+          result.strips.append((Self.name(pair.input), strip))
+        }
+      } catch {
+        result.faults.append("\(error)")
+      }
+    }
+    if !all.isEmpty { result.scores = Scores(meanOf: all) }
+    return result
+  }
+
+  private func read(
+    _ pair: PairedFolder.Pair, _ index: Int, _ faults: inout [String]
+  ) -> (input: Image, right: Image?, target: Image)? {
+    do {
+      var input = try Image(contentsOf: pair.input)
+      if let noise {
+        // A gray model is given gray noise; the same noise every time, so that scores compare.
+        input = try converted(input, pair.input)
+        var generator = SplitMix64(seed: UInt64(index))
+        noise.add(to: &input.pixels, using: &generator)
+      }
+      return (
+        input, try pair.right.map(Image.init(contentsOf:)),
+        try converted(Image(contentsOf: pair.target), pair.target)
+      )
+    } catch {
+      faults.append("\(error)")
+      return nil
+    }
+  }
+
+  /// The image in the channels that the network gives.
+  private func converted(_ image: Image, _ path: String) throws -> Image {
+    let planar = try PlanarImage(image).converted(to: channels)
+    return Image(
+      width: image.width, height: image.height, channels: channels, pixels: planar.pixels)
+  }
+
+  private static func name(_ path: String) -> String {
+    ((path as NSString).lastPathComponent as NSString).deletingPathExtension
+  }
+
+  /// The middle of images of one shape, side by side.
   private static func strip(_ images: [Image]) -> Image {
-    let (width, height) = (images[0].width, images[0].height)
-    let channels = images.map(\.channels).min() ?? 1
+    let first = images[0]
+    let (width, height) = (min(first.width, sampleSide), min(first.height, sampleSide))
+    let (left, top) = ((first.width - width) / 2, (first.height - height) / 2)
     var pixels: [Float] = []
-    pixels.reserveCapacity(images.count * width * height * channels)
-    for channel in 0..<channels {
-      for row in 0..<height {
+    pixels.reserveCapacity(images.count * width * height * first.channels)
+    for channel in 0..<first.channels {
+      for row in top..<top + height {
         for image in images {
-          let start = (channel * height + row) * width
+          let start = (channel * image.height + row) * image.width + left
           pixels += image.pixels[start..<start + width]
         }
       }
     }
-    return Image(width: images.count * width, height: height, channels: channels, pixels: pixels)
+    return Image(
+      width: images.count * width, height: height, channels: first.channels, pixels: pixels)
   }
 }

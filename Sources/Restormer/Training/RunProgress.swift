@@ -1,0 +1,68 @@
+/// Where a run stands, besides the numbers of its parameters.
+public struct RunProgress: Sendable, Hashable {
+  /// Steps done.
+  public var step = 0
+  /// The best validation PSNR so far, in dB.
+  public var best = -Double.infinity
+  /// Losses of the epoch that has begun.
+  public var epoch = LossSums()
+  /// Whether the validation after this step is still to be made: a run that is asked to stop saves first.
+  public var validationDue = false
+
+  /// A run at its beginning.
+  public init() {}
+
+  /// As pairs of text, exact.
+  var metadata: [String: String] {
+    [
+      "step": "\(step)", "best": "\(best)", "epoch": epoch.text,
+      "validation due": "\(validationDue)",
+    ]
+  }
+
+  /// Reads what `metadata` gave; nil if anything is missing.
+  init?(metadata: [String: String]) {
+    guard let step = metadata["step"].flatMap({ Int($0) }), step >= 0,
+      let best = metadata["best"].flatMap({ Double($0) }),
+      let epoch = metadata["epoch"].flatMap({ LossSums($0) }),
+      let validationDue = metadata["validation due"].flatMap({ Bool($0) })
+    else { return nil }
+    (self.step, self.best, self.epoch) = (step, best, epoch)
+    self.validationDue = validationDue
+  }
+}
+
+/// Sums over the steps of an epoch.
+public struct LossSums: Sendable, Hashable {
+  /// Steps.
+  public private(set) var steps = 0
+  /// Sum of the steps' mean absolute differences.
+  public private(set) var l1 = 0.0
+  /// Sum of the steps' mean squared differences.
+  public private(set) var l2 = 0.0
+
+  /// No step yet.
+  public init() {}
+
+  /// The mean losses per step, or nil before the first.
+  public var means: (l1: Double, l2: Double)? {
+    steps > 0 ? (l1 / Double(steps), l2 / Double(steps)) : nil
+  }
+
+  mutating func add(_ losses: BatchLosses) {
+    steps += 1
+    l1 += losses.l1
+    l2 += losses.l2
+  }
+
+  /// The sums as text, exact.
+  var text: String { "\(steps) \(l1) \(l2)" }
+
+  init?(_ text: String) {
+    let fields = text.split(separator: " ")
+    guard fields.count == 3, let steps = Int(fields[0]), let l1 = Double(fields[1]),
+      let l2 = Double(fields[2])
+    else { return nil }
+    (self.steps, self.l1, self.l2) = (steps, l1, l2)
+  }
+}

@@ -1,0 +1,42 @@
+/// Means over a set of image pairs.
+public struct Scores: Sendable, Hashable {
+  /// Peak signal-to-noise ratio in dB.
+  public var psnr = 0.0
+  /// Structural similarity.
+  public var ssim = 0.0
+  /// Mean absolute difference, data in [0, 1].
+  public var l1 = 0.0
+  /// Mean squared difference.
+  public var l2 = 0.0
+
+  /// The scores of one image against its reference.
+  /// - Throws: `MetricsError` for images that differ in shape.
+  public init(_ image: Image, against reference: Image) throws {
+    psnr = try Metrics.psnr(image, reference)
+    ssim = try Metrics.ssim(image, reference)
+    l1 = try Metrics.l1(image, reference)
+    l2 = try Metrics.mse(image, reference)
+  }
+
+  /// The means of `scores`.
+  public init(meanOf scores: [Scores]) {
+    let count = Double(max(1, scores.count))
+    psnr = scores.reduce(0) { $0 + $1.psnr } / count
+    ssim = scores.reduce(0) { $0 + $1.ssim } / count
+    l1 = scores.reduce(0) { $0 + $1.l1 } / count
+    l2 = scores.reduce(0) { $0 + $1.l2 } / count
+  }
+}
+
+extension Image {
+  /// The image as a file of 8 bits would hold it: clamped to [0, 1] and rounded.
+  public var quantized: Image {
+    var copy = self
+    for index in copy.pixels.indices {
+      let value = copy.pixels[index]
+      copy.pixels[index] =
+        value.isNaN ? 0 : (min(1, max(0, value)) * 255).rounded(.toNearestOrEven) / 255
+    }
+    return copy
+  }
+}

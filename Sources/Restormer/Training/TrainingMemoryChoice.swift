@@ -1,0 +1,73 @@
+import Kernels
+
+/// Decides before anything is allocated whether blocks are computed again in the backward pass.
+struct TrainingMemoryChoice<B: Backend> {
+  private let options: TrainingOptions
+  private let model: RestormerModel
+  private let backend: B
+  private let stage: TrainingOptions.Stage
+
+  /// Plans the stage of `options` that needs most.
+  init(_ options: TrainingOptions, _ model: RestormerModel, on backend: B) {
+    (self.options, self.model, self.backend) = (options, model, backend)
+    stage =
+      options.stages.max {
+        $0.batch * $0.patch * $0.patch < $1.batch * $1.patch * $1.patch
+      } ?? TrainingOptions.Stage(steps: 0, patch: 8, batch: 1)
+  }
+
+  /// Whether to compute again; the plan is told to `note` as one line.
+  /// - Throws: `DataError` with that line and what would fit.
+  func decide(_ note: (String) -> Void) throws -> Bool {
+    let available = backend.memoryLimits.total
+    let plain = need(stage, recompute: false)
+    let line =
+      "patch \(stage.patch), batch \(stage.batch) needs \(gigabytes(plain)); "
+      + "this device has \(gigabytes(available))"
+    if options.recompute != .on, plain <= available {
+      note(line)
+      return false
+    }
+    let less = need(stage, recompute: true)
+    let both = "\(line); with recompute \(gigabytes(less))"
+    guard less <= available else { throw DataError("\(both). \(suggestion(available))") }
+    guard options.recompute != .off else {
+      throw DataError("\(both): would fit with recompute auto or on")
+    }
+    note(both + ": using recompute")
+    return true
+  }
+
+  private func need(_ stage: TrainingOptions.Stage, recompute: Bool) -> Int {
+    let shape = Shape(stage.batch, options.model.inputChannels, stage.patch, stage.patch)
+    return TrainingEngine.memory(
+      model, shape: shape, recompute: recompute, averaged: options.averageDecay != nil,
+      accumulating: options.accumulate > 1, on: backend
+    ).total
+  }
+
+  /// The largest batch, or else patch, that would fit.
+  private func suggestion(_ available: Int) -> String {
+    func fits(_ patch: Int, _ batch: Int) -> Bool {
+      need(.init(steps: 1, patch: patch, batch: batch), recompute: true) <= available
+    }
+    if let batch = largest(below: stage.batch, { fits(stage.patch, $0) }) {
+      return "Batch \(batch) would fit"
+    }
+    let unit = RestormerModel.sizeMultiple
+    if let units = largest(below: stage.patch / unit, { fits(unit * $0, 1) }) {
+      return "Patch \(unit * units), batch 1 would fit"
+    }
+    return "Nothing fits: the model is too large for this device"
+  }
+
+  /// The largest number from 1 to below `end` that fits, by halving: need grows with the number.
+  private func largest(below end: Int, _ fits: (Int) -> Bool) -> Int? {
+    var (low, high) = (0, end)
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if fits(middle) { low = middle } else { high = middle }
+    }
+    return low > 0 ? low : nil
+  }
+}
