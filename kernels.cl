@@ -140,7 +140,7 @@ inline float sum_lanes(vector v) {
 #define BLOCK_ROWS 6  // output rows in the register block of a matrix product
 #endif
 #ifndef BLOCK_VECTORS
-#define BLOCK_VECTORS 1  // vectors of columns in that block; 2 where there are 32 wide registers
+#define BLOCK_VECTORS 1  // vectors of columns in that block; 4 where there are 32 wide registers
 #endif
 #define BLOCK_COLUMNS (BLOCK_VECTORS * VECTOR_WIDTH)
 
@@ -214,20 +214,20 @@ inline vector sum_lanes_together(const vector v[4][4]) {
 }
 #endif
 
-// sum[o * columns + i] += sum_{begin <= p < end} g[o, p] x[i, p] for rows row_begin..row_end: products are
-// collected in vectors of pixels, their lanes summed at the end.
+// sum[o * columns + i] += sum_{begin <= p < end} g[o, p] x[i, p] for rows row_begin..row_end and columns
+// column_begin..column_end: products are collected in vectors of pixels, their lanes summed at the end.
 inline void outer_product(
     __global const float *g, ulong g_plane, __global const float *x, ulong x_plane, __global float *sum,
-    int begin, int end, int row_begin, int row_end, int columns) {
+    int begin, int end, int row_begin, int row_end, int column_begin, int column_end, int columns) {
   const int whole = begin + (end - begin) / VECTOR_WIDTH * VECTOR_WIDTH;
   for (int o = row_begin; o < row_end; o += OUTER_ROWS) {
-    for (int i = 0; i < columns; i += OUTER_ROWS) {
+    for (int i = column_begin; i < column_end; i += OUTER_ROWS) {
       vector block[OUTER_ROWS][OUTER_ROWS];
       __global const float *left[OUTER_ROWS], *right[OUTER_ROWS];
 #pragma unroll
       for (int a = 0; a < OUTER_ROWS; ++a) {
         left[a] = g + (ulong)min(o + a, row_end - 1) * g_plane;
-        right[a] = x + (ulong)min(i + a, columns - 1) * x_plane;
+        right[a] = x + (ulong)min(i + a, column_end - 1) * x_plane;
 #pragma unroll
         for (int c = 0; c < OUTER_ROWS; ++c) block[a][c] = (vector)(0.0f);
       }
@@ -252,7 +252,7 @@ inline void outer_product(
         if (o + a >= row_end) break;
 #pragma unroll
         for (int c = 0; c < OUTER_ROWS; ++c) {
-          if (i + c >= columns) break;
+          if (i + c >= column_end) break;
 #ifdef SUM_LANES_TOGETHER
           float total = totals[4 * a + c];
 #else
@@ -909,8 +909,8 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_ti
 }
 
 // Partial sums of gW[o, i] = sum_{n, p} gy[n, o, p] x[n, i, p]: one work-item per slice of pixels (dimension 0) and
-// strip of `rows` output channels (dimension 1). Within a slice, short runs of pixels are taken so that all
-// channels of a run stay in cache.
+// strip of `rows` output channels (dimension 1). Within a slice, `rows` input channels and `run` pixels are
+// taken at a time: few enough to stay in cache, long enough to outweigh summing lanes.
 __kernel void conv1x1_backward_weight(
     TENSOR_IN(x), TENSOR_IN(g), __global float *restrict partial, ulong partial_offset, int pixels,
     int in_channels, int out_channels, int images, int slice, int run, int rows) {
@@ -921,11 +921,12 @@ __kernel void conv1x1_backward_weight(
   __global float *sum = partial + partial_offset + (ulong)s * out_channels * in_channels;
   for (int index = row_begin * in_channels; index < row_end * in_channels; ++index) sum[index] = 0.0f;
   const int slice_end = min((s + 1) * slice, pixels);
-  for (int n = 0; n < images; ++n)
-    for (int begin = s * slice; begin < slice_end; begin += run)
-      outer_product(
-          PLANE(g, n, 0), g_plane, PLANE(x, n, 0), x_plane, sum, begin, min(begin + run, slice_end),
-          row_begin, row_end, in_channels);
+  for (int column = 0; column < in_channels; column += rows)
+    for (int n = 0; n < images; ++n)
+      for (int begin = s * slice; begin < slice_end; begin += run)
+        outer_product(
+            PLANE(g, n, 0), g_plane, PLANE(x, n, 0), x_plane, sum, begin, min(begin + run, slice_end),
+            row_begin, row_end, column, min(column + rows, in_channels), in_channels);
 }
 
 #ifndef SQUARE_SIDE
@@ -1383,7 +1384,7 @@ __kernel void attention_gram(
   const int slice_end = min((s + 1) * slice, pixels);
   for (int begin = s * slice; begin < slice_end; begin += run) {
     const int end = min(begin + run, slice_end);
-    outer_product(first, left_plane, second, right_plane, sum, begin, end, 0, m, m);
+    outer_product(first, left_plane, second, right_plane, sum, begin, end, 0, m, 0, m, m);
     for (int i = 0; squares && i < m; ++i) {
       add_squares(first + i * left_plane, begin, end, sum + m * m + i);
       add_squares(second + i * right_plane, begin, end, sum + m * m + m + i);

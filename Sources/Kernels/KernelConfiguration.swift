@@ -26,19 +26,28 @@ public struct KernelConfiguration: Hashable, Sendable {
     groupSize = isCPUFamily ? 4 : 64
     vectorWidth = isCPUFamily ? 16 : 4
     blockRows = isCPUFamily ? 6 : 8
-    // 32 registers of 16 floats hold twice the block that 16 registers of 8 do.
-    blockVectors = isCPUFamily && nativeWidth >= 16 ? 2 : 1
+    // 32 registers of 16 floats hold four times the block that 16 registers of 8 do.
+    blockVectors = isCPUFamily && nativeWidth >= 16 ? 4 : 1
     defines = [:]
+  }
+
+  /// The rows of a register block of which the fewest are left over in a product with `rows` output rows.
+  func fittingBlockRows(_ rows: Int) -> Int {
+    guard isCPUFamily else { return min(rows, blockRows) }
+    return (min(3, blockRows)...blockRows).reversed().min {
+      roundUp(rows, $0) < roundUp(rows, $1)
+    } ?? blockRows
   }
 
   /// The compiler options.
   var options: String {
-    var all = defines
-    all["GROUP_SIZE"] = groupSize
+    var all = [
+      "GROUP_SIZE": groupSize, "VECTOR_WIDTH": vectorWidth, "BLOCK_ROWS": blockRows,
+      "BLOCK_VECTORS": blockVectors,
+    ]
     if isCPUFamily { all["CPU_DEVICE"] = 1 }
-    all["VECTOR_WIDTH"] = vectorWidth
-    all["BLOCK_ROWS"] = blockRows
-    all["BLOCK_VECTORS"] = blockVectors
+    // A launch may fit a tunable to its shapes.
+    all.merge(defines) { $1 }
     return all.sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" }.joined(separator: " ")
   }
 }

@@ -135,7 +135,8 @@ public struct ChannelAttention: CatalogOp {
           .int(block.columns), .int(block.rows),
         ],
         global: backend.headGrid(shape, heads: heads, m: m, parts: 1),
-        local: backend.columnGroup, defines: backend.headDefines(m),
+        local: backend.columnGroup,
+        defines: ["BLOCK_ROWS": backend.configuration.fittingBlockRows(m)],
         flops: Double(multiplyAdds([shape])),
         bytes: 8 * Double(y.shape.count)),
     ]

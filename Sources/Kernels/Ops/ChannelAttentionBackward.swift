@@ -164,7 +164,8 @@ public struct ChannelAttentionBackward: CatalogOp, TerminalOp {
           .int(block.rows),
         ],
         global: backend.headGrid(shape, heads: heads, m: m, parts: 3), local: backend.columnGroup,
-        defines: backend.headDefines(m), flops: 6 * count * Double(m), bytes: 28 * count),
+        defines: ["BLOCK_ROWS": backend.configuration.fittingBlockRows(m)],
+        flops: 6 * count * Double(m), bytes: 28 * count),
       try backend.launch(
         Self.section, "attention_backward_temperature",
         [.region(small), .tensor(outputs[1]), .int(m), .int(heads), .int(shape.n)],

@@ -50,11 +50,14 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
       let sum = scratch[0].base + s * count + row * columns
       sum.update(repeating: 0, count: rows * columns)
       let end = min((s + 1) * slices.length, x.shape.plane)
-      for n in 0..<x.shape.n {
-        for begin in stride(from: s * slices.length, to: end, by: slices.run) {
-          restormer_outer(
-            gy.plane(n, row) + begin, gy.planeStride, x.plane(n, 0) + begin, x.planeStride, sum,
-            columns, Int32(min(slices.run, end - begin)), Int32(columns), Int32(rows))
+      for column in stride(from: 0, to: columns, by: slices.rows) {
+        for n in 0..<x.shape.n {
+          for begin in stride(from: s * slices.length, to: end, by: slices.run) {
+            restormer_outer(
+              gy.plane(n, row) + begin, gy.planeStride, x.plane(n, column) + begin, x.planeStride,
+              sum + column, columns, Int32(min(slices.run, end - begin)),
+              Int32(min(slices.rows, columns - column)), Int32(rows))
+          }
         }
       }
     }
@@ -141,21 +144,17 @@ struct ProductSlices {
   let length: Int
   /// Strips of the result's rows.
   let strips: Int
-  /// Rows of a strip.
-  let rows: Int
-  /// Pixels taken at a time so that their channels stay in the second-level cache.
-  let run: Int
+  /// Rows of a strip, and columns that it takes at a time.
+  let rows = 32
+  /// Pixels taken at a time: 32 rows and 32 columns of them fill a quarter of a megabyte of cache.
+  let run = 1024
 
-  /// The shares of `sum_p gy[o, p] x[i, p]`: about 32 in all.
+  /// The shares of `sum_p gy[o, p] x[i, p]`: about 32 in all, strips rather than slices, whose sums must be added up.
   init(_ x: Shape, _ gy: Shape) {
-    // A large result is not worth many copies: those of all slices together should stay in cache.
-    let copies = max(1, 262_144 / (x.c * gy.c))
-    length = max(sliceLength(x.plane), roundUp((x.plane + copies - 1) / copies, 16))
-    count = (x.plane + length - 1) / length
-    let parts = max(1, min((gy.c + 15) / 16, 32 / count))
-    rows = roundUp((gy.c + parts - 1) / parts, 4)
-    strips = (gy.c + rows - 1) / rows
-    run = max(96, runLength(x.c + rows))
+    strips = ceilingQuotient(gy.c, rows)
+    let copies = min(16, ceilingQuotient(32, strips))
+    length = max(256, roundUp(ceilingQuotient(x.plane, copies), 16))
+    count = ceilingQuotient(x.plane, length)
   }
 }
 

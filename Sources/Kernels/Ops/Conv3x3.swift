@@ -115,8 +115,8 @@ public struct Conv3x3: CatalogOp {
   ) throws -> Launch {
     let configuration = backend.configuration
     let columns = (x.shape.w + configuration.vectorWidth - 1) / configuration.vectorWidth
-    let rowPairs = (x.shape.h + configuration.blockVectors - 1) / configuration.blockVectors
-    let items = columns * rowPairs * x.shape.n
+    let rowBlocks = (x.shape.h + configuration.blockVectors - 1) / configuration.blockVectors
+    let items = columns * rowBlocks * x.shape.n
     let rows = rowsPerItem(y.shape.c, items: items, configuration)
     return try backend.launch(
       Self.name, "conv3x3",
@@ -124,10 +124,10 @@ public struct Conv3x3: CatalogOp {
         .tensor(x), .tensor(w), .tensor(b), .tensor(y), .int(x.shape.h), .int(x.shape.w),
         .int(x.shape.c), .int(y.shape.c), .int(rows), .int(hasBias ? 1 : 0),
       ],
-      global: [columns * rowPairs, (y.shape.c + rows - 1) / rows, x.shape.n],
+      global: [columns * rowBlocks, (y.shape.c + rows - 1) / rows, x.shape.n],
       local: [configuration.isCPUFamily ? 1 : configuration.groupSize, 1, 1],
       // An image has three channels: rows of the register block beyond them would be computed for nothing.
-      defines: ["BLOCK_ROWS": min(y.shape.c, configuration.blockRows)],
+      defines: ["BLOCK_ROWS": configuration.fittingBlockRows(y.shape.c)],
       flops: 2 * Double(multiplyAdds([x.shape, w.shape])),
       bytes: 4 * Double(x.shape.count + y.shape.count))
   }

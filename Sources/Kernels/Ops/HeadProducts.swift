@@ -134,12 +134,6 @@ extension OpenCLBackend {
     ]
   }
 
-  /// Their further tunables: 32 registers hold up to 12 rows, of which few should be left over.
-  func headDefines(_ m: Int) -> [String: Int] {
-    guard configuration.isCPUFamily, configuration.blockVectors == 2 else { return [:] }
-    return ["BLOCK_ROWS": [12, 10, 8, 6].min { roundUp(m, $0) < roundUp(m, $1) } ?? 12]
-  }
-
   /// The work-group of kernels whose first dimension counts columns of pixels.
   var columnGroup: [Int] { [configuration.isCPUFamily ? 1 : configuration.groupSize, 1, 1] }
 }
