@@ -88,6 +88,30 @@ final class TrainingRunTests: XCTestCase {
     XCTAssertEqual(try finalWeights("damaged"), try finalWeights("whole"))
   }
 
+  /// Damaged states with high numbers must neither push whole ones out nor be passed over silently.
+  func testDamagedStatesDoNotPushOutWholeOnes() throws {
+    try run(options("aside"), stopAfter: 3)
+    let folder = "\(self.folder)/aside/states"
+    for step in [7, 8] { try Data([1, 2, 3]).write(to: file("\(folder)/00000000\(step).state")) }
+    let notes = try run(options("aside"), stopAfter: 1)
+    XCTAssertTrue(notes.contains("going on after step 3"), "\(notes)")
+    XCTAssertEqual(try names(folder, ending: ".state"), ["000000003.state", "000000004.state"])
+    XCTAssertEqual(try names(folder, ending: ".damaged").count, 2)
+    for state in try names(folder, ending: ".state") {
+      try Data([1, 2, 3]).write(to: file("\(folder)/\(state)"))
+    }
+    XCTAssertThrowsError(try run(options("aside"))) {
+      XCTAssertTrue("\($0)".contains("no state of this run is whole"), "\($0)")
+    }
+  }
+
+  private func file(_ path: String) -> URL { URL(fileURLWithPath: path) }
+
+  private func names(_ folder: String, ending: String) throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
+      .filter { $0.hasSuffix(ending) }
+  }
+
   func testChangedOptionsAreNamed() throws {
     try run(options("changed"), stopAfter: 2)
     var other = options("changed")

@@ -46,17 +46,22 @@ public final class RunFolder {
     return names.filter { $0.hasSuffix(".state") }.sorted(by: >).map { "\(path)/states/\($0)" }
   }
 
-  /// The newest state that can be read, and what was wrong with newer ones.
-  public func newestState() -> (checkpoint: Checkpoint?, faults: [String]) {
+  /// The newest state that can be read, and what was wrong with newer ones. Those are put aside as `.damaged`: by their
+  /// numbers they would count as the newest, and whole ones be removed in their place.
+  /// - Throws: `DataError` when there are states and none is whole: to start anew would overwrite the run.
+  public func newestState() throws -> (checkpoint: Checkpoint?, faults: [String]) {
     var faults: [String] = []
-    for state in states {
+    for (index, state) in states.enumerated() {
       do {
-        return (try Checkpoint(contentsOf: state), faults)
+        let checkpoint = try Checkpoint(contentsOf: state)
+        for damaged in states.prefix(index) { rename(damaged, damaged + ".damaged") }
+        return (checkpoint, faults)
       } catch {
         faults.append("\(error)")
       }
     }
-    return (nil, faults)
+    guard let fault = faults.first else { return (nil, []) }
+    throw DataError("\(fault); no state of this run is whole: choose another --name to start anew")
   }
 
   /// Saves a state and removes all but the newest `kept`.

@@ -45,7 +45,7 @@ public final class Trainer<B: Backend> {
       report(.note($0))
     }
     folder = try RunFolder("\(experiments)/\(options.name)")
-    let (checkpoint, faults) = folder.newestState()
+    let (checkpoint, faults) = try folder.newestState()
     for fault in faults { report(.note("\(fault): taking the state before it")) }
     try checkpoint?.check(belongsTo: model, folder: folder.path)
     engine = try TrainingEngine(
