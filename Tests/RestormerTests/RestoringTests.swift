@@ -111,3 +111,65 @@ final class RestoringTests: XCTestCase {
     XCTAssertThrowsError(try restorer(tile: .pixels(32), overlap: 32))
   }
 }
+
+/// The CPU backend with the memory of a small device.
+private final class SmallBackend: Backend {
+  typealias Storage = CPUStorage
+  typealias Step = CPUBackend.Step
+  private let inner = CPUBackend()
+  let memoryLimits: MemoryLimits
+  private(set) var largestAllocation = 0
+
+  init(allocation: Int, total: Int) {
+    memoryLimits = MemoryLimits(allocation: allocation, total: total, isHost: false)
+  }
+
+  var name: String { "small device" }
+
+  func makeStorage(count: Int) throws -> CPUStorage {
+    largestAllocation = max(largestAllocation, 4 * count)
+    return try inner.makeStorage(count: count)
+  }
+
+  func scratch(_ op: any Op, _ inputs: [Shape]) -> [Int] { inner.scratch(op, inputs) }
+
+  func bind(
+    _ op: any Op, _ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]
+  ) throws -> [Step] {
+    try inner.bind(op, inputs, into: outputs, scratch: scratch)
+  }
+
+  func run(_ steps: [Step]) throws { try inner.run(steps) }
+
+  func synchronize() throws { try inner.synchronize() }
+
+  func write(_ values: UnsafeBufferPointer<Float>, to view: CPUTensor) throws {
+    try inner.write(values, to: view)
+  }
+
+  func read(_ view: CPUTensor, into values: UnsafeMutableBufferPointer<Float>) throws {
+    try inner.read(view, into: values)
+  }
+
+  func fill(_ view: CPUTensor, with value: Float) throws { try inner.fill(view, with: value) }
+}
+
+extension RestoringTests {
+  /// A device that caps single allocations, as most GPUs do: tiles are chosen so that no tensor exceeds the cap.
+  func testTilesRespectTheLargestAllocation() throws {
+    let pixels = (0..<3 * 200 * 120).map { Float($0 % 97) / 96 }
+    let image = PlanarImage(width: 200, height: 120, channels: 3, pixels: pixels)
+    let weights = ModelWeights.initialized(RestormerModel(.tiny), seed: 1)
+    let small = SmallBackend(allocation: 8 << 20, total: 1 << 30)
+    let restorer = try Restorer(weights, on: small)
+    XCTAssertNotNil(try restorer.tileSide(width: 200, height: 120))
+    let found = try restorer.restore(image)
+    XCTAssertTrue(found.pixels.allSatisfy(\.isFinite))
+    XCTAssertLessThanOrEqual(small.largestAllocation, 8 << 20)
+    var options = RestoreOptions()
+    options.tile = .whole
+    XCTAssertThrowsError(try Restorer(weights, on: small, options: options).restore(image)) {
+      XCTAssertTrue("\($0)".contains("in one piece"), "\($0)")
+    }
+  }
+}

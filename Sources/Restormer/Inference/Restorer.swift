@@ -107,13 +107,18 @@ public final class Restorer<B: Backend> {
 
   /// Bytes of device memory that one run over `width x height` takes, parameters included.
   public func memoryNeed(width: Int, height: Int) -> Int {
+    memory(width: width, height: height).total
+  }
+
+  /// What one run takes: in all, and in its largest allocation.
+  private func memory(width: Int, height: Int) -> (total: Int, largest: Int) {
     let recording = model.record(height: height, width: width)
     let plan = MemoryPlan(
       nodes: recording.graph.nodes(yielding: [recording.output]),
       kept: [recording.output, recording.input],
       external: Set(recording.parameters.map(\.id)), limit: backend.memoryLimits.allocation,
       scratch: backend.scratch)
-    return plan.bytes + 4 * model.parameterExtent
+    return (plan.bytes + 4 * model.parameterExtent, 4 * (plan.slabs.max() ?? 0))
   }
 
   /// Bytes of the machine's own memory that an image of `width x height` takes beside that of the network: copies of it
@@ -130,11 +135,13 @@ public final class Restorer<B: Backend> {
     switch options.tile {
     case .pixels(let side): return side < max(paddedWidth, paddedHeight) ? side : nil
     case .whole:
-      let need = memoryNeed(width: paddedWidth, height: paddedHeight)
-      guard need <= budget else {
+      let need = memory(width: paddedWidth, height: paddedHeight)
+      guard need.total <= budget, need.largest <= backend.memoryLimits.allocation else {
         throw RestoreError(
-          "\(width)x\(height) at once needs \(gigabytes(need)) of device memory, \(backend.name) "
-            + "offers \(gigabytes(budget)): use tiles (--tile auto)")
+          "\(width)x\(height) at once needs \(gigabytes(need.total)) of device memory, "
+            + "\(gigabytes(need.largest)) of it in one piece; \(backend.name) offers "
+            + "\(gigabytes(budget)) in pieces of \(gigabytes(backend.memoryLimits.allocation)): "
+            + "use tiles (--tile auto)")
       }
       return nil
     case .automatic:
@@ -153,23 +160,30 @@ public final class Restorer<B: Backend> {
     // Where the network runs in the machine's own memory, the image lies there too.
     let room =
       backend.memoryLimits.isHost ? budget - hostMemoryNeed(width: width, height: height) : budget
-    if memoryNeed(width: width, height: height) <= room { return nil }
+    func fits(_ width: Int, _ height: Int) -> Bool {
+      let need = memory(width: width, height: height)
+      return need.total <= room && need.largest <= backend.memoryLimits.allocation
+    }
+    if fits(width, height) { return nil }
     // Memory grows with the tile: halve the interval of sides, in steps of 8.
     var (low, high) = (0, max(width, height) / 8)
     while high - low > 1 {
       let middle = (low + high) / 2
-      let fits =
-        memoryNeed(width: min(8 * middle, width), height: min(8 * middle, height)) <= room
-      if fits { low = middle } else { high = middle }
+      if fits(min(8 * middle, width), min(8 * middle, height)) {
+        low = middle
+      } else {
+        high = middle
+      }
     }
     // A tile must leave room for something between its overlaps.
     let smallest = max(16, 2 * roundUp(options.overlap, 8) + 8)
     guard 8 * low >= smallest else {
-      let need = memoryNeed(width: min(smallest, width), height: min(smallest, height))
+      let need = memory(width: min(smallest, width), height: min(smallest, height))
       throw RestoreError(
-        "the smallest tile, \(smallest)x\(smallest), needs \(gigabytes(need)) of memory, "
-          + "\(backend.name) has \(gigabytes(max(0, room))) left for a picture of \(width)x\(height)"
-      )
+        "the smallest tile, \(smallest)x\(smallest), needs \(gigabytes(need.total)) of memory, "
+          + "\(gigabytes(need.largest)) of it in one piece; \(backend.name) has "
+          + "\(gigabytes(max(0, room))) left for a picture of \(width)x\(height), in pieces of "
+          + "\(gigabytes(backend.memoryLimits.allocation))")
     }
     return 8 * low
   }
