@@ -30,7 +30,7 @@ run normalised --loss l1 --optimizer adamw --lr 1e-3 --schedule cosine --normali
 
 # The mistake: a network trained on [-1, 1] answers in [-1, 1]; clamped to [0, 1] without undoing the normalisation, every
 # value y of the right picture becomes max(0, 2 y - 1) and the dark half turns black. Needs Pillow for this picture only.
-"$program" restore "$data/val/input/0000.png" -o "$out/normalised-undone.png" --overwrite \
+"$program" restore Examples/page-blurred.png -o "$out/normalised-undone.png" --overwrite \
   -m "$out/normalised/models/final.safetensors" 2>/dev/null
 python3 - "$out/normalised-undone.png" "$out/normalised-not-undone.png" <<'PYTHON' || echo "no Pillow: no picture" >&2
 import sys
