@@ -11,8 +11,8 @@ struct EvaluateCommand: ParsableCommand {
     discussion: """
       Example: restormer evaluate restored/ pages/val/target
 
-      With --model the images are restored first. Scores are of 8-bit images in [0, 1]; the Y columns are of the luma of \
-      BT.601 as the field's MATLAB scripts use it.
+      With --model the images are restored first, and rounded as 8-bit files would hold them. Values are in [0, 1]; the \
+      Y columns are of the luma of BT.601 as the field's MATLAB scripts use it.
       """)
 
   @Argument(help: "Folder of images to score.")
@@ -26,6 +26,9 @@ struct EvaluateCommand: ParsableCommand {
     help: "Restore the images with these weights first.")
   var model: String?
 
+  @Option(name: .long, help: "Folder of the right views, for a dual-pixel model.")
+  var right: String?
+
   @Option(name: .long, help: "table, csv or json.")
   var format = ReportFormat.table
 
@@ -38,24 +41,28 @@ struct EvaluateCommand: ParsableCommand {
     guard (0...10_000).contains(border) else {
       throw ValidationError("--border \(border): expected 0 or more")
     }
-    let folder = try PairedFolder(input: images, target: targets)
-    let restore = try model.map { try makeRestorer($0) } ?? { $0 }
+    guard right == nil || model != nil else {
+      throw ValidationError("--right is for restoring first: --model is needed")
+    }
+    let folder = try PairedFolder(input: images, target: targets, right: right)
+    let read = try model.map { try makeRestorer($0) } ?? { try Image(contentsOf: $0.input) }
     var rows: [EvaluationRow] = []
     for pair in folder.pairs {
-      let image = try restore(Image(contentsOf: pair.input)).quantized
-      let target = try Image(contentsOf: pair.target)
       do {
         rows.append(
           try EvaluationRow(
-            name: (pair.input as NSString).lastPathComponent, image, target, border: border))
+            name: (pair.input as NSString).lastPathComponent, try read(pair),
+            try Image(contentsOf: pair.target), border: border))
       } catch let error as MetricsError {
-        throw MetricsFailure(description: "\(pair.input): \(error)")
+        throw EvaluationFailure(description: "\(pair.input): \(error)")
+      } catch let error as RestoreError {
+        throw EvaluationFailure(description: "\(pair.input): \(error)")
       }
     }
     for line in format.lines(rows + [EvaluationRow(meanOf: rows)]) { Console.print(line) }
   }
 
-  private func makeRestorer(_ path: String) throws -> (Image) throws -> Image {
+  private func makeRestorer(_ path: String) throws -> (PairedFolder.Pair) throws -> Image {
     let weights = try ModelWeights(contentsOf: path)
     let opened = try device.open()
     Console.note("device: \(opened.name)")
@@ -63,17 +70,20 @@ struct EvaluateCommand: ParsableCommand {
   }
 }
 
-/// Two images cannot be compared.
-private struct MetricsFailure: Error, CustomStringConvertible {
+/// An image cannot be restored or compared.
+private struct EvaluationFailure: Error, CustomStringConvertible {
   let description: String
 }
 
 private struct RestoringVisitor: BackendVisitor {
   let weights: ModelWeights
 
-  func visit<B: Backend>(_ backend: B) throws -> (Image) throws -> Image {
+  func visit<B: Backend>(_ backend: B) throws -> (PairedFolder.Pair) throws -> Image {
     let restorer = try Restorer(weights, on: backend)
-    return { try restorer.restore($0) }
+    return { pair in
+      let right = try pair.right.map(Image.init(contentsOf:))
+      return try restorer.restore(Image(contentsOf: pair.input), right: right).quantized
+    }
   }
 }
 
@@ -93,16 +103,32 @@ enum ReportFormat: String, CaseIterable, ExpressibleByArgument {
       return table.lines
     case .csv:
       return [(["file"] + EvaluationRow.columns).joined(separator: ",")]
-        + rows.map { ([$0.name] + $0.values.map { "\($0)" }).joined(separator: ",") }
+        + rows.map { ([csvField($0.name)] + $0.values.map { "\($0)" }).joined(separator: ",") }
     case .json:
       let objects = rows.map { row in
         let fields = zip(EvaluationRow.columns, row.values).map { name, value in
           "\"\(name)\": \(value.isFinite ? "\(value)" : "null")"
         }
-        return "  {\"file\": \"\(row.name)\", \(fields.joined(separator: ", "))}"
+        return "  {\"file\": \(jsonText(row.name)), \(fields.joined(separator: ", "))}"
       }
       return ["["] + [objects.joined(separator: ",\n")] + ["]"]
     }
+  }
+}
+
+extension ReportFormat {
+  /// A field of RFC 4180: in quotes where it needs them.
+  private func csvField(_ text: String) -> String {
+    guard text.contains(where: { ",\"\r\n".contains($0) }) else { return text }
+    return "\"\(text.replacing("\"", with: "\"\""))\""
+  }
+
+  /// A string of JSON.
+  private func jsonText(_ text: String) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .withoutEscapingSlashes
+    let data = (try? encoder.encode(text)) ?? Data("\"\"".utf8)
+    return String(decoding: data, as: UTF8.self)
   }
 }
 

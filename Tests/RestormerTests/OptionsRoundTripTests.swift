@@ -40,7 +40,7 @@ final class OptionsRoundTripTests: XCTestCase {
       checkingMean: [0.1, 0.2, 0.3], std: [0.5, 0.25, 1e-3])
     (options.seed, options.recompute) = (UInt64(Int.max), .on)
     (options.validationInterval, options.checkpointInterval) = (12, 34)
-    options.keptCheckpoints = 5
+    (options.keptCheckpoints, options.checkpointMinutes) = (5, 2.5)
     XCTAssertEqual(try reread(options), options)
   }
 

@@ -152,6 +152,69 @@ final class TrainingRunTests: XCTestCase {
     XCTAssertTrue(notes.contains { $0.contains("3.png") }, "\(notes)")
   }
 
+  /// Saving fails from step 2 to 5; the run says so, goes on, and ends as if nothing had happened.
+  func testFailedSavesDoNotEndTheRun() throws {
+    try run(options("sound"))
+    var (notes, done) = ([String](), 0)
+    let states = "\(folder)/blocked/states"
+    let trainer = try Trainer(options("blocked"), experiments: folder, on: CPUBackend()) { event in
+      if case .note(let text) = event { notes.append(text) }
+      guard case .step = event else { return }
+      done += 1
+      if done == 2 {
+        rename(states, states + "-away")
+        _ = FileManager.default.createFile(atPath: states, contents: nil)
+      } else if done == 6 {
+        unlink(states)
+        rename(states + "-away", states)
+      }
+    }
+    XCTAssertEqual(try trainer.run { false }, .finished)
+    XCTAssertEqual(notes.filter { $0.contains("cannot be saved") }.count, 4, "\(notes)")
+    XCTAssertTrue(notes.contains { $0.contains("the state after step 1 is kept") }, "\(notes)")
+    XCTAssertEqual(try finalWeights("blocked"), try finalWeights("sound"))
+  }
+
+  func testAValidationImageLostMidRunIsNamedAndLeftOut() throws {
+    let held = "\(folder)/held"
+    try FileManager.default.copyItem(atPath: "\(folder)/data", toPath: held)
+    var validated = options("held")
+    validated.validation = DataFolders(input: held)
+    var (notes, validations) = ([String](), 0)
+    let trainer = try Trainer(validated, experiments: folder, on: CPUBackend()) { event in
+      if case .note(let text) = event { notes.append(text) }
+      if case .validation = event { validations += 1 }
+    }
+    unlink("\(held)/target/1.png")
+    XCTAssertEqual(try trainer.run { false }, .finished)
+    XCTAssertEqual(validations, 2)
+    XCTAssertEqual(notes.filter { $0.contains("target/1.png") }.count, 1, "\(notes)")
+  }
+
+  /// Nothing is allocated for a step that cannot fit: the error names what would.
+  func testAStepTooLargeForTheDeviceNamesWhatWouldFit() throws {
+    var huge = options("huge")
+    huge.stages = [.init(steps: 1, patch: 2048, batch: 4000)]
+    let backend = CPUBackend()
+    XCTAssertThrowsError(try Trainer(huge, experiments: folder, on: backend) { _ in }) {
+      let text = "\($0)"
+      XCTAssertTrue(text.hasPrefix("patch 2048, batch 4000 needs "), text)
+      XCTAssertTrue(text.contains("; this device has "), text)
+      XCTAssertTrue(text.contains("; with recompute "), text)
+      XCTAssertTrue(text.hasSuffix(" would fit"), text)
+    }
+    XCTAssertFalse(FileManager.default.fileExists(atPath: "\(folder)/huge"))
+  }
+
+  func testStatesOfAnotherNetworkAreRefused() throws {
+    try run(options("network"), stopAfter: 1)
+    var other = options("network")
+    other.model.bias = true
+    XCTAssertThrowsError(try run(other)) {
+      XCTAssertTrue("\($0)".contains("another network"), "\($0)")
+    }
+  }
+
   func testTrainingLowersTheLoss() throws {
     var long = options("long")
     long.stages = [.init(steps: 60, patch: 24, batch: 2)]

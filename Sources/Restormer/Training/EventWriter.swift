@@ -3,20 +3,15 @@ import Foundation
 /// Writes event files that TensorBoard reads: records of length, checksum and a protocol-buffer message, written by hand for
 /// the few fields that scalars and images need.
 package final class EventWriter {
-  private let handle: FileHandle
+  private let file: AppendedFile
 
   /// Starts a new event file in `folder`; TensorBoard joins the files of one folder by step.
   init(folder: String) throws {
     let time = Int(Date().timeIntervalSince1970)
     let path = "\(folder)/events.out.tfevents.\(time).\(getpid())"
-    guard FileManager.default.createFile(atPath: path, contents: nil),
-      let handle = FileHandle(forWritingAtPath: path)
-    else { throw DataError("\(path): the file cannot be written") }
-    self.handle = handle
+    file = try AppendedFile(path: path)
     try write(Self.event(step: 0, field: Message().string(3, "brain.Event:2")))
   }
-
-  deinit { try? handle.close() }
 
   /// Appends one value per tag at `step`.
   func scalars(_ values: [String: Double], step: Int) throws {
@@ -40,13 +35,7 @@ package final class EventWriter {
     try write(Self.event(step: step + 1, field: Message().message(7, Message().integer(1, 1))))
   }
 
-  private func write(_ event: [UInt8]) throws {
-    do {
-      try handle.write(contentsOf: Data(Self.record(event)))
-    } catch {
-      throw DataError("the event file cannot be written: \(error.localizedDescription)")
-    }
-  }
+  private func write(_ event: [UInt8]) throws { try file.append(Self.record(event)) }
 
   package static func event(
     step: Int, field: Message, time: Double = Date().timeIntervalSince1970

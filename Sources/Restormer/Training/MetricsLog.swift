@@ -2,13 +2,11 @@ import Foundation
 
 /// Appends rows of numbers to a CSV file; when a run goes on, the rows past its step are dropped first.
 final class MetricsLog {
-  private let path: String
-  private let handle: FileHandle
+  private let file: AppendedFile
 
   /// Opens or starts the log. Rows start with their step; those after `step` are dropped.
-  /// - Throws: `FileError`, `DataError` when the file cannot be written.
+  /// - Throws: `FileError`.
   init(path: String, columns: [String], after step: Int) throws {
-    self.path = path
     let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
     let rows = text.split(whereSeparator: \.isNewline).dropFirst().filter { row in
       let fields = row.split(separator: ",", omittingEmptySubsequences: false)
@@ -17,14 +15,8 @@ final class MetricsLog {
     }
     let kept = [columns.joined(separator: ",")] + rows.map(String.init)
     try writeAtomically(Array((kept.joined(separator: "\n") + "\n").utf8), to: path)
-    guard let handle = FileHandle(forWritingAtPath: path) else {
-      throw DataError("\(path): the file cannot be written")
-    }
-    self.handle = handle
-    try handle.seekToEnd()
+    file = try AppendedFile(path: path)
   }
-
-  deinit { try? handle.close() }
 
   /// Appends one row; nil leaves a field empty.
   func append(_ values: [Double?]) throws {
@@ -32,10 +24,6 @@ final class MetricsLog {
       guard let value else { return "" }
       return value == value.rounded() && abs(value) < 1e15 ? String(Int(value)) : String(value)
     }
-    do {
-      try handle.write(contentsOf: Data((fields.joined(separator: ",") + "\n").utf8))
-    } catch {
-      throw DataError("\(path): cannot be written: \(error.localizedDescription)")
-    }
+    try file.append(Array((fields.joined(separator: ",") + "\n").utf8))
   }
 }

@@ -7,6 +7,7 @@ extension TrainingOptions {
       + pathEntries + trainEntries + [
         ("val.val_freq", "\(validationInterval)"),
         ("logger.save_checkpoint_freq", "\(checkpointInterval)"),
+        ("logger.save_checkpoint_minutes", "\(checkpointMinutes)"),
         ("logger.keep_checkpoints", "\(keptCheckpoints)"),
       ]
   }

@@ -124,6 +124,9 @@ extension TrainingOptions {
     if let value = try section.number("save_checkpoint_freq") {
       checkpointInterval = Int(max(1, min(value, 1e15)))
     }
+    if let value = try section.number("save_checkpoint_minutes") {
+      checkpointMinutes = max(0, value)
+    }
     if let value = try section.integer("keep_checkpoints") { keptCheckpoints = max(1, value) }
   }
 }

@@ -152,6 +152,9 @@ indirect enum OptionKeys: Sendable {
         "val": .section(
           keys("window_size val_freq save_img rgb2bgr use_image max_minibatch metrics suffix")),
         "logger": .section(
-          keys("print_freq save_checkpoint_freq keep_checkpoints use_tb_logger wandb")),
+          keys(
+            """
+            print_freq save_checkpoint_freq save_checkpoint_minutes keep_checkpoints use_tb_logger wandb
+            """)),
       ]) { $1 })
 }

@@ -109,12 +109,13 @@ public final class Trainer<B: Backend> {
       }
       if progress.validationDue { try validate() }
       if isLast {
+        // The weights first: they are what the run was for, and on a full disk smaller than its state.
+        try folder.save(try weights(), as: "final")
         try save()
       } else if isCheckpointDue {
         saveIfPossible()
       }
     }
-    try folder.save(try weights(), as: "final")
     return .finished
   }
 
