@@ -51,10 +51,13 @@ struct InfoCommand: ParsableCommand {
   }
 }
 
-/// Reads `WIDTHxHEIGHT`.
+/// Reads `WIDTHxHEIGHT`, or one number for a square.
 /// - Throws: `ValidationError` naming the text.
 func parseSize(_ text: String) throws -> (width: Int, height: Int) {
-  let parts = text.lowercased().split(separator: "x").map { Int($0) }
+  let numbers = text.lowercased().split(separator: "x", omittingEmptySubsequences: false).map {
+    Int($0)
+  }
+  let parts = numbers.count == 1 ? numbers + numbers : numbers
   guard parts.count == 2, let width = parts[0], let height = parts[1],
     (1...65535).contains(width), (1...65535).contains(height)
   else {

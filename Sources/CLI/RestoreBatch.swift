@@ -90,6 +90,11 @@ struct RestoreBatch {
   }
 
   private func makeFolder(_ path: String) throws {
+    var isFolder: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
+      throw RestoreFailure(
+        description: "\(path): expected a folder for the results, this is a file")
+    }
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {

@@ -176,10 +176,12 @@ private struct RestoreRun: BackendVisitor {
   ) throws {
     let need = restorer.hostMemoryNeed(width: width, height: height)
     let available = HostMemory.available
-    guard need <= available / 10 * 9 else {
+    // The system and other programs live on the last tenth.
+    let usable = available / 10 * 9
+    guard need <= usable else {
       throw RestoreFailure(
         description: "\(job.input): \(width)x\(height) needs about \(gigabytes(need)) of memory, "
-          + "\(gigabytes(available)) are free")
+          + "at most \(gigabytes(usable)) of the free \(gigabytes(available)) can be used")
     }
   }
 }
