@@ -7,7 +7,11 @@ final class InterruptFlag: @unchecked Sendable {
   private var requested = false
   private var sources: [any DispatchSourceSignal] = []
 
-  init() {
+  private let message: String
+
+  /// - Parameter message: what is said at the first request.
+  init(_ message: String = "finishing the step, then saving (once more to leave at once)") {
+    self.message = message
     for number in [SIGINT, SIGTERM] {
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(
@@ -26,6 +30,6 @@ final class InterruptFlag: @unchecked Sendable {
       return requested
     }
     if isSecond { _exit(128 + number) }
-    Console.note("finishing the step, then saving (once more to leave at once)")
+    Console.note(message)
   }
 }

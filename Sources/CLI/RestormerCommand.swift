@@ -42,6 +42,6 @@ struct RestormerCommand: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       RestoreCommand.self, DevicesCommand.self, InfoCommand.self, DoctorCommand.self,
-      BenchCommand.self, TrainCommand.self, EvaluateCommand.self,
+      BenchCommand.self, TrainCommand.self, EvaluateCommand.self, SubmitCommand.self,
     ])
 }

@@ -50,7 +50,8 @@ public struct PairedFolder: Sendable {
     }
   }
 
-  /// Pairs the images of two or three folders by name; the extension may differ.
+  /// Pairs the images of two or three folders by name; the extension may differ. Two or three files are one pair,
+  /// whatever their names.
   ///
   /// - Parameters:
   ///   - input: degraded images, or left views.
@@ -61,6 +62,11 @@ public struct PairedFolder: Sendable {
   public init(
     input: String, target: String, right: String? = nil, nameTemplate: String = "{}"
   ) throws {
+    if [input, target].allSatisfy(Self.isFile), right.map(Self.isFile) ?? true {
+      pairs = [Pair(input: input, target: target, right: right)]
+      try checkSizes()
+      return
+    }
     guard nameTemplate.contains("{}") else {
       throw DataError("name template '\(nameTemplate)', expected {} in it")
     }
@@ -106,7 +112,16 @@ public struct PairedFolder: Sendable {
     }
   }
 
+  private static func isFile(_ path: String) -> Bool {
+    var isDirectory: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
+      && !isDirectory.boolValue
+  }
+
   private static func images(_ folder: String) throws -> [String: String] {
+    if isFile(folder) {
+      return [((folder as NSString).lastPathComponent as NSString).deletingPathExtension: folder]
+    }
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
       throw DataError("\(folder): the folder cannot be read")
     }
