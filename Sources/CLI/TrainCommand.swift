@@ -13,15 +13,25 @@ struct TrainCommand: ParsableCommand {
 
       The data folder holds 'input' and 'target' with files of the same names. The same command goes on where a run \
       stood; Ctrl-C finishes the step, saves and leaves.
+
+      From clean pages alone: restormer train --degrade document --data pages/train/target --val pages/val --steps 2000
+
+      --degrade takes 'document' (a phone's photograph of a page) or 'none', then what differs from it, in quotes: \
+      'document defocus=1.2-2.6 motion=3-8@0.5 jpeg=off'. A range is in pixels, levels of 255 or JPEG quality; the number \
+      behind @ is the share of patches. See 'restormer degrade' for the kinds.
       """)
 
   @Option(name: .long, help: "Options file with the keys of the authors' published YAML files.")
   var options: String?
 
-  @Option(name: .long, help: "Folder with 'input' and 'target'.")
+  @Option(
+    name: .long, help: "Folder with 'input' and 'target'; with --degrade one of clean images.")
   var data: String?
 
-  @Option(name: .long, help: "Validation folder, as --data.")
+  @Option(name: .long, help: "Make the degraded images from clean ones by this recipe.")
+  var degrade: String?
+
+  @Option(name: .long, help: "Validation folder, as --data; with --degrade pairs or clean images.")
   var val: String?
 
   @Option(name: .long, help: "Name of the run's folder.")
@@ -133,8 +143,7 @@ extension TrainCommand {
       result.model = model
     }
     if let name { result.name = name }
-    if let data { result.data = DataFolders(input: data) }
-    if let val { result.validation = DataFolders(input: val) }
+    try setData(&result)
     if let pretrained { result.pretrained = pretrained }
     guard result.data.input != nil || result.data.target != nil else {
       throw ValidationError("--data or --options is needed")
@@ -148,6 +157,16 @@ extension TrainCommand {
     }
     if let fault = result.fault { throw ValidationError(fault) }
     return result
+  }
+
+  private func setData(_ result: inout TrainingOptions) throws {
+    let recipe = try degrade.map { try DegradationRecipe($0) } ?? result.data.degradation
+    if let data { result.data = DataFolders(input: data) }
+    result.data.degradation = recipe
+    if let val {
+      result.validation = DataFolders(input: val)
+      if !PairedFolder.isPaired(val) { result.validation?.degradation = recipe }
+    }
   }
 
   private func setOptimization(_ result: inout TrainingOptions) throws {
@@ -188,7 +207,7 @@ extension TrainCommand {
   }
 
   private func stepsOf(_ epochs: Int, _ options: TrainingOptions) throws -> Int {
-    let patches = epochs * (try options.data.pairs().pairs.count)
+    let patches = epochs * (try options.data.source(for: options.model, cacheBytes: 0).count)
     var long = options
     long.setTotal(.max / (1 << 20))
     // The first step by which so many patches are drawn; stages differ in their batches.

@@ -11,6 +11,8 @@ public struct DataFolders: Sendable, Hashable {
   public var nameTemplate = "{}"
   /// Noise that makes the degraded images from the clean ones.
   public var noise: GaussianNoise?
+  /// What makes degraded images from the clean ones, as photographs of pages and the like.
+  public var degradation: DegradationRecipe?
 
   /// `input` holds the degraded and `target` the clean images; without `target` it is the folder of both.
   public init(input: String? = nil, target: String? = nil) {
@@ -20,10 +22,10 @@ public struct DataFolders: Sendable, Hashable {
   /// The pairs of files, checked: every partner is there and of the same size.
   /// - Throws: `DataError` naming what is missing or does not fit.
   public func pairs() throws -> PairedFolder {
-    if noise != nil {
+    if noise != nil || degradation != nil {
       guard let clean = target ?? input else {
         throw DataError(
-          "noise is to be added, but no folder of clean images (dataroot_gt) is given")
+          "clean images are to be degraded, but no folder of them (dataroot_gt) is given")
       }
       return try PairedFolder(clean: clean)
     }
@@ -33,5 +35,28 @@ public struct DataFolders: Sendable, Hashable {
     guard let target else { return try PairedFolder(root: input) }
     return try PairedFolder(
       input: input, target: target, right: right, nameTemplate: nameTemplate)
+  }
+
+  /// The pairs to train `model` on; decoded images are kept up to `cacheBytes`.
+  /// - Throws: `DataError` as `pairs`, `ImageError` for a file that is no image.
+  public func source(
+    for model: ModelConfiguration, cacheBytes: Int
+  ) throws -> any PairSource {
+    guard let degradation else {
+      return FilePairSource(try pairs(), noise: noise, cacheBytes: cacheBytes)
+    }
+    return try DegradedPairSource(
+      try pairs(), recipe: degradation, channels: model.outputChannels, cacheBytes: cacheBytes)
+  }
+
+  /// What is impossible, in one line, or nil.
+  var fault: String? {
+    guard degradation != nil else { return nil }
+    if noise != nil { return "degrade and noise (sigma_type) exclude each other" }
+    if right != nil { return "degrade makes no right views (dataroot_lqR)" }
+    if input != nil, target != nil {
+      return "degrade makes the degraded images from the clean ones: leave dataroot_lq away"
+    }
+    return nil
   }
 }

@@ -36,10 +36,17 @@ public struct GaussianNoise: Sendable, Hashable {
 
   /// Adds noise to values in [0, 1]; the result is not clamped.
   func add(to pixels: inout [Float], using generator: inout SplitMix64) {
-    let deviation = Float(draw(&generator) / 255)
+    Self.add(deviation: draw(&generator), to: &pixels, using: &generator)
+  }
+
+  /// Adds noise of `deviation` levels of 255.
+  static func add(
+    deviation: Double, to pixels: inout [Float], using generator: inout SplitMix64
+  ) {
+    let deviation = Float(deviation / 255)
     var index = 0
     while index < pixels.count {
-      let (first, second) = Self.normalPair(&generator)
+      let (first, second) = normalPair(&generator)
       pixels[index] += deviation * first
       if index + 1 < pixels.count { pixels[index + 1] += deviation * second }
       index += 2

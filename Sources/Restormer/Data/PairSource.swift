@@ -22,9 +22,12 @@ public protocol PairSource: Sendable {
   /// How many pairs an epoch has.
   var count: Int { get }
 
-  /// Pair number `index`; random choices, if any, come from `generator` alone, so that batches repeat.
+  /// Pair number `index`: whole images, or a part of at least `patch` rows and columns. Random choices, if any, come from
+  /// `generator` alone, so that batches repeat.
   /// - Throws: an error that names the file.
-  func pair(_ index: Int, using generator: inout SplitMix64) throws -> TrainingPair
+  func pair(
+    _ index: Int, patch: Int, using generator: inout SplitMix64
+  ) throws -> TrainingPair
 
   /// Degrades a patch that was cut from an input: planar, values in [0, 1], before normalisation.
   func degrade(_ patch: inout [Float], using generator: inout SplitMix64)
@@ -49,7 +52,9 @@ public struct FilePairSource: PairSource {
 
   public var count: Int { pairs.count }
 
-  public func pair(_ index: Int, using generator: inout SplitMix64) throws -> TrainingPair {
+  public func pair(
+    _ index: Int, patch: Int, using generator: inout SplitMix64
+  ) throws -> TrainingPair {
     let pair = pairs[index]
     var input = PlanarImage(try cache.image(pair.input))
     let target =

@@ -31,14 +31,19 @@ public struct PairedFolder: Sendable {
   /// Finds the two folders in `root` and pairs their files.
   /// - Throws: `DataError` naming what is missing.
   public init(root: String) throws {
-    for (input, target) in Self.folderNames {
-      let paths = ["\(root)/\(input)", "\(root)/\(target)"]
-      if paths.allSatisfy({ FileManager.default.fileExists(atPath: $0) }) {
-        try self.init(input: paths[0], target: paths[1])
-        return
-      }
+    guard let (input, target) = Self.folders(in: root) else {
+      throw DataError("\(root): no folders 'input' and 'target' (or 'lq' and 'gt') in it")
     }
-    throw DataError("\(root): no folders 'input' and 'target' (or 'lq' and 'gt') in it")
+    try self.init(input: input, target: target)
+  }
+
+  /// Whether the two folders of pairs are in `root`.
+  public static func isPaired(_ root: String) -> Bool { folders(in: root) != nil }
+
+  private static func folders(in root: String) -> (input: String, target: String)? {
+    folderNames.lazy.map { ("\(root)/\($0)", "\(root)/\($1)") }.first { input, target in
+      [input, target].allSatisfy { FileManager.default.fileExists(atPath: $0) }
+    }
   }
 
   /// Takes every image of `clean` as both, to be degraded on the fly.

@@ -51,7 +51,7 @@ public struct PatchSampler: Sendable {
     var (inputs, targets): ([Float], [Float]) = ([], [])
     for position in first..<first + options.batch {
       let start = options.shuffle ? shuffled(position) : position % source.count
-      let pair = try readablePair(start, &faults, &generator)
+      let pair = try readablePair(start, options.size, &faults, &generator)
       let window = cut(pair.input, size: options.size, &generator)
       let symmetry = options.augment ? Symmetry.allCases[Int(generator.next() % 8)] : .identity
       var input = try patch(pair.input, window, options.size, symmetry, channels.input)
@@ -69,11 +69,12 @@ public struct PatchSampler: Sendable {
 
   /// Pair number `start`, or the next one that can be read.
   private func readablePair(
-    _ start: Int, _ faults: inout [String], _ generator: inout SplitMix64
+    _ start: Int, _ patch: Int, _ faults: inout [String], _ generator: inout SplitMix64
   ) throws -> TrainingPair {
     for attempt in 0..<10 {
       do {
-        return try source.pair((start + attempt) % source.count, using: &generator)
+        return try source.pair(
+          (start + attempt) % source.count, patch: patch, using: &generator)
       } catch {
         faults.append("\(error)")
       }

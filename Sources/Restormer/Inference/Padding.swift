@@ -16,11 +16,11 @@ public struct PlanarImage: Sendable {
     self.pixels = pixels
   }
 
-  /// The window at `(x, y)` of `width x height`, which may reach beyond the right and lower edges:
-  /// there the image is mirrored without repeating the edge (PyTorch's `reflect`), as often as needed.
+  /// The window at `(x, y)` of `width x height`, which may reach beyond the edges: there the image is
+  /// mirrored without repeating the edge (PyTorch's `reflect`), as often as needed.
   func window(x: Int, y: Int, width: Int, height: Int) -> PlanarImage {
     let columns = (x..<x + width).map { mirrored($0, self.width) }
-    let inside = x + width <= self.width
+    let inside = x >= 0 && x + width <= self.width
     let pixels = [Float](unsafeUninitializedCapacity: width * height * channels) { out, count in
       self.pixels.withUnsafeBufferPointer { source in
         var target = 0
@@ -42,10 +42,10 @@ public struct PlanarImage: Sendable {
   }
 }
 
-/// The index within `0..<count` that a mirror at both ends shows at `index` (not negative).
+/// The index within `0..<count` that a mirror at both ends shows at `index`.
 func mirrored(_ index: Int, _ count: Int) -> Int {
   guard count > 1 else { return 0 }
   let period = 2 * (count - 1)
-  let phase = index % period
+  let phase = abs(index) % period
   return phase < count ? phase : period - phase
 }

@@ -91,6 +91,9 @@ extension TrainingOptions {
     if folders.nameTemplate != "{}" {
       entries.append((section + "filename_tmpl", quoted(folders.nameTemplate)))
     }
+    if let recipe = folders.degradation {
+      entries.append((section + "degrade", quoted(recipe.description)))
+    }
     switch folders.noise?.level {
     case nil: break
     case .constant(let value) where !sigmaKeys: entries.append((section + "sigma_test", "\(value)"))

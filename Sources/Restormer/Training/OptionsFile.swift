@@ -43,7 +43,10 @@ extension TrainingOptions {
     try readSampling(training)
     let held = file.section("datasets").section("val")
     if !held.values.isEmpty {
-      let folders = try held.folders()
+      var folders = try held.folders()
+      if folders.input == nil, folders.noise == nil, folders.degradation == nil {
+        folders.degradation = data.degradation
+      }
       if folders.input != nil || folders.target != nil { validation = folders }
     }
     try readPath(file.section("path"))
@@ -140,7 +143,16 @@ extension OptionsReader {
     folders.right = try string("dataroot_lqR")
     if let template = try string("filename_tmpl") { folders.nameTemplate = template }
     folders.noise = try noise()
+    folders.degradation = try degradation()
     return folders
+  }
+
+  private func degradation() throws -> DegradationRecipe? {
+    do {
+      return try string("degrade").map { try DegradationRecipe($0) }
+    } catch let error as DataError where !error.description.hasPrefix(path) {
+      throw fault("degrade", error.description)
+    }
   }
 
   /// The noise of a denoiser's data: `sigma_range` by `sigma_type`, or for validation `sigma_test`.

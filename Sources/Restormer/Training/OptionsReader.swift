@@ -123,7 +123,7 @@ indirect enum OptionKeys: Sendable {
     """
     name type mode dataroot_gt dataroot_lq dataroot_lqL dataroot_lqR geometric_augs filename_tmpl io_backend use_shuffle \
     num_worker_per_gpu batch_size_per_gpu mini_batch_sizes iters gt_size gt_sizes dataset_enlarge_ratio prefetch_mode \
-    num_prefetch_queue pin_memory mean std in_ch sigma_type sigma_range sigma_test scale phase meta_info_file
+    num_prefetch_queue pin_memory mean std in_ch sigma_type sigma_range sigma_test degrade scale phase meta_info_file
     """)
 
   static let all = OptionKeys.section(

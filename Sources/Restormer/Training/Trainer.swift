@@ -32,8 +32,7 @@ public final class Trainer<B: Backend> {
   ) throws {
     if let fault = options.fault { throw DataError(fault) }
     (self.options, self.backend, self.report) = (options, backend, report)
-    let source = FilePairSource(
-      try options.data.pairs(), noise: options.data.noise, cacheBytes: Self.cacheBytes)
+    let source = try options.data.source(for: options.model, cacheBytes: Self.cacheBytes)
     epochLength = source.count
     validator = try options.validation.map { try Validator($0, model: options.model) }
     let model = RestormerModel(options.model)

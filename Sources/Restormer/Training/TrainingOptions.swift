@@ -134,6 +134,6 @@ public struct TrainingOptions: Sendable, Hashable {
     if !model.dualPixel, folders.contains(where: { $0.right != nil }) {
       return "right views (dataroot_lqR) are for dual-pixel models"
     }
-    return nil
+    return folders.compactMap(\.fault).first
   }
 }

@@ -5,6 +5,7 @@ import Kernels
 struct Validator {
   private let pairs: [PairedFolder.Pair]
   private let noise: GaussianNoise?
+  private let degradation: DegradationRecipe?
   private let channels: Int
   private let largest: (width: Int, height: Int)
   private let samples: Int
@@ -25,6 +26,10 @@ struct Validator {
   /// - Throws: `DataError` for missing partners, unequal sizes and images too small to be scored.
   init(_ folders: DataFolders, model: ModelConfiguration, samples: Int = 4) throws {
     (pairs, noise) = (try folders.pairs().pairs, folders.noise)
+    var degradation = folders.degradation
+    // A page that stays sharp would be restored perfectly by doing nothing, and outweigh all others.
+    degradation?.sharp = 0
+    self.degradation = degradation
     (channels, self.samples) = (model.outputChannels, samples)
     var largest = (width: 0, height: 0)
     for pair in pairs {
@@ -78,6 +83,13 @@ struct Validator {
     _ pair: PairedFolder.Pair, _ index: Int, _ faults: inout [String]
   ) -> (input: Image, right: Image?, target: Image)? {
     do {
+      if let degradation {
+        let page = try Image(contentsOf: pair.target)
+        // The same for a page every time, so that scores compare.
+        let made = try degradation.degradation(seed: UInt64(index)).pair(
+          from: page, window: PageWindow(of: page), channels: channels)
+        return (Image(made.input), nil, Image(made.target))
+      }
       var input = try Image(contentsOf: pair.input)
       if let noise {
         // A gray model is given gray noise; the same noise every time, so that scores compare.
@@ -97,9 +109,7 @@ struct Validator {
 
   /// The image in the channels that the network gives.
   private func converted(_ image: Image, _ path: String) throws -> Image {
-    let planar = try PlanarImage(image).converted(to: channels)
-    return Image(
-      width: image.width, height: image.height, channels: channels, pixels: planar.pixels)
+    Image(try PlanarImage(image).converted(to: channels))
   }
 
   private static func name(_ path: String) -> String {
@@ -123,5 +133,13 @@ struct Validator {
     }
     return Image(
       width: images.count * width, height: height, channels: first.channels, pixels: pixels)
+  }
+}
+
+extension Image {
+  /// An opaque image of 1 or 3 channels.
+  init(_ planar: PlanarImage) {
+    self.init(
+      width: planar.width, height: planar.height, channels: planar.channels, pixels: planar.pixels)
   }
 }
