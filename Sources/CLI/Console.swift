@@ -8,7 +8,7 @@ enum Console {
   /// A line of results.
   static func print(_ line: String) {
     do {
-      try FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
+      try FileHandle.standardOutput.write(contentsOf: Data((visible(line) + "\n").utf8))
     } catch {
       note("error: standard output cannot be written to")
       exit(EXIT_FAILURE)
@@ -18,7 +18,25 @@ enum Console {
   /// A line about the run.
   static func note(_ line: String) {
     // Where this cannot be said, nothing can.
-    try? FileHandle.standardError.write(contentsOf: Data((line + "\n").utf8))
+    try? FileHandle.standardError.write(contentsOf: Data((visible(line) + "\n").utf8))
+  }
+
+  /// Replaces the terminal's current line.
+  static func redraw(_ line: some StringProtocol) {
+    try? FileHandle.standardError.write(contentsOf: Data(("\r\u{1B}[K" + visible(line)).utf8))
+  }
+
+  /// Names inside files may hold control characters, which a terminal would obey.
+  private static func visible(_ text: some StringProtocol) -> String {
+    let isHarmless = { (scalar: Unicode.Scalar) in
+      scalar == "\n" || scalar.properties.generalCategory != .control
+    }
+    guard !text.unicodeScalars.allSatisfy(isHarmless) else { return String(text) }
+    var result = ""
+    for scalar in text.unicodeScalars {
+      result.unicodeScalars.append(isHarmless(scalar) ? scalar : "\u{FFFD}")
+    }
+    return result
   }
 
   /// A problem that does not stop the run.

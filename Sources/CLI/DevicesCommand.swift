@@ -15,16 +15,19 @@ struct DevicesCommand: ParsableCommand {
   func run() throws {
     let list = DeviceList()
     for error in list.errors { Console.warn(error) }
-    let chosen = try list.candidates(for: options.request).first
+    let request = options.request
+    let chosen = Result { try list.candidates(for: request).first }
     var table = TextTable([
       "", "#", "name", "type", "vendor", "driver", "memory", "max alloc", "units",
     ])
     for (index, device) in list.devices.enumerated() {
-      let mark = device.isSame(as: chosen) ? "*" : ""
+      let mark = device.isSame(as: try? chosen.get()) ? "*" : ""
       table.add([mark, String(index)] + Self.columns(device))
     }
     for line in table.lines { Console.print(line) }
-    Console.print("* is what '\(options.request)' takes")
+    // A wrong request must not hide the list that would correct it.
+    _ = try chosen.get()
+    Console.print("* is what '\(request)' takes")
   }
 
   private static func columns(_ device: ComputeDevice) -> [String] {

@@ -17,7 +17,7 @@ struct ProgressLine {
     let elapsed = Date().timeIntervalSince(start)
     let left = done > 0.01 ? duration(elapsed * (1 - done) / done) + " left" : ""
     let line = "\(bar) \(Int(100 * done))% \(left)  \(label)"
-    FileHandle.standardError.write(Data(("\r\u{1B}[K" + line.prefix(110)).utf8))
+    Console.redraw(line.prefix(110))
   }
 
   /// Removes the bar so that a line can be printed.
@@ -25,7 +25,7 @@ struct ProgressLine {
     guard isVisible else { return }
     isVisible = false
     lastDrawn = .distantPast
-    FileHandle.standardError.write(Data("\r\u{1B}[K".utf8))
+    Console.redraw("")
   }
 }
 

@@ -21,14 +21,12 @@ struct RestoreBatch {
   let overwrite: Bool
 
   /// A path that does not exist and a folder without images are jobs with a fault.
-  /// - Throws: `RestoreFailure` when the output's folder cannot be made or written to.
+  /// - Throws: `RestoreFailure` when the output's folder cannot be made or written to, or its name is that of an image
+  /// that is not written.
   func jobs() throws -> [RestoreJob] {
     let files = inputs.flatMap(expand)
     if let first = files.first, files.count == 1, first.fault != nil { return [faulty(first)] }
-    let single = inputs.count == 1 && !Self.isFolder(inputs[0])
-    if single, !Self.isFolder(output),
-      let named = ImageFormat(pathExtension: (output as NSString).pathExtension.lowercased())
-    {
+    if let named = try outputFormat() {
       let folder = (output as NSString).deletingLastPathComponent
       try makeFolder(folder.isEmpty ? "." : folder)
       return [job(inputs[0], output, format ?? named, fault: nil)]
@@ -45,6 +43,21 @@ struct RestoreBatch {
       taken[target] = taken[target] ?? file
       return job(file, target, chosen, fault: fault)
     }
+  }
+
+  /// The format of the one file that the output names; nil for a folder.
+  private func outputFormat() throws -> ImageFormat? {
+    guard !Self.isFolder(output), !output.hasSuffix("/") else { return nil }
+    let ending = (output as NSString).pathExtension.lowercased()
+    if ["tif", "tiff", "webp", "bmp", "gif", "heic", "avif"].contains(ending) {
+      throw RestoreFailure(description: "\(output): only PNG and JPEG images are written")
+    }
+    let named = ImageFormat(pathExtension: ending)
+    if named != nil, inputs.count != 1 || Self.isFolder(inputs[0]) {
+      throw RestoreFailure(
+        description: "\(output): names one image, expected a folder for the results")
+    }
+    return named
   }
 
   private func faulty(_ found: Found) -> RestoreJob {

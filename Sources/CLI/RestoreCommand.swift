@@ -95,7 +95,10 @@ struct RestoreCommand: ParsableCommand {
         throw ValidationError("--overlap \(overlap): expected less than the tile's \(side) pixels")
       }
     }
-    guard overlap >= 0 else { throw ValidationError("--overlap \(overlap): expected 0 or more") }
+    guard (0...ImageHeader.maximumSide).contains(overlap) else {
+      throw ValidationError(
+        "--overlap \(overlap): expected 0 to \(ImageHeader.maximumSide)")
+    }
     options.overlap = overlap
     options.blend = blend
     options.ensemble = tta
@@ -115,6 +118,12 @@ private struct RestoreRun: BackendVisitor {
   let weights: ModelWeights
   let options: RestoreOptions
   let verbose: Bool
+  private let interrupt = InterruptGuard()
+
+  init(jobs: [RestoreJob], weights: ModelWeights, options: RestoreOptions, verbose: Bool) {
+    (self.jobs, self.weights, self.options) = (jobs, weights, options)
+    self.verbose = verbose
+  }
 
   func visit<B: Backend>(_ backend: B) throws -> [String] {
     let restorer = try Restorer(weights, on: backend, options: options)
@@ -153,7 +162,7 @@ private struct RestoreRun: BackendVisitor {
     do {
       let restored = try restorer.restore(
         image, right: try job.right.map(Image.init(contentsOf:)), progress: progress)
-      try restored.write(to: job.output, format: job.format)
+      try interrupt.whole { try restored.write(to: job.output, format: job.format) }
     } catch let error where !(error is ImageError) {
       throw RestoreFailure(description: "\(job.input): \(oneLine(error))")
     }

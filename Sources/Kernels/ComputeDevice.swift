@@ -80,9 +80,10 @@ public struct DeviceList {
       fitting = [.cpu]
     } else if wanted == "gpu" {
       fitting = devices.filter { $0.rank == 0 }
-    } else if let index = Int(wanted) {
-      fitting = devices.indices.contains(index) ? [devices[index]] : []
+    } else if let index = Int(wanted), devices.indices.contains(index) {
+      fitting = [devices[index]]
     } else {
+      // A number beyond the list may still be that of a product.
       fitting = devices.filter { $0.searchText.lowercased().contains(wanted) }
     }
     guard !fitting.isEmpty else {

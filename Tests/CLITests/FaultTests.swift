@@ -87,6 +87,14 @@ final class FaultTests: XCTestCase {
     #if os(Linux)
       try expectFault(restore + ["/proc/restormer"], naming: ["/proc/restormer"])
     #endif
+    try expectFault(restore + [scratch.file("b.webp")], naming: ["b.webp", "PNG and JPEG"])
+    try expectFault(
+      [
+        "restore", input, input, "-m", try scratch.weights(), "-d", "cpu", "-o",
+        scratch.file("b.png"),
+      ],
+      naming: ["b.png", "folder"])
+    XCTAssertEqual(scratch.names(in: ""), ["a.png", "weights.safetensors"])
   }
 
   /// A disk that fills up, as the limit of a file's size shows it: 1 KB.
@@ -109,6 +117,9 @@ final class FaultTests: XCTestCase {
       try expectFault(restore + [device], naming: [device, "CPU backend"])
     }
     try expectFault(["doctor", "-d", "no such device"], naming: ["CPU backend"])
+    let list = try Program.run(["devices", "-d", "no such device"])
+    XCTAssertEqual(list.status, 1)
+    XCTAssertTrue(list.output.contains("CPU backend"), "the list would show what there is")
   }
 
   func testWeightsThatCannotBeUsed() throws {
@@ -127,6 +138,34 @@ final class FaultTests: XCTestCase {
     XCTAssertFalse(FileManager.default.fileExists(atPath: scratch.file("b.png")))
   }
 
+  /// A pipe has no end that could be waited for, and names in a file must not reach the terminal as commands.
+  func testWeightsOfNoFile() throws {
+    let scratch = try Scratch()
+    XCTAssertEqual(mkfifo(scratch.file("pipe.pth"), 0o600), 0)
+    try expectFault(["info", scratch.file("pipe.pth")], naming: ["pipe.pth", "regular file"])
+    let header = "{\"\\u001b[2J\":{\"dtype\":\"\\u001b[31m\",\"shape\":[0],\"data_offsets\":[0,0]}}"
+    let length = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) }
+    let file = try scratch.bytes("escape.safetensors", length + Data(header.utf8))
+    XCTAssertFalse(try Program.run(["info", file]).errors.contains("\u{1B}"))
+  }
+
+  /// Ctrl-C in the midst of an image leaves at once, with the shell's code for it and no part of a file.
+  func testInterruption() throws {
+    let scratch = try Scratch()
+    try scratch.picture("in/a.png", 8, 8)
+    try scratch.picture("in/b.png", 2000, 1500)
+    let weights = try scratch.weights()
+    let run = try Program.run(
+      ["restore", scratch.file("in"), "-o", scratch.file("out"), "-m", weights, "-d", "cpu"],
+      meanwhile: { process in
+        while !scratch.names(in: "out").contains("a.png") { usleep(10_000) }
+        process.interrupt()
+      })
+    XCTAssertEqual(run.status, 130, run.errors)
+    XCTAssertTrue(run.errors.hasSuffix("interrupted\n"), run.errors)
+    XCTAssertEqual(scratch.names(in: "out"), ["a.png"])
+  }
+
   /// Wrong options, and only they, are answered with the usage.
   func testWrongOptions() throws {
     let scratch = try Scratch()
@@ -135,7 +174,8 @@ final class FaultTests: XCTestCase {
       try scratch.weights(),
     ]
     for options in [
-      ["-t", "13"], ["-t", "x"], ["--overlap", "-8"], ["-f", "gif"], ["--nothing"],
+      ["-t", "13"], ["-t", "x"], ["--overlap", "-8"], ["--overlap", "9223372036854775807"],
+      ["-f", "gif"], ["--nothing"],
     ] {
       let run = try Program.run(restore + options)
       XCTAssertEqual(run.status, 64, "\(options)")

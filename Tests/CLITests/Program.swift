@@ -38,9 +38,11 @@ struct Program {
   /// - Parameters:
   ///   - limit: a `ulimit` option under which it runs, such as `-f 1`.
   ///   - environment: variables set beside those of the tests; `RESTORMER_DEVICE` is not taken over.
+  ///   - meanwhile: called once it runs.
   @discardableResult
   static func run(
-    _ arguments: [String], limit: String? = nil, environment: [String: String] = [:]
+    _ arguments: [String], limit: String? = nil, environment: [String: String] = [:],
+    meanwhile: (Process) -> Void = { _ in }
   ) throws -> Program {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/bin/bash")
@@ -59,6 +61,7 @@ struct Program {
     DispatchQueue.global().async(group: done) {
       box.data = errors.fileHandleForReading.readDataToEndOfFile()
     }
+    meanwhile(process)
     let text = output.fileHandleForReading.readDataToEndOfFile()
     done.wait()
     process.waitUntilExit()

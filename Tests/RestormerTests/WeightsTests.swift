@@ -107,6 +107,17 @@ final class WeightsTests: XCTestCase {
     }
   }
 
+  /// A header whose length begins with the bytes of a pickle: 0x10280.
+  func testAHeaderLengthMayLookLikeAPickle() throws {
+    let path = NSTemporaryDirectory() + "lookalike-\(UUID().uuidString).safetensors"
+    defer { unlink(path) }
+    let json = "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}"
+    let padding = String(repeating: " ", count: 0x10280 - json.utf8.count)
+    let bytes = [0x80, 2, 1, 0, 0, 0, 0, 0] + Array((json + padding).utf8) + [0, 0, 0x80, 0x3F]
+    try Data(bytes).write(to: URL(fileURLWithPath: path))
+    XCTAssertEqual(try StateDict(contentsOf: path)["a"]?.values, [1])
+  }
+
   /// Truncations and flipped bytes of every kind of file: an error or a state dict, never a crash.
   func testDamagedFilesNeverCrash() throws {
     var generator = SeededGenerator(state: 7)

@@ -11,7 +11,7 @@ extension Restorer {
   ///   - image: the picture; the left view for a dual-pixel model.
   ///   - right: the right view, needed by a dual-pixel model and by no other.
   ///   - progress: called with the fraction done, 0 to 1.
-  /// - Throws: `RestoreError` when model and picture do not fit; the backend's error.
+  /// - Throws: `RestoreError` when model and picture do not fit, or the model's result is no picture; the backend's error.
   public func restore(
     _ image: Image, right: Image? = nil, progress: (Double) -> Void = { _ in }
   ) throws -> Image {
@@ -20,11 +20,15 @@ extension Restorer {
       PlanarImage(width: image.width, height: image.height, channels: channels, pixels: pixels)
     }
     var result = image
-    let wanted = model.configuration.inputChannels
+    let (wanted, given) = (model.configuration.inputChannels, model.configuration.outputChannels)
+    guard given == 1 || given == 3, wanted == given || wanted == 6 else {
+      throw RestoreError(
+        "the model takes \(wanted) channels and gives \(given), which are no pictures")
+    }
     if wanted == 6 {
       let pair = try dualPixelPair(image, right)
       result.pixels = try restore(planar(6, pair), progress: progress).pixels
-      result.channels = model.configuration.outputChannels
+      result.channels = given
     } else if right != nil {
       throw RestoreError(
         "a right view is for dual-pixel models, this model takes \(wanted) channels")
@@ -38,15 +42,11 @@ extension Restorer {
           progress((Double(channel) + $0) / Double(image.channels))
         }.pixels
       }
-    } else if wanted == 3, image.channels == 1 {
-      let pixels = image.pixels + image.pixels + image.pixels
-      let colour = try restore(planar(3, pixels), progress: progress).pixels
+    } else {
+      let colour = try restore(planar(3, self.colour(image)), progress: progress).pixels
       result.pixels = (0..<plane).map {
         (colour[$0] + colour[$0 + plane] + colour[$0 + 2 * plane]) / 3
       }
-    } else {
-      throw RestoreError(
-        "the model takes \(wanted) channels, the picture has \(image.channels)")
     }
     return result
   }

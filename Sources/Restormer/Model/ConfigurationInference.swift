@@ -15,14 +15,16 @@ extension ModelConfiguration {
     let embedding = try Self.shape("patch_embed.proj.weight", rank: 4, in: shapes)
     (dim, inputChannels) = (embedding[0], embedding[1])
     outputChannels = try Self.shape("output.weight", rank: 4, in: shapes)[0]
-    blocks = ["encoder_level1", "encoder_level2", "encoder_level3", "latent"].map {
-      Self.blockCount($0, in: shapes)
-    }
+    blocks = Self.stages.map { Self.blockCount($0, in: shapes) }
     refinementBlocks = Self.blockCount("refinement", in: shapes)
-    let stages = ["encoder_level1", "encoder_level2", "encoder_level3", "latent"]
-    heads = try stages.enumerated().map { level, stage in
-      guard blocks[level] > 0 else { return 1 }
-      return try Self.shape("\(stage).0.attn.temperature", rank: 3, in: shapes)[0]
+    guard (blocks + [refinementBlocks]).reduce(0, +) <= shapes.count / 4 else {
+      throw ModelError("there are more blocks than \(shapes.count) tensors can make up")
+    }
+    heads = try Self.stages.enumerated().map { level, stage in
+      // The refinement works with the heads of the first level, which may have no blocks of its own.
+      let first = level == 0 && blocks[0] == 0 ? "refinement" : stage
+      guard shapes["\(first).0.attn.temperature"] != nil else { return 1 }
+      return try Self.shape("\(first).0.attn.temperature", rank: 3, in: shapes)[0]
     }
     normalization =
       shapes.keys.contains { $0.hasSuffix(".norm1.body.bias") } ? .withBias : .biasFree
@@ -32,14 +34,32 @@ extension ModelConfiguration {
     if let fault {
       throw ModelError("these tensors are not a Restormer that can be built: \(fault)")
     }
+    try checkFirstBlocks(shapes)
+  }
+
+  private static let stages = ["encoder_level1", "encoder_level2", "encoder_level3", "latent"]
+
+  /// Compares what was inferred with one tensor of each stage: a network of absurd size would not even be countable.
+  private func checkFirstBlocks(_ shapes: [String: [Int]]) throws {
+    let widths = (0..<4).map(channels) + [channels(level: 1)]
+    let counts = blocks + [refinementBlocks]
+    for (index, stage) in (Self.stages + ["refinement"]).enumerated() where counts[index] > 0 {
+      let name = "\(stage).0.ffn.project_out.weight"
+      let (found, width) = (try Self.shape(name, rank: 4, in: shapes), widths[index])
+      guard found[..<2] == [width, hidden(width)] else {
+        throw ModelError(
+          "\(name) has shape \(found), expected \([width, hidden(width), 1, 1])")
+      }
+    }
   }
 
   private static func shape(_ name: String, rank: Int, in shapes: [String: [Int]]) throws -> [Int] {
     guard let shape = shapes[name] else {
       throw ModelError("no tensor \(name): this is not a Restormer state dict")
     }
-    guard shape.count == rank, shape.allSatisfy({ $0 > 0 && $0 < 1 << 16 }) else {
-      throw ModelError("\(name) has shape \(shape), expected \(rank) positive dimensions")
+    guard shape.count == rank, shape.allSatisfy({ (1..<1 << 16).contains($0) }) else {
+      throw ModelError(
+        "\(name) has shape \(shape.prefix(8)), expected \(rank) dimensions of 1 to 65535")
     }
     return shape
   }
@@ -52,14 +72,11 @@ extension ModelConfiguration {
 
   /// The factor with the fewest decimals for which `Int(dim * factor)` is the hidden size of every block.
   private static func expansion(in shapes: [String: [Int]]) throws -> Double {
-    var sizes: Set<[Int]> = []
-    for (name, shape) in shapes where name.hasSuffix(".ffn.project_out.weight") && shape.count == 4
-    {
-      sizes.insert([shape[0], shape[1]])
-    }
-    guard !sizes.isEmpty else { throw ModelError("no block has ffn.project_out.weight") }
+    let names = shapes.keys.filter { $0.hasSuffix(".ffn.project_out.weight") }
+    guard !names.isEmpty else { throw ModelError("no block has ffn.project_out.weight") }
+    let sizes = Set(try names.sorted().map { Array(try shape($0, rank: 4, in: shapes)[..<2]) })
     let matches = { (factor: Double) in
-      sizes.allSatisfy { Int(Double($0[0]) * factor) == $0[1] }
+      sizes.allSatisfy { (Double($0[0]) * factor).rounded(.down) == Double($0[1]) }
     }
     let lowest = sizes.map { Double($0[1]) / Double($0[0]) }.max() ?? 0
     if matches(2.66) { return 2.66 }

@@ -33,11 +33,14 @@ public struct ImageNormalization: Hashable, Sendable {
 
   /// Reads the declaration from a weights file's metadata; none when it says nothing.
   init(metadata: [String: String]) throws {
-    guard let mean = metadata[Self.meanKey], let std = metadata[Self.stdKey] else {
-      self = .none
-      return
+    switch (metadata[Self.meanKey], metadata[Self.stdKey]) {
+    case (nil, nil): self = .none
+    case (let mean?, let std?):
+      try self.init(checkingMean: Self.parse(mean), std: Self.parse(std))
+    // Half a declaration ignored would silently restore with the wrong values.
+    case (nil, _?): throw ModelError("the metadata has \(Self.stdKey) without \(Self.meanKey)")
+    case (_?, nil): throw ModelError("the metadata has \(Self.meanKey) without \(Self.stdKey)")
     }
-    try self.init(checkingMean: Self.parse(mean), std: Self.parse(std))
   }
 
   /// The declaration as metadata; empty for `none`.
@@ -51,8 +54,8 @@ public struct ImageNormalization: Hashable, Sendable {
 
   private static func parse(_ list: String) throws -> [Float] {
     try list.split(separator: ",").map { item in
-      guard let value = Float(item.trimmingPrefix { $0 == " " }) else {
-        throw ModelError("normalisation value '\(item)' is not a number")
+      guard let value = Float(item.filter { $0 != " " }) else {
+        throw ModelError("normalisation value '\(item.prefix(40))' is not a number")
       }
       return value
     }

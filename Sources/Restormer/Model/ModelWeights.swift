@@ -42,6 +42,12 @@ public struct ModelWeights: Sendable {
     let shapes = Dictionary(state.tensors.map { ($0.name, $0.shape) }) { first, _ in first }
     let model = RestormerModel(try ModelConfiguration(inferredFrom: shapes))
     let normalization = try ImageNormalization(metadata: state.metadata)
+    let (means, configuration) = (normalization.mean.count, model.configuration)
+    guard configuration.inputChannels % means == 0, configuration.outputChannels % means == 0 else {
+      throw ModelError(
+        "the metadata normalises \(means) channels, the network takes "
+          + "\(configuration.inputChannels) and gives \(configuration.outputChannels)")
+    }
     let tensors = Dictionary(state.tensors.map { ($0.name, $0) }) { first, _ in first }
     // Checked before the block is allocated: its size is then that of tensors that really exist.
     try Self.check(tensors, against: model)

@@ -11,8 +11,9 @@ enum PickleValue {
   case tuple(PickleContainer)
   case container(PickleContainer)
   case global(PickleGlobal)
-  case storage(PickleStorage)
-  case tensor(PickleTensor)
+  // Behind a reference: a hostile pickle makes many values, so each must be small.
+  indirect case storage(PickleStorage)
+  indirect case tensor(PickleTensor)
   case mark
 }
 
@@ -36,23 +37,30 @@ final class PickleContainer {
   }
 }
 
-/// Owns every container of one pickle and empties them one by one at the end: releasing a million nested
+/// Owns every container of one file and empties them one by one at the end: releasing a million nested
 /// tuples from the outermost inwards would overflow the call stack.
+///
+/// It also keeps account: a few bytes of a hostile pickle can ask for many values.
 final class PickleHeap {
   private var containers: [PickleContainer] = []
-  private let limit: Int
+  private var room: Int
 
-  /// A heap for a pickle of `bytes` bytes: real weights make one container in 30 bytes.
-  init(bytes: Int) { limit = 1000 + bytes / 8 }
+  /// A heap for a file of `bytes` bytes: some megabytes, and never much more than the file itself. Weights make about
+  /// sixty values for each tensor.
+  init(fileBytes bytes: Int) { room = 400_000 + bytes / MemoryLayout<PickleValue>.stride }
 
   deinit {
     for container in containers { (container.items, container.pairs) = ([], []) }
   }
 
+  /// Books memory of the size of `values` values.
+  func charge(_ values: Int) throws {
+    guard values <= room else { throw PickleFault("makes more values than weights need: refused") }
+    room -= values
+  }
+
   func make(_ kind: PickleContainer.Kind, items: [PickleValue] = []) throws -> PickleContainer {
-    guard containers.count < limit else {
-      throw PickleFault("makes more containers than weights need: refused")
-    }
+    try charge(4 + items.count)
     let container = PickleContainer(kind)
     container.items = items
     containers.append(container)

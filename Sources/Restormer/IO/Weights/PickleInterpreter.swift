@@ -3,13 +3,16 @@ import Foundation
 /// Evaluates a pickle over a closed set of values: containers, numbers, texts, storages and tensors.
 ///
 /// No name is ever looked up and nothing is ever called: a name outside `PickleGlobal` is refused, and a "call" of one
-/// inside it only builds the value it stands for. Work and memory are bounded by the length of the pickle.
+/// inside it only builds the value it stands for. Work is bounded by the length of the pickle, memory by the heap.
 struct PickleInterpreter {
   private var reader: ByteReader
   private var stack: [PickleValue] = []
-  private var memo: [Int: PickleValue] = [:]
+  private var memo: [PickleValue?] = []
   private let heap: PickleHeap
-  private let stackLimit: Int
+  /// Picklers fill containers in batches of 1000.
+  private static let stackLimit = 100_000
+  /// The element type of every storage that was referred to, by key.
+  private(set) var elements: [String: PickleElement] = [:]
 
   /// Where the interpreter stands: after `run`, behind the pickle.
   var position: Int { reader.position }
@@ -18,7 +21,6 @@ struct PickleInterpreter {
   init(_ data: Data, range: Range<Int>, heap: PickleHeap) {
     reader = ByteReader(data, range: range)
     self.heap = heap
-    stackLimit = 1000 + range.count / 4
   }
 
   /// - Throws: `PickleFault` naming what the pickle asks for that it may not have, or how it is damaged.
@@ -27,8 +29,8 @@ struct PickleInterpreter {
       let code = try reader.byte()
       if code == UInt8(ascii: ".") { return try pop() }
       try execute(code)
-      guard stack.count <= stackLimit, memo.count <= stackLimit else {
-        throw PickleFault("keeps more values than weights need: refused")
+      guard stack.count <= Self.stackLimit else {
+        throw PickleFault("stacks more values than weights need: refused")
       }
     }
   }
@@ -119,9 +121,9 @@ struct PickleInterpreter {
 
   private mutating func useMemo(_ code: UInt8) throws -> Bool {
     switch code {
-    case UInt8(ascii: "q"): memo[Int(try reader.byte())] = try top()
-    case UInt8(ascii: "r"): memo[Int(try reader.unsigned(bytes: 4))] = try top()
-    case 0x94: memo[memo.count] = try top()
+    case UInt8(ascii: "q"): try keep(Int(try reader.byte()))
+    case UInt8(ascii: "r"): try keep(Int(try reader.unsigned(bytes: 4)))
+    case 0x94: try keep(memo.count)
     case UInt8(ascii: "h"): stack.append(try recall(Int(try reader.byte())))
     case UInt8(ascii: "j"): stack.append(try recall(Int(try reader.unsigned(bytes: 4))))
     default: return false
@@ -129,8 +131,15 @@ struct PickleInterpreter {
     return true
   }
 
+  /// Puts the top value into the memo, where picklers number from zero on.
+  private mutating func keep(_ index: Int) throws {
+    try heap.charge(max(0, index + 1 - memo.count))
+    while memo.count <= index { memo.append(nil) }
+    memo[index] = try top()
+  }
+
   private func recall(_ index: Int) throws -> PickleValue {
-    guard let value = memo[index] else {
+    guard memo.indices.contains(index), let value = memo[index] else {
       throw PickleFault("recalls value \(index), which it never kept")
     }
     return value
@@ -153,7 +162,10 @@ struct PickleInterpreter {
     switch global {
     case .orderedDict:
       let made = try heap.make(.dictionary)
-      if case .container(let source)? = arguments.first { made.pairs = source.pairs }
+      if case .container(let source)? = arguments.first {
+        try heap.charge(2 * source.pairs.count)
+        made.pairs = source.pairs
+      }
       stack.append(.container(made))
     case .size: stack.append(try arguments.first ?? .tuple(heap.make(.tuple)))
     case .rebuildParameter:
@@ -172,6 +184,10 @@ struct PickleInterpreter {
       let strides = integers(arguments[3]), shape.count == strides.count, offset >= 0,
       shape.allSatisfy({ $0 >= 0 }), strides.allSatisfy({ $0 >= 0 })
     else { throw PickleFault("has a tensor whose storage, shape or strides make no sense") }
+    if arguments.count > 6, case .container(let notes) = arguments[6], !notes.pairs.isEmpty {
+      throw PickleFault("has a tensor that is a negated or conjugated view: save a copy of it")
+    }
+    try heap.charge(8 + shape.count)
     return PickleTensor(storage: storage, offset: offset, shape: shape, strides: strides)
   }
 
@@ -203,6 +219,10 @@ struct PickleInterpreter {
     if parts.count > 5, case .tuple = parts[5] {
       throw PickleFault("has a storage that is a view of another, a form from before PyTorch 0.4")
     }
+    try heap.charge(8)
+    guard elements.updateValue(element, forKey: key) ?? element == element else {
+      throw PickleFault("refers to storage '\(key)' under two element types")
+    }
     stack.append(.storage(PickleStorage(key: key, element: element, count: count)))
   }
 
@@ -210,6 +230,7 @@ struct PickleInterpreter {
     guard case .container(let list) = try top(), list.kind == .list else {
       throw PickleFault("appends to something that is no list")
     }
+    try heap.charge(values.count)
     list.items += values
   }
 
@@ -217,6 +238,7 @@ struct PickleInterpreter {
     guard case .container(let dictionary) = try top(), dictionary.kind == .dictionary,
       values.count % 2 == 0
     else { throw PickleFault("sets an item of something that is no dictionary") }
+    try heap.charge(values.count)
     for index in stride(from: 0, to: values.count, by: 2) {
       dictionary.pairs.append((values[index], values[index + 1]))
     }

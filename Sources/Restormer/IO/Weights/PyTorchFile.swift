@@ -5,10 +5,11 @@ struct PyTorchFile {
   let path: String
   let data: Data
 
-  /// Whether the bytes begin as a zip archive or a pickle does.
+  /// Whether the bytes begin as a zip archive or a pickle does. A safetensors file may begin like a pickle, but goes on
+  /// with an object of JSON.
   static func isPyTorch(_ data: Data) -> Bool {
     data.starts(with: [0x50, 0x4B, 0x03, 0x04])
-      || (data[0] == 0x80 && (2...5).contains(data[1]) && data[2...7].contains { $0 != 0 })
+      || (data[0] == 0x80 && (2...5).contains(data[1]) && data.dropFirst(8).first != 0x7B)
   }
 
   func stateDict(selecting selection: StateDict.Selection) throws -> StateDict {
@@ -34,17 +35,20 @@ struct PyTorchContent {
 
   init(zip data: Data) throws {
     let archive = try ZipArchive(data)
-    guard let pickle = archive.names.first(where: { $0.hasSuffix("/data.pkl") || $0 == "data.pkl" })
-    else { throw PickleFault("the archive has no data.pkl: it was not written by torch.save") }
+    let pickles = archive.names.filter { $0.hasSuffix("/data.pkl") || $0 == "data.pkl" }
+    guard let pickle = pickles.first, pickles.count == 1 else {
+      throw PickleFault(
+        "the archive has \(pickles.count) data.pkl, expected one: it was not written by torch.save")
+    }
     let prefix = pickle.dropLast("data.pkl".count)
     if archive.names.contains(prefix + "byteorder") {
       let range = try archive.contents(prefix + "byteorder")
       guard data[range].elementsEqual("little".utf8) else {
-        throw PickleFault("was written on a big-endian machine, which is not supported")
+        throw Self.bigEndian
       }
     }
     let range = try archive.contents(pickle)
-    heap = PickleHeap(bytes: range.count)
+    heap = PickleHeap(fileBytes: data.count)
     var interpreter = PickleInterpreter(data, range: range, heap: heap)
     root = try Self.container(try interpreter.run())
     var storages: [String: Range<Int>] = [:]
@@ -58,23 +62,29 @@ struct PyTorchContent {
   /// storage: its element count in eight bytes, its elements.
   init(legacy data: Data) throws {
     self.data = data
-    let heap = PickleHeap(bytes: data.count)
+    let heap = PickleHeap(fileBytes: data.count)
     self.heap = heap
     var position = 0
-    func next() throws -> PickleValue {
+    func next() throws -> (value: PickleValue, elements: [String: PickleElement]) {
       var interpreter = PickleInterpreter(data, range: position..<data.count, heap: heap)
       let value = try interpreter.run()
       position = interpreter.position
-      return value
+      return (value, interpreter.elements)
     }
-    for _ in 0..<3 { _ = try next() }
-    let object = try next()
+    // The magic number has more than 64 bits, so the interpreter knows no value for it.
+    guard case .none = try next().value else {
+      throw PickleFault("is a pickle that was not written by torch.save")
+    }
+    _ = try next()
+    if case .container(let system) = try next().value, case .bool(false)? = system["little_endian"]
+    {
+      throw Self.bigEndian
+    }
+    let (object, elements) = try next()
     root = try Self.container(object)
-    guard case .container(let keys) = try next() else {
+    guard case .container(let keys) = try next().value else {
       throw PickleFault("has no list of storages")
     }
-    var sizes: [String: Int] = [:]
-    Self.collectElementSizes(object, into: &sizes, depth: 0)
     var storages: [String: Range<Int>] = [:]
     for item in keys.items {
       guard case .string(let key) = item else {
@@ -82,7 +92,7 @@ struct PyTorchContent {
       }
       var reader = ByteReader(data, range: position..<data.count)
       let count = try reader.unsigned(bytes: 8)
-      guard let size = sizes[key], count <= UInt64(reader.remaining / size) else {
+      guard let size = elements[key]?.size, count <= UInt64(reader.remaining / size) else {
         throw PickleFault("ends within storage '\(key)': the file is cut off")
       }
       let start = reader.position
@@ -92,25 +102,15 @@ struct PyTorchContent {
     self.storages = storages
   }
 
+  private static var bigEndian: PickleFault {
+    PickleFault("was written on a big-endian machine, which is not supported")
+  }
+
   private static func container(_ value: PickleValue) throws -> PickleContainer {
     guard case .container(let container) = value, container.kind == .dictionary else {
       throw PickleFault("holds no dictionary of tensors")
     }
     return container
-  }
-
-  private static func collectElementSizes(
-    _ value: PickleValue, into sizes: inout [String: Int], depth: Int
-  ) {
-    switch value {
-    case .tensor(let tensor): sizes[tensor.storage.key] = tensor.storage.element.size
-    case .container(let container) where depth < 16:
-      for item in container.items { collectElementSizes(item, into: &sizes, depth: depth + 1) }
-      for pair in container.pairs {
-        collectElementSizes(pair.value, into: &sizes, depth: depth + 1)
-      }
-    default: break
-    }
   }
 
   /// The dictionary of weights and the key it stands under, if any.
@@ -130,28 +130,26 @@ struct PyTorchContent {
 
   /// The tensors of a dictionary, `module.` removed from their names.
   func tensors(of dictionary: PickleContainer) throws -> [NamedTensor] {
-    var result: [NamedTensor] = []
-    var bytes = 0
-    for (key, value) in dictionary.pairs {
+    // Views may overlap, but no weights need more memory than half precision widened does.
+    var room = 2 * data.count + (1 << 16)
+    return try dictionary.pairs.map { key, value in
       guard case .string(let name) = key else {
         throw PickleFault("has a tensor without a text name")
       }
       guard case .tensor(let tensor) = value else {
         throw PickleFault("'\(name)' is no tensor")
       }
-      let plain = name.hasPrefix("module.") ? String(name.dropFirst(7)) : name
-      let made = try materialize(tensor, name: plain)
-      // Views may overlap; together they never need to be larger than a few times the file.
-      bytes += 4 * made.values.count
-      guard bytes <= 16 * max(data.count, 1 << 16) else {
+      let count = try elementCount(tensor, name: name)
+      guard count <= room / MemoryLayout<Float>.stride else {
         throw PickleFault("its tensors take far more memory than the file: refused")
       }
-      result.append(made)
+      room -= count * MemoryLayout<Float>.stride
+      let plain = name.hasPrefix("module.") ? String(name.dropFirst(7)) : name
+      return try materialize(tensor, count: count, name: plain)
     }
-    return result
   }
 
-  private func materialize(_ tensor: PickleTensor, name: String) throws -> NamedTensor {
+  private func materialize(_ tensor: PickleTensor, count: Int, name: String) throws -> NamedTensor {
     let storage = tensor.storage
     guard let type = storage.element.elementType else {
       throw PickleFault(
@@ -166,13 +164,11 @@ struct PyTorchContent {
         "storage '\(storage.key)' has \(range.count) bytes, '\(name)' was saved with "
           + "\(storage.count) elements of \(type.size)")
     }
-    let count = try elementCount(tensor, name: name)
-    let all = data.withUnsafeBytes { raw in
-      type.decode(UnsafeRawBufferPointer(rebasing: raw[range]), count: storage.count)
+    let values = data.withUnsafeBytes { raw in
+      gather(
+        UnsafeRawBufferPointer(rebasing: raw[range]), as: type, tensor: tensor, count: count)
     }
-    return NamedTensor(
-      name: name, shape: tensor.shape, type: type,
-      values: gather(all, tensor: tensor, count: count))
+    return NamedTensor(name: name, shape: tensor.shape, type: type, values: values)
   }
 
   /// The number of elements, after checking that every one lies within the storage.
@@ -188,18 +184,20 @@ struct PyTorchContent {
       }
       (count, last) = (product, sum)
     }
-    guard count == 0 || last < tensor.storage.count, count <= 16 * max(data.count, 1 << 16) else {
+    guard count == 0 || last < tensor.storage.count else {
       throw PickleFault(
         "'\(name)' \(tensor.shape) reaches element \(last) of a storage of \(tensor.storage.count)")
     }
     return count
   }
 
-  private func gather(_ storage: [Float], tensor: PickleTensor, count: Int) -> [Float] {
+  private func gather(
+    _ bytes: UnsafeRawBufferPointer, as type: ElementType, tensor: PickleTensor, count: Int
+  ) -> [Float] {
     var index = [Int](repeating: 0, count: tensor.shape.count)
     var position = tensor.offset
     return (0..<count).map { _ in
-      let value = storage[position]
+      let value = type.element(position, of: bytes)
       for axis in tensor.shape.indices.reversed() {
         index[axis] += 1
         position += tensor.strides[axis]

@@ -11,6 +11,9 @@ struct SafetensorsHeader {
   private(set) var entries: [Entry] = []
   private(set) var metadata: [String: String] = [:]
 
+  /// Far more than any network has; it bounds the memory that a hostile header takes.
+  private static let mostTensors = 20_000
+
   /// - Throws: `HeaderFault` describing the first thing that is not as it must be.
   init(json: [UInt8]) throws {
     var scanner = JSONScanner(bytes: json)
@@ -22,6 +25,9 @@ struct SafetensorsHeader {
       if name == "__metadata__" {
         try scanner.object { scanner, key in metadata[key] = try scanner.string() }
       } else {
+        guard entries.count < Self.mostTensors else {
+          throw HeaderFault("the header lists more than \(Self.mostTensors) tensors")
+        }
         entries.append(try Self.entry(name, &scanner))
       }
     }

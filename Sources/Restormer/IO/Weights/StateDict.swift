@@ -24,19 +24,22 @@ public enum ElementType: String, Sendable, CaseIterable {
 
   /// Reads `count` little-endian elements, widened or narrowed to `Float`.
   func decode(_ bytes: UnsafeRawBufferPointer, count: Int) -> [Float] {
-    (0..<count).map { index in
-      switch self {
-      case .float32:
-        Float(bitPattern: UInt32(littleEndian: load(bytes, index)))
-      case .float16:
-        Float(Float16(bitPattern: UInt16(littleEndian: load(bytes, index))))
-      case .bfloat16:
-        Float(bitPattern: UInt32(UInt16(littleEndian: load(bytes, index))) << 16)
-      case .float64:
-        Float(Double(bitPattern: UInt64(littleEndian: load(bytes, index))))
-      case .int64:
-        Float(Int64(littleEndian: load(bytes, index)))
-      }
+    (0..<count).map { element($0, of: bytes) }
+  }
+
+  /// Reads the little-endian element number `index`, widened or narrowed to `Float`.
+  func element(_ index: Int, of bytes: UnsafeRawBufferPointer) -> Float {
+    switch self {
+    case .float32:
+      Float(bitPattern: UInt32(littleEndian: load(bytes, index)))
+    case .float16:
+      Float(Float16(bitPattern: UInt16(littleEndian: load(bytes, index))))
+    case .bfloat16:
+      Float(bitPattern: UInt32(UInt16(littleEndian: load(bytes, index))) << 16)
+    case .float64:
+      Float(Double(bitPattern: UInt64(littleEndian: load(bytes, index))))
+    case .int64:
+      Float(Int64(littleEndian: load(bytes, index)))
     }
   }
 
@@ -147,6 +150,11 @@ enum WeightsFile {
     }
     guard !isDirectory.boolValue else {
       throw WeightsError(path: path, fault: "is a folder, expected a weights file")
+    }
+    // A pipe or a device may never end.
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      throw WeightsError(path: path, fault: "is not a regular file")
     }
     guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
     else {

@@ -25,6 +25,20 @@ struct ZipArchive {
         throw PickleFault("the archive holds '\(entry.name)' twice")
       }
     }
+    try checkSeparate()
+  }
+
+  /// Entries that share bytes would let a small file cost the time of a huge one.
+  private func checkSeparate() throws {
+    var end = 0
+    for entry in entries.values.sorted(by: {
+      ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound)
+    }) {
+      guard entry.range.lowerBound >= end else {
+        throw PickleFault("'\(entry.name)' overlaps another entry of the archive")
+      }
+      end = entry.range.upperBound
+    }
   }
 
   /// The bytes of the entry called `name`, checksum verified.
