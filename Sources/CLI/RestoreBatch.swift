@@ -111,7 +111,9 @@ struct RestoreBatch {
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {
-      throw RestoreFailure(description: "\(path): the folder cannot be made")
+      let reason = (error as? CocoaError)?.underlying ?? error
+      throw RestoreFailure(
+        description: "\(path): the folder cannot be made: \(reason.localizedDescription)")
     }
     guard access(path, W_OK) == 0 else {
       throw RestoreFailure(description: "\(path): the folder cannot be written to")

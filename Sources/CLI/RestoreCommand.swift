@@ -82,6 +82,7 @@ struct RestoreCommand: ParsableCommand {
   }
 
   private func restoreOptions() throws -> RestoreOptions {
+    guard !output.isEmpty else { throw ValidationError("--output is empty") }
     var options = RestoreOptions()
     switch tile.lowercased() {
     case "auto": options.tile = .automatic

@@ -82,8 +82,10 @@ public struct DeviceList {
       fitting = devices.filter { $0.rank == 0 }
     } else if let index = Int(wanted), devices.indices.contains(index) {
       fitting = [devices[index]]
+    } else if Int(wanted) != nil {
+      // Numbers of products have more digits than any list, and versions are no names.
+      fitting = wanted.count < 3 ? [] : devices.filter { $0.name.contains(wanted) }
     } else {
-      // A number beyond the list may still be that of a product.
       fitting = devices.filter { $0.searchText.lowercased().contains(wanted) }
     }
     guard !fitting.isEmpty else {

@@ -35,7 +35,9 @@ final class HostilePickleTests: XCTestCase {
   func testCyclesCostNoTime() {
     let tensor = PickleText.tensor(storage: "0", count: 4, shape: [4], strides: [1])
     let own = (0..<8).map { PickleText.text("self\($0)") + PickleText.recall(0) }
-    let dictionary = [UInt8(ascii: "}")] + PickleText.keep(0) + PickleText.items([PickleText.text("a") + tensor] + own)
+    let dictionary =
+      [UInt8(ascii: "}")] + PickleText.keep(0)
+      + PickleText.items([PickleText.text("a") + tensor] + own)
     expectRefusal(LegacyFile(dictionary).bytes, "no tensor")
   }
 
