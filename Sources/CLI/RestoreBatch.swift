@@ -111,9 +111,9 @@ struct RestoreBatch {
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {
-      let reason = (error as? CocoaError)?.underlying ?? error
-      throw RestoreFailure(
-        description: "\(path): the folder cannot be made: \(reason.localizedDescription)")
+      let code = ((error as? CocoaError)?.underlying as? POSIXError)?.code
+      let reason = code.map { ": " + String(cString: strerror($0.rawValue)) } ?? ""
+      throw RestoreFailure(description: "\(path): the folder cannot be made\(reason)")
     }
     guard access(path, W_OK) == 0 else {
       throw RestoreFailure(description: "\(path): the folder cannot be written to")
