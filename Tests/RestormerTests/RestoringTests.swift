@@ -52,6 +52,22 @@ final class RestoringTests: XCTestCase {
     XCTAssertLessThan(OpCheck.relativeError(found.pixels, mean), 1e-6)
   }
 
+  /// Networks may take and give any number of channels; a picture has one or three.
+  func testNetworksThatMakeNoPictureAreRefused() throws {
+    for (taken, given, isPair) in [(6, 6, false), (3, 5, true), (4, 4, false), (1, 3, true)] {
+      var configuration = ModelConfiguration.tiny
+      (configuration.inputChannels, configuration.outputChannels) = (taken, given)
+      configuration.dualPixel = isPair
+      let weights = ModelWeights.initialized(RestormerModel(configuration), seed: 1)
+      let restorer = try Restorer(weights, on: CPUBackend())
+      let picture = Image(
+        width: 8, height: 8, channels: 3, pixels: [Float](repeating: 0.5, count: 192))
+      XCTAssertThrowsError(try restorer.restore(picture, right: isPair ? nil : picture)) {
+        XCTAssertTrue("\($0)".contains("\(taken) channels and gives \(given)"), "\($0)")
+      }
+    }
+  }
+
   func testOrientationsAreDistinctAndUndone() {
     let image = PlanarImage(width: 3, height: 2, channels: 1, pixels: [1, 2, 3, 4, 5, 6])
     let turned = Symmetry.allCases.map { $0.apply(to: image) }
