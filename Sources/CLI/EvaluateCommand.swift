@@ -11,8 +11,9 @@ struct EvaluateCommand: ParsableCommand {
     discussion: """
       Example: restormer evaluate restored/ pages/val/target
 
-      With --model the images are restored first, and rounded as 8-bit files would hold them. Values are in [0, 1]; the \
-      Y columns are of the luma of BT.601 as the field's MATLAB scripts use it.
+      With --model the images are restored first, and rounded as 8-bit files would hold them. Values are in [0, 1]. The \
+      columns with y are of the luma of BT.601: psnr_y and ssim_y as Python's BasicSR computes it, psnr_y8 and ssim_y8 \
+      rounded to whole 8-bit levels, as MATLAB's rgb2ycbcr gives it for 8-bit images.
       """)
 
   @Argument(help: "Folder of images to score.")
@@ -134,13 +135,15 @@ extension ReportFormat {
 
 /// The scores of one image, or their means.
 struct EvaluationRow {
-  static let columns = ["psnr", "ssim", "psnr_y", "ssim_y", "l1", "l2"]
+  static let columns = ["psnr", "ssim", "psnr_y", "ssim_y", "l1", "l2", "psnr_y8", "ssim_y8"]
   let name: String
   let values: [Double]
 
   init(name: String, _ image: Image, _ target: Image, border: Int) throws {
     self.name = name
     let (luma, reference) = (Metrics.yChannel(image), Metrics.yChannel(target))
+    let rounded = Metrics.yChannel(image, rounded: true)
+    let roundedReference = Metrics.yChannel(target, rounded: true)
     values = [
       try Metrics.psnr(image, target, border: border),
       try Metrics.ssim(image, target, border: border),
@@ -148,6 +151,8 @@ struct EvaluationRow {
       try Metrics.ssim(luma, reference, border: border),
       try Metrics.l1(image, target, border: border),
       try Metrics.mse(image, target, border: border),
+      try Metrics.psnr(rounded, roundedReference, border: border),
+      try Metrics.ssim(rounded, roundedReference, border: border),
     ]
   }
 

@@ -61,6 +61,12 @@ struct TrainCommand: ParsableCommand {
   @Option(name: .long, help: "Weight decay.")
   var weightDecay: Double?
 
+  @Option(name: .long, help: "Momentum of sgd.")
+  var momentum: Double?
+
+  @Option(name: .long, help: "First steps, over which the rate rises.")
+  var warmup: Int?
+
   @Option(name: .long, help: "Steps of the run.")
   var steps: Int?
 
@@ -76,11 +82,14 @@ struct TrainCommand: ParsableCommand {
   @Option(name: .long, help: "Batches whose gradients are summed for one step.")
   var accumulate: Int?
 
-  @Option(name: .long, help: "Largest norm of the gradient.")
+  @Option(name: .long, help: "Largest norm of the gradient; 0 for no clipping.")
   var clip: Double?
 
-  @Option(name: .long, help: "Decay of a moving average of the weights.")
+  @Option(name: .long, help: "Decay of a moving average of the weights; 0 for none.")
   var ema: Double?
+
+  @Option(name: .long, help: "Mix the patches of a batch by shares from Beta(B, B); 0 for not.")
+  var mixup: Double?
 
   @Option(name: .long, help: "Mean and deviation for normalised data, such as 0.5,0.5.")
   var normalize: String?
@@ -96,6 +105,9 @@ struct TrainCommand: ParsableCommand {
 
   @Option(name: .long, help: "Steps between checkpoints.")
   var saveEvery: Int?
+
+  @Option(name: .long, help: "Newest checkpoints that are kept.")
+  var keep: Int?
 
   @Option(name: .long, help: "Minutes after which a state is saved in any case.")
   var saveMinutes: Double?
@@ -140,7 +152,7 @@ extension TrainCommand {
         let known = ModelConfiguration.presets.keys.sorted().joined(separator: ", ")
         throw ValidationError("--preset \(preset): expected one of \(known)")
       }
-      result.model = model
+      result.model = result.model.resized(as: model)
     }
     if let name { result.name = name }
     try setData(&result)
@@ -161,11 +173,15 @@ extension TrainCommand {
 
   private func setData(_ result: inout TrainingOptions) throws {
     let recipe = try degrade.map { try DegradationRecipe($0) } ?? result.data.degradation
-    if let data { result.data = DataFolders(input: data) }
+    if let data { result.data.move(to: data, isDualPixel: result.model.dualPixel) }
     result.data.degradation = recipe
     if let val {
-      result.validation = DataFolders(input: val)
-      if !PairedFolder.isPaired(val) { result.validation?.degradation = recipe }
+      var folders = result.validation ?? DataFolders()
+      folders.move(to: val, isDualPixel: result.model.dualPixel)
+      let isPaired = PairedFolder.isPaired(val)
+      folders.degradation = isPaired ? nil : recipe
+      if isPaired { folders.noise = nil }
+      result.validation = folders
     }
   }
 
@@ -176,13 +192,17 @@ extension TrainCommand {
     }
     if let weightDecay { result.optimizer.weightDecay = weightDecay }
     if let rate { result.rate.base = rate }
-    if let clip { result.clip = clip }
-    if let ema { result.averageDecay = ema }
+    if let momentum { result.optimizer.momentum = momentum }
+    if let warmup { result.rate.warmUp = max(0, warmup) }
+    if let clip { result.clip = clip == 0 ? nil : clip }
+    if let ema { result.averageDecay = ema == 0 ? nil : ema }
+    if let mixup { result.mixup = mixup == 0 ? nil : Mixup(beta: mixup) }
     if let recompute { result.recompute = recompute }
     if let seed { result.seed = seed }
     if let accumulate { result.accumulate = accumulate }
     if let valEvery { result.validationInterval = valEvery }
     if let saveEvery { result.checkpointInterval = max(1, saveEvery) }
+    if let keep { result.keptCheckpoints = max(1, keep) }
     if let saveMinutes { result.checkpointMinutes = max(0, saveMinutes) }
     if let normalize {
       let numbers = normalize.split(separator: ",").compactMap { Float($0) }

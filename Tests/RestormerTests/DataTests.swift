@@ -178,6 +178,45 @@ final class DataTests: XCTestCase {
     XCTAssertTrue(message { _ = try GaussianNoise(.random(from: 5, to: 1)) }.contains("range"))
   }
 
+  /// Images that are kept between batches are those of the files to the last bit.
+  func testKeptImagesAreTheFiles() throws {
+    for (name, bits) in [("a", 8), ("b", 16)] {
+      for part in ["input", "target"] {
+        let pixels = (0..<3 * 20 * 14).map { Float($0 % 256) / 255 }
+        let image = Image(width: 20, height: 14, channels: 3, pixels: pixels, bitDepth: bits)
+        try write("\(part)/\(name).png")
+        try image.write(to: "\(folder)/\(part)/\(name).png", format: .png)
+      }
+    }
+    let pairs = try DataFolders(input: folder).pairs()
+    let sources = [0, 1 << 20].map { FilePairSource(pairs, cacheBytes: $0) }
+    XCTAssertEqual(sources.map(\.cacheBytes), [0, 2 * 3 * 20 * 14 * (1 + 4)])
+    let samplers = sources.map {
+      PatchSampler($0, model: .tiny, normalization: .none, seed: 1)
+    }
+    for index in 0..<6 {
+      let batches = try samplers.map {
+        try $0.batch(index: index, first: 2 * index, PatchOptions(size: 8, batch: 2)).batch
+      }
+      XCTAssertEqual(batches[0].input, batches[1].input)
+      XCTAssertEqual(batches[0].target, batches[1].target)
+    }
+  }
+
+  /// Beta(a, a) has the mean 1/2 and the variance 1 / (4 (2 a + 1)); draws end for every `a`.
+  func testMixupSharesAreDrawnFromBeta() {
+    var generator = SplitMix64(seed: 3)
+    for beta in [0.001, 0.2, 1, 1.2, 30, 1000] {
+      let shares = (0..<4000).map { _ in Mixup.share(beta, &generator) }
+      XCTAssertTrue(shares.allSatisfy((0...1).contains), "\(beta)")
+      let mean = shares.reduce(0, +) / 4000
+      let variance = shares.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 4000
+      let expected = 1 / (4 * (2 * beta + 1))
+      XCTAssertEqual(mean, 0.5, accuracy: 4 * (expected / 4000).squareRoot(), "\(beta)")
+      XCTAssertEqual(variance / expected, 1, accuracy: 0.1, "\(beta)")
+    }
+  }
+
   /// Mixed pairs stay pairs: one share for input and target; with `identity` about half stay unmixed.
   func testMixupMixesInputAndTargetAlike() throws {
     let folders = try plain()

@@ -7,6 +7,9 @@ import XCTest
 /// Losses and every gradient of whole networks against the official implementation (golden cases 01, 02 and 05), with and
 /// without recomputation, on both backends.
 final class GoldenGradientTests: XCTestCase {
+  /// Records a loss of a prediction and its target.
+  private typealias LossRecorder = (Graph) -> (Tensor, Tensor) -> Tensor
+
   private static let cases = [
     "01_tiny_WithBias_biasFalse", "01_tiny_WithBias_biasTrue", "01_tiny_BiasFree_biasFalse",
     "01_tiny_BiasFree_biasTrue", "02_dualpixel", "02_dualpixel_bias", "02_gray_BiasFree",
@@ -24,58 +27,86 @@ final class GoldenGradientTests: XCTestCase {
     for name in try Golden.cases(Self.cases) {
       let weights = try ModelWeights(Golden.tensors(name, "weights.safetensors"))
       let io = try Golden.tensors(name, "io.safetensors")
-      let (input, target) = (try XCTUnwrap(io["input"]), try XCTUnwrap(io["target"]))
-      let expected = try Golden.tensors(name, "grads_l1.safetensors")
-      let results = try [false, true].map { recompute in
-        try gradients(weights.model, weights.values, input, target, recompute, on: backend)
+      for (loss, suffix) in [(Graph.l1Loss, "l1"), (Graph.mseLoss, "mse")]
+      where Golden.holds(name, "grads_\(suffix).safetensors") {
+        try check(name, suffix, weights, io, loss, on: backend)
       }
-      let (loss, inputGradient, found) = results[0]
-      XCTAssertEqual(found, results[1].parameters, "\(name): recomputation changes gradients")
-      XCTAssertEqual(loss, try XCTUnwrap(io["loss_l1"]).values[0], accuracy: 1e-5)
-      XCTAssertLessThan(
-        OpCheck.relativeError(inputGradient, try XCTUnwrap(io["grad_input_l1"]).values), 5e-4, name)
-      var compared = 0
-      for (spec, values) in zip(weights.model.parameters, found) {
-        guard let recorded = expected[spec.name] else { continue }
-        let error = OpCheck.relativeError(values, recorded.values)
-        XCTAssertLessThan(error, 5e-4, "\(name) \(spec.name) on \(backend.name)")
-        compared += 1
-      }
-      XCTAssertEqual(compared, expected.tensors.count, name)
-      XCTAssertGreaterThan(compared, weights.model.parameters.count / 2, name)
     }
+  }
+
+  private func check<B: Backend>(
+    _ name: String, _ suffix: String, _ weights: ModelWeights, _ io: StateDict,
+    _ lossOf: @escaping LossRecorder, on backend: B
+  ) throws {
+    let (input, target) = (try XCTUnwrap(io["input"]), try XCTUnwrap(io["target"]))
+    let results = try [false, true].map { recompute in
+      try gradients(
+        weights.model, weights.values, input, target, lossOf, recompute, on: backend)
+    }
+    let (loss, inputGradient, found) = results[0]
+    XCTAssertEqual(found, results[1].parameters, "\(name): recomputation changes gradients")
+    XCTAssertEqual(loss, try XCTUnwrap(io["loss_\(suffix)"]).values[0], accuracy: 1e-5)
+    let recorded = try XCTUnwrap(io["grad_input_\(suffix)"], "\(name) \(suffix)").values
+    XCTAssertLessThan(OpCheck.relativeError(inputGradient, recorded), 5e-4, "\(name) \(suffix)")
+    let expected = try Golden.tensors(name, "grads_\(suffix).safetensors").tensors
+    let compared = compare(
+      found, of: weights.model, with: expected.map { ($0.name, $0.values) },
+      "\(name) \(suffix) on \(backend.name)")
+    XCTAssertGreaterThan(compared, weights.model.parameters.count / 2, name)
   }
 
   private func checkPaper<B: Backend>(on backend: B) throws {
     let manifest = try Golden.manifest("05_full")
     let generator = WeightGenerator(salt: manifest["salt"] as? String ?? "")
     let model = RestormerModel(.paper)
-    let shape = [1, 3, 64, 64]
-    func image(_ name: String) -> NamedTensor {
-      NamedTensor(name: name, shape: shape, values: generator.values(name: name, shape: shape))
+    let weights = generator.weights(model)
+    let runs = try XCTUnwrap(manifest["runs"] as? [String: [String: Any]])
+    for run in try Golden.recordings(runs.keys.sorted().map { "run_" + $0 }, of: "05_full") {
+      let expected = try Golden.tensors("05_full", run + ".safetensors")
+      let shape = try XCTUnwrap(expected["output"]).shape
+      func image(_ name: String) -> NamedTensor {
+        NamedTensor(name: name, shape: shape, values: generator.values(name: name, shape: shape))
+      }
+      let (loss, inputGradient, found) = try gradients(
+        model, weights, image("input"), image("target"), Graph.l1Loss, false, on: backend)
+      XCTAssertEqual(loss, try XCTUnwrap(expected["loss_l1"]).values[0], accuracy: 1e-4, run)
+      XCTAssertLessThan(
+        OpCheck.relativeError(inputGradient, try XCTUnwrap(expected["grad_input"]).values), 5e-4,
+        run)
+      let recorded = expected.tensors.filter { $0.name.hasPrefix("grad.") }
+      let compared = compare(
+        found, of: model, with: recorded.map { (String($0.name.dropFirst(5)), $0.values) },
+        "\(run) on \(backend.name)")
+      XCTAssertGreaterThan(compared, 0, run)
     }
-    let (loss, inputGradient, found) = try gradients(
-      model, generator.weights(model), image("input"), image("target"), false, on: backend)
-    let expected = try Golden.tensors("05_full", "run_1x3x64x64.safetensors")
-    XCTAssertEqual(loss, try XCTUnwrap(expected["loss_l1"]).values[0], accuracy: 1e-4)
-    XCTAssertLessThan(
-      OpCheck.relativeError(inputGradient, try XCTUnwrap(expected["grad_input"]).values), 5e-4)
-    for (spec, values) in zip(model.parameters, found) {
-      guard let gradient = expected["grad." + spec.name] else { continue }
-      let error = OpCheck.relativeError(values, gradient.values)
-      XCTAssertLessThan(error, 5e-4, "\(spec.name) on \(backend.name)")
+  }
+
+  /// Compares every recorded gradient with the one found, and gives their number.
+  private func compare(
+    _ found: [[Float]], of model: RestormerModel, with recorded: [(name: String, values: [Float])],
+    _ what: String
+  ) -> Int {
+    let places = model.parameters.enumerated().map { ($1.name, $0) }
+    let place = Dictionary(uniqueKeysWithValues: places)
+    for (name, values) in recorded {
+      guard let index = place[name] else {
+        XCTFail("\(what): no parameter \(name)")
+        continue
+      }
+      XCTAssertLessThan(OpCheck.relativeError(found[index], values), 5e-4, "\(what): \(name)")
     }
+    return recorded.count
   }
 
   private func gradients<B: Backend>(
     _ model: RestormerModel, _ values: [Float], _ input: NamedTensor, _ target: NamedTensor,
-    _ recompute: Bool, on backend: B
+    _ lossOf: LossRecorder, _ recompute: Bool, on backend: B
   ) throws -> (loss: Float, input: [Float], parameters: [[Float]]) {
     let recording = model.record(
       n: input.shape[0], height: input.shape[2], width: input.shape[3], recompute: recompute)
     let graph = recording.graph
     let wanted = graph.placeholder(recording.output.shape)
-    let loss = graph.l1Loss(recording.output, wanted)
+    let loss = lossOf(graph)(recording.output, wanted)
     let seed = graph.apply(Fill(1, .scalar), [])[0]
     let found = try graph.gradients(
       from: [GradientSeed(loss, gradient: seed)], wrt: [recording.input] + recording.parameters

@@ -34,6 +34,14 @@ final class OptionsFileTests: XCTestCase {
         "\($0)".hasSuffix("unknown key train.optim_g.weight_decya, did you mean weight_decay?"),
         "\($0)")
     }
+    for (text, known) in [
+      ("train:\n  lr: 0.1\n", "train.optim_g.lr"), ("network: 1\n", "network_g"),
+      ("datasets:\n  train:\n    gt_sise: 8\n", "gt_size"), ("T_max: 5\n", "train.scheduler.T_max"),
+    ] {
+      XCTAssertThrowsError(try options(text)) {
+        XCTAssertTrue("\($0)".hasSuffix("did you mean \(known)?"), "\($0)")
+      }
+    }
   }
 
   func testValuesOfTheWrongKindAreNamed() {
@@ -45,6 +53,13 @@ final class OptionsFileTests: XCTestCase {
       ("- name\n", "no options"), ("", "no options"), ("name: a/b\n", "name 'a/b'"),
       ("path:\n  resume_state: x.state\n", "path.resume_state: 'x.state'"),
       ("train:\n  pixel_opt:\n    reduction: sum\n", "train.pixel_opt.reduction: 'sum'"),
+      ("train:\n  pixel_opt: {type: CharbonnierLoss, eps: 0.1}\n", "train.pixel_opt.eps: 0.1"),
+      ("datasets:\n  train:\n    meta_info_file: list.txt\n", "meta_info_file: 'list.txt'"),
+      ("train:\n  optim_g: {weight_decay: -1}\n", "weight decay -1.0, expected at least 0"),
+      ("train:\n  optim_g: {type: SGD, momentum: 1.5}\n", "momentum 1.5"),
+      ("train:\n  optim_g: {eps: 0}\n", "eps 0.0, expected above 0"),
+      ("train:\n  mixing_augs: {mixup: true, mixup_beta: 0}\n", "mixup 0.0"),
+      ("datasets:\n  train:\n    mean: [0.5, 0.5]\n", "2 numbers of mean and std for 3 channels"),
       ("datasets:\n  train:\n    gt_sizes: [64]\n", "gt_sizes, iters and mini_batch_sizes"),
       ("datasets:\n  train:\n    sigma_type: random\n    sigma_range: 5\n", "sigma_range"),
       ("datasets:\n  train:\n    sigma_type: wild\n", "sigma_type: 'wild'"),

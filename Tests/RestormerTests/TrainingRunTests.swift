@@ -39,6 +39,7 @@ final class TrainingRunTests: XCTestCase {
     options.rate = LearningRate(base: 1e-3, schedule: .cosine(period: 8, minimum: 1e-6), warmUp: 2)
     (options.averageDecay, options.clip, options.mixup) = (0.9, 0.5, Mixup(identity: true))
     (options.checkpointInterval, options.validationInterval) = (1, 4)
+    options.accumulate = 2
     return options
   }
 
@@ -121,6 +122,123 @@ final class TrainingRunTests: XCTestCase {
     XCTAssertTrue(notes.contains("changed option train.optim_g.lr: 0.001 -> 0.002"), "\(notes)")
     XCTAssertTrue(
       notes.contains("changed option train.pixel_opt.type: L1Loss -> MSELoss"), "\(notes)")
+  }
+
+  /// The moments of one rule are of no use to another: a first step of AdamW with a count of 4 and moments of SGD
+  /// would be thirty times too long.
+  func testAnotherOptimizerStartsItsMomentsAnew() throws {
+    var slow = options("rule")
+    slow.optimizer = OptimizerOptions(.sgd)
+    (slow.averageDecay, slow.validation) = (nil, nil)
+    try run(slow, stopAfter: 4)
+    let before = try weights("rule", "latest")
+    var other = slow
+    other.optimizer = OptimizerOptions()
+    other.rate = LearningRate(base: 1e-3)
+    let notes = try run(other, stopAfter: 1)
+    XCTAssertTrue(notes.contains("changed option train.optim_g.type: SGD -> AdamW"), "\(notes)")
+    XCTAssertTrue(notes.contains("another optimizer: its moments start from zero"), "\(notes)")
+    let moved = zip(try weights("rule", "latest"), before).map { abs($0 - $1) }
+    // The first step of AdamW moves every parameter by at most the rate, apart from its decay.
+    XCTAssertLessThan(try XCTUnwrap(moved.max()), 1.1e-3)
+    XCTAssertGreaterThan(try XCTUnwrap(moved.max()), 0.9e-3)
+  }
+
+  private func weights(_ name: String, _ kind: String) throws -> [Float] {
+    let state = try StateDict(contentsOf: "\(folder)/\(name)/models/\(kind).safetensors")
+    return state.tensors.flatMap(\.values)
+  }
+
+  func testFewerStepsThanAreDoneStillGiveFinalWeights() throws {
+    try run(options("shorter"), stopAfter: 6)
+    var shorter = options("shorter")
+    shorter.setTotal(5)
+    try run(shorter)
+    XCTAssertEqual(try weights("shorter", "final"), try weights("shorter", "latest"))
+  }
+
+  /// A request to stop is heard between two validation images; the validation is made up for when the run goes on.
+  func testAValidationIsBrokenOff() throws {
+    try run(options("straight"))
+    var (steps, asked, validations) = (0, 0, 0)
+    func trainer() throws -> Trainer<CPUBackend> {
+      try Trainer(options("broken-off"), experiments: folder, on: CPUBackend()) { event in
+        if case .step = event { steps += 1 }
+        if case .validation = event { validations += 1 }
+      }
+    }
+    let end = try trainer().run {
+      asked += steps == 4 ? 1 : 0
+      return asked > 3
+    }
+    XCTAssertEqual(end, .stopped)
+    XCTAssertEqual([steps, validations], [4, 0])
+    XCTAssertEqual(try trainer().run { true }, .stopped)
+    XCTAssertEqual([steps, validations], [4, 0])
+    XCTAssertEqual(try trainer().run { false }, .finished)
+    XCTAssertEqual([steps, validations], [8, 2])
+    let logs = try ["broken-off", "straight"].map {
+      try Data(contentsOf: file("\(folder)/\($0)/metrics.csv"))
+    }
+    XCTAssertEqual(logs[0], logs[1])
+  }
+
+  /// The end of the run ends its last epoch: its losses are recorded too.
+  func testTheLastEpochIsRecorded() throws {
+    var short = options("epoch")
+    short.stages = [.init(steps: 3, patch: 16, batch: 1)]
+    (short.validation, short.accumulate) = (nil, 1)
+    try run(short)
+    let rows = try String(contentsOfFile: "\(folder)/epoch/metrics.csv", encoding: .utf8)
+      .split(separator: "\n")
+    XCTAssertEqual(rows.count, 2)
+    let fields = rows[1].split(separator: ",", omittingEmptySubsequences: false)
+    XCTAssertEqual(fields[0], "3")
+    XCTAssertEqual(fields[1], "1")
+    XCTAssertGreaterThan(try XCTUnwrap(Double(fields[3])), 0)
+    XCTAssertGreaterThan(try XCTUnwrap(Double(fields[4])), 0)
+  }
+
+  /// Weights that were sent far away are neither what the run goes on from nor push sound ones out.
+  func testDivergedWeightsAreNotGoneOnFrom() throws {
+    var wild = options("wild")
+    (wild.stages, wild.clip) = ([.init(steps: 40, patch: 16, batch: 1)], nil)
+    (wild.validation, wild.averageDecay, wild.mixup) = (nil, nil, nil)
+    // Six steps with no harm done, then one that sends the weights beyond all numbers.
+    wild.rate = LearningRate(
+      base: 1,
+      schedule: .restartCyclic(cycles: [
+        .init(period: 5, weight: 0, minimum: 1e-5), .init(period: 50, weight: 0, minimum: 1e30),
+      ]))
+    XCTAssertThrowsError(try run(wild)) {
+      XCTAssertTrue("\($0)".hasSuffix("the state after step 6 is kept"), "\($0)")
+    }
+    XCTAssertEqual(
+      try names("\(folder)/wild/states", ending: ".state").last, "000000006.state")
+    wild.rate = LearningRate(base: 1e-5)
+    let notes = try run(wild, stopAfter: 12)
+    XCTAssertTrue(notes.contains("going on after step 6"), "\(notes)")
+    XCTAssertTrue(try weights("wild", "latest").allSatisfy { abs($0) < 10 })
+  }
+
+  /// The whole folder goes while the run is under way: it ends, and what was learned is saved.
+  func testALostFolderEndsTheRunWithItsStateSaved() throws {
+    var lossy = options("gone")
+    (lossy.validation, lossy.checkpointInterval) = (nil, 100)
+    lossy.stages = [.init(steps: 1000, patch: 16, batch: 1)]
+    let data = "\(folder)/moving"
+    try FileManager.default.copyItem(atPath: "\(folder)/data", toPath: data)
+    lossy.data = DataFolders(input: data)
+    lossy.data.noise = nil
+    var saved: [Int] = []
+    let trainer = try Trainer(lossy, experiments: folder, on: CPUBackend(), cacheBytes: 0) {
+      if case .step(let report) = $0, report.step == 3 { rename(data, data + "-away") }
+      if case .saved(let step) = $0 { saved.append(step) }
+    }
+    XCTAssertThrowsError(try trainer.run { false }) {
+      XCTAssertTrue("\($0)".contains("ten images in a row"), "\($0)")
+    }
+    XCTAssertGreaterThanOrEqual(try XCTUnwrap(saved.last), 3)
   }
 
   func testTwoRunsOnOneFolderAreRefused() throws {

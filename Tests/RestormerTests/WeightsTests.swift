@@ -47,6 +47,19 @@ final class WeightsTests: XCTestCase {
     }
   }
 
+  /// Large tensors are written a stretch at a time, in every type.
+  func testLargeTensorsAreWrittenWhole() throws {
+    let path = NSTemporaryDirectory() + "large-\(UUID().uuidString).safetensors"
+    defer { unlink(path) }
+    let values = (0..<(1 << 20) + 77).map { Float($0 % 2048) }
+    let tensor = NamedTensor(name: "w", shape: [values.count], values: values)
+    let state = StateDict(tensors: [tensor], metadata: [:], format: "safetensors")
+    for type in [ElementType.float32, .float16] {
+      try state.writeSafetensors(to: path, as: type)
+      XCTAssertEqual(try StateDict(contentsOf: path)["w"]?.values, values)
+    }
+  }
+
   func testFilesWithoutAModelAreToldApart() throws {
     let handmade = try Golden.tensors(Self.name, "handmade_ok.safetensors")
     XCTAssertEqual(handmade["a"]?.values, [0, 1, 2, 3])

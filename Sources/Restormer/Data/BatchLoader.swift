@@ -14,6 +14,9 @@ public final class BatchLoader: @unchecked Sendable {
     }
   }
 
+  /// Steps whose batches a run has made ready, the one under way among them.
+  static let stepsAhead = 3
+
   private let sampler: PatchSampler
   private let queues: [DispatchQueue]
   private let lock = NSLock()

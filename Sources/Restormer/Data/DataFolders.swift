@@ -19,6 +19,18 @@ public struct DataFolders: Sendable, Hashable {
     (self.input, self.target) = (input, target)
   }
 
+  /// Takes the pairs, or the clean images, of another folder, and leaves what degrades them as it is.
+  ///
+  /// - Parameters:
+  ///   - root: as `input` without `target`; for a dual-pixel model a folder with `inputL`, `inputR` and `target` in it.
+  ///   - isDualPixel: whether the model takes two views.
+  public mutating func move(to root: String, isDualPixel: Bool) {
+    (input, target, right, nameTemplate) = (root, nil, nil, "{}")
+    if isDualPixel {
+      (input, right, target) = ("\(root)/inputL", "\(root)/inputR", "\(root)/target")
+    }
+  }
+
   /// The pairs of files, checked: every partner is there and of the same size.
   /// - Throws: `DataError` naming what is missing or does not fit.
   public func pairs() throws -> PairedFolder {
@@ -27,7 +39,7 @@ public struct DataFolders: Sendable, Hashable {
         throw DataError(
           "clean images are to be degraded, but no folder of them (dataroot_gt) is given")
       }
-      return try PairedFolder(clean: clean)
+      return try PairedFolder(clean: PairedFolder.targets(in: clean) ?? clean)
     }
     guard let input else {
       throw DataError("no folder of degraded images (dataroot_lq) is given")

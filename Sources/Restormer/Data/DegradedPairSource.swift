@@ -23,7 +23,7 @@ public struct DegradedPairSource: PairSource {
     _ folder: PairedFolder, recipe: DegradationRecipe, channels: Int, cacheBytes: Int
   ) throws {
     (self.recipe, self.channels) = (recipe, channels)
-    cache = ImageCache(capacity: cacheBytes)
+    cache = ImageCache(for: folder.pairs.map(\.target), limit: cacheBytes)
     pages = try folder.pairs.flatMap { pair in
       let header = try Image.header(of: pair.target)
       let shares = (header.width * header.height + Self.area - 1) / Self.area
@@ -32,6 +32,8 @@ public struct DegradedPairSource: PairSource {
   }
 
   public var count: Int { pages.count }
+
+  public var cacheBytes: Int { cache.capacity }
 
   public func pair(
     _ index: Int, patch: Int, using generator: inout SplitMix64

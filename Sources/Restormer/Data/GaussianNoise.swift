@@ -62,7 +62,7 @@ public struct GaussianNoise: Sendable, Hashable {
   }
 
   /// Two independent standard normal numbers, by Box and Muller.
-  private static func normalPair(_ generator: inout SplitMix64) -> (Float, Float) {
+  static func normalPair(_ generator: inout SplitMix64) -> (Float, Float) {
     // 1 - u is above 0: its logarithm is finite.
     let radius = (-2 * log(1 - generator.nextUnit())).squareRoot()
     let angle = 2 * Float.pi * generator.nextUnit()

@@ -36,12 +36,23 @@ public struct Mixup: Sendable, Hashable {
     return result
   }
 
-  /// A draw from Beta(a, a) by Jöhnk's method.
-  static func share(_ a: Double, _ generator: inout SplitMix64) -> Double {
+  /// A draw from Beta(a, a): the share of one of two Gamma draws in their sum.
+  package static func share(_ a: Double, _ generator: inout SplitMix64) -> Double {
+    let (x, y) = (logGamma(a, &generator), logGamma(a, &generator))
+    return 1 / (1 + exp(y - x))
+  }
+
+  /// The logarithm of a draw from Gamma(a) by Marsaglia and Tsang's method: for a small `a` the draw itself underflows.
+  private static func logGamma(_ a: Double, _ generator: inout SplitMix64) -> Double {
+    if a < 1 {
+      return logGamma(a + 1, &generator) + log(1 - Double(generator.nextUnit())) / a
+    }
+    let d = a - 1.0 / 3
     while true {
-      let x = pow(Double(generator.nextUnit()), 1 / a)
-      let y = pow(Double(generator.nextUnit()), 1 / a)
-      if x + y <= 1, x + y > 0 { return x / (x + y) }
+      let x = Double(GaussianNoise.normalPair(&generator).0)
+      let v = pow(1 + x / (9 * d).squareRoot(), 3)
+      let u = 1 - Double(generator.nextUnit())
+      if v > 0, log(u) < 0.5 * x * x + d - d * v + d * log(v) { return log(d * v) }
     }
   }
 }

@@ -22,6 +22,9 @@ public protocol PairSource: Sendable {
   /// How many pairs an epoch has.
   var count: Int { get }
 
+  /// Bytes of decoded images that may come to be kept in memory.
+  var cacheBytes: Int { get }
+
   /// Pair number `index`: whole images, or a part of at least `patch` rows and columns. Random choices, if any, come from
   /// `generator` alone, so that batches repeat.
   /// - Throws: an error that names the file.
@@ -34,6 +37,9 @@ public protocol PairSource: Sendable {
 }
 
 extension PairSource {
+  /// None.
+  public var cacheBytes: Int { 0 }
+
   /// Leaves the patch as it is.
   public func degrade(_ patch: inout [Float], using generator: inout SplitMix64) {}
 }
@@ -47,8 +53,11 @@ public struct FilePairSource: PairSource {
   /// Reads `folder`'s pairs, decoded images kept up to `cacheBytes`; `noise` is added to every patch.
   public init(_ folder: PairedFolder, noise: GaussianNoise? = nil, cacheBytes: Int) {
     (pairs, self.noise) = (folder.pairs, noise)
-    cache = ImageCache(capacity: cacheBytes)
+    cache = ImageCache(
+      for: pairs.flatMap { [$0.input, $0.target, $0.right].compactMap { $0 } }, limit: cacheBytes)
   }
+
+  public var cacheBytes: Int { cache.capacity }
 
   public var count: Int { pairs.count }
 

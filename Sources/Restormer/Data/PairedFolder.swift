@@ -40,6 +40,9 @@ public struct PairedFolder: Sendable {
   /// Whether the two folders of pairs are in `root`.
   public static func isPaired(_ root: String) -> Bool { folders(in: root) != nil }
 
+  /// The folder of clean images in a folder of pairs; nil for another folder.
+  static func targets(in root: String) -> String? { folders(in: root)?.target }
+
   private static func folders(in root: String) -> (input: String, target: String)? {
     folderNames.lazy.map { ("\(root)/\($0)", "\(root)/\($1)") }.first { input, target in
       [input, target].allSatisfy { FileManager.default.fileExists(atPath: $0) }

@@ -49,8 +49,9 @@ public struct PatchSampler: Sendable {
     var generator = SplitMix64(seed: seed &+ UInt64(index) &* 0xD134_2543_DE82_EF95)
     var faults: [String] = []
     var (inputs, targets): ([Float], [Float]) = ([], [])
+    var order = EpochOrder(count: source.count, seed: options.shuffle ? seed : nil)
     for position in first..<first + options.batch {
-      let start = options.shuffle ? shuffled(position) : position % source.count
+      let start = order.pair(at: position)
       let pair = try readablePair(start, options.size, &faults, &generator)
       let window = cut(pair.input, size: options.size, &generator)
       let symmetry = options.augment ? Symmetry.allCases[Int(generator.next() % 8)] : .identity
@@ -82,15 +83,6 @@ public struct PatchSampler: Sendable {
     throw DataError("ten images in a row cannot be read, the last: \(faults.last ?? "")")
   }
 
-  /// The pair at a position: every epoch is a permutation of all pairs of its own.
-  private func shuffled(_ position: Int) -> Int {
-    let (epoch, place) = (position / source.count, position % source.count)
-    var generator = SplitMix64(seed: seed ^ (UInt64(epoch) &+ 1) &* 0x9E37_79B9_7F4A_7C15)
-    var order = Array(0..<source.count)
-    order.shuffle(using: &generator)
-    return order[place]
-  }
-
   private func cut(
     _ image: PlanarImage, size: Int, _ generator: inout SplitMix64
   ) -> (x: Int, y: Int) {
@@ -105,6 +97,29 @@ public struct PatchSampler: Sendable {
   ) throws -> [Float] {
     let cut = image.window(x: window.x, y: window.y, width: size, height: size)
     return symmetry.apply(to: try cut.converted(to: channels)).pixels
+  }
+}
+
+/// The endless sequence of pairs: every epoch is a permutation of all of them, its own with a seed.
+private struct EpochOrder {
+  let count: Int
+  let seed: UInt64?
+  private var epoch = -1
+  private var order: [Int] = []
+
+  init(count: Int, seed: UInt64?) { (self.count, self.seed) = (count, seed) }
+
+  mutating func pair(at position: Int) -> Int {
+    guard let seed else { return position % count }
+    if position / count != epoch { shuffle(position / count, seed) }
+    return order[position % count]
+  }
+
+  private mutating func shuffle(_ epoch: Int, _ seed: UInt64) {
+    self.epoch = epoch
+    var generator = SplitMix64(seed: seed ^ (UInt64(epoch) &+ 1) &* 0x9E37_79B9_7F4A_7C15)
+    order = Array(0..<count)
+    order.shuffle(using: &generator)
   }
 }
 

@@ -60,6 +60,15 @@ public struct ModelConfiguration: Hashable, Sendable {
     "paper": paper, "compact": compact, "tiny": tiny,
   ]
 
+  /// The network of `preset`'s size for this one's task: channels, LayerNorm and bias stay.
+  public func resized(as preset: ModelConfiguration) -> ModelConfiguration {
+    var configuration = self
+    (configuration.dim, configuration.blocks) = (preset.dim, preset.blocks)
+    (configuration.heads, configuration.expansion) = (preset.heads, preset.expansion)
+    configuration.refinementBlocks = preset.refinementBlocks
+    return configuration
+  }
+
   /// Channels at level 0 to 3.
   public func channels(level: Int) -> Int { dim << level }
 

@@ -59,6 +59,11 @@ public struct Checkpoint: Sendable {
     TrainingOptions.changes(from: self.options, to: options)
   }
 
+  /// Whether its moments are those of `rule`.
+  func isOptimized(by rule: OptimizerOptions.Kind) -> Bool {
+    options["train.optim_g.type"] == rule.officialName
+  }
+
   /// - Throws: `DataError` when the state is that of another network; `folder` is the run's.
   func check(belongsTo model: RestormerModel, folder: String) throws {
     var wanted = TrainingOptions()
@@ -107,21 +112,40 @@ struct CheckpointWriter<B: Backend> {
     let metadata = Checkpoint.metadata(progress, options)
     var checksum = BlockChecksum(metadata)
     func entry(
-      _ name: String, count: Int, _ read: @escaping () throws -> [Float]
+      _ name: String, count: Int, _ read: @escaping (Range<Int>) throws -> [Float]
     ) -> SafetensorsWriter.Entry {
-      SafetensorsWriter.Entry(name: name, shape: [count]) {
-        let values = try read()
+      SafetensorsWriter.Entry(name: name, shape: [count]) { range in
+        let values = try read(range)
         checksum.add(values)
         return values
       }
     }
     let entries = [
-      entry("parameters", count: extent, engine.values),
-      entry("average", count: isAveraged ? extent : 0) { try engine.averagedValues() ?? [] },
-      entry("first moment", count: extent, engine.firstMoment),
-      entry("second moment", count: extent, engine.secondMoment),
-      SafetensorsWriter.Entry(name: "checksum", shape: [4]) { checksum.values },
+      entry("parameters", count: extent) { try engine.values($0) },
+      entry("average", count: isAveraged ? extent : 0) { try engine.averagedValues($0) ?? [] },
+      entry("first moment", count: extent) { try engine.firstMoment($0) },
+      entry("second moment", count: extent) { try engine.secondMoment($0) },
+      SafetensorsWriter.Entry(name: "checksum", shape: [4]) { _ in checksum.values },
     ]
     try SafetensorsWriter(entries: entries, metadata: metadata, type: .float32).write(to: path)
+  }
+}
+
+/// Writes a run's weights, the moving average where one is kept, straight from the device's memory.
+struct WeightsWriter<B: Backend> {
+  let engine: TrainingEngine<B>
+  let normalization: ImageNormalization
+
+  /// Writes the weights, whole or not at all.
+  /// - Throws: `FileError`, the backend's error.
+  func write(to path: String) throws {
+    let entries = engine.model.parameters.map { spec in
+      SafetensorsWriter.Entry(name: spec.name, shape: spec.officialShape) { range in
+        let place = spec.offset + range.lowerBound..<spec.offset + range.upperBound
+        return try engine.averagedValues(place) ?? engine.values(place)
+      }
+    }
+    try SafetensorsWriter(entries: entries, metadata: normalization.metadata, type: .float32)
+      .write(to: path)
   }
 }

@@ -158,13 +158,14 @@ extension TrainingOptions {
   }
 
   private var optimizerEntries: [(String, String)] {
+    let type = ("type", optimizer.kind.officialName)
     let common = [("lr", "\(rate.base)"), ("weight_decay", "\(optimizer.weightDecay)")]
     switch optimizer.kind {
     case .adamw:
-      return [("type", "AdamW")] + common + [
+      return [type] + common + [
         ("betas", Self.list([optimizer.beta1, optimizer.beta2])), ("eps", "\(optimizer.epsilon)"),
       ]
-    case .sgd: return [("type", "SGD")] + common + [("momentum", "\(optimizer.momentum)")]
+    case .sgd: return [type] + common + [("momentum", "\(optimizer.momentum)")]
     }
   }
 }

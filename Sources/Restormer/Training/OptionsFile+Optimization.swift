@@ -48,10 +48,9 @@ extension TrainingOptions {
 
   private mutating func readOptimizer(_ section: OptionsReader) throws {
     if let kind = try section.string("type") {
-      guard ["AdamW", "SGD"].contains(kind) else {
-        throw section.fault("type", "'\(kind)', expected AdamW or SGD")
-      }
-      optimizer = OptimizerOptions(kind == "SGD" ? .sgd : .adamw)
+      guard let rule = OptimizerOptions.Kind.allCases.first(where: { $0.officialName == kind })
+      else { throw section.fault("type", "'\(kind)', expected AdamW or SGD") }
+      optimizer = OptimizerOptions(rule)
     }
     if let value = try section.number("lr") { rate.base = value }
     if let value = try section.number("weight_decay") { optimizer.weightDecay = value }
@@ -73,6 +72,9 @@ extension TrainingOptions {
       loss = kind
     }
     if let value = try section.number("loss_weight") { lossWeight = value }
+    if let value = try section.number("eps"), loss == .charbonnier, value != 1e-3 {
+      throw section.fault("eps", "\(value), expected 0.001")
+    }
     if let value = try section.string("reduction"), value != "mean" {
       throw section.fault("reduction", "'\(value)', expected mean")
     }
@@ -101,6 +103,16 @@ extension TrainingOptions {
       throw section.fault(
         "type",
         "'\(kind)', expected CosineAnnealingLR, CosineAnnealingRestartCyclicLR or ConstantLR")
+    }
+  }
+}
+
+extension OptimizerOptions.Kind {
+  /// The name in options files.
+  var officialName: String {
+    switch self {
+    case .adamw: "AdamW"
+    case .sgd: "SGD"
     }
   }
 }

@@ -141,6 +141,10 @@ extension OptionsReader {
       input: try string("dataroot_lq") ?? string("dataroot_lqL"),
       target: try string("dataroot_gt"))
     folders.right = try string("dataroot_lqR")
+    if let list = try string("meta_info_file") {
+      throw fault(
+        "meta_info_file", "'\(list)': every image of the folders is taken, leave this empty")
+    }
     if let template = try string("filename_tmpl") { folders.nameTemplate = template }
     folders.noise = try noise()
     folders.degradation = try degradation()

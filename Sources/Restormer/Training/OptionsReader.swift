@@ -80,8 +80,8 @@ struct OptionsReader {
     for (key, value) in values.sorted(by: { $0.key < $1.key }) {
       let name = place.isEmpty ? key : "\(place).\(key)"
       guard let inner = keys[key] else {
-        let nearest = keys.keys.min { distance($0, key) < distance($1, key) } ?? ""
-        throw DataError("\(path): unknown key \(name), did you mean \(nearest)?")
+        throw DataError(
+          "\(path): unknown key \(name), did you mean \(nearest(to: key, at: place))?")
       }
       guard case .section = inner, !isNull(value) else { continue }
       guard let section = value as? [String: Any] else {
@@ -89,6 +89,18 @@ struct OptionsReader {
       }
       try check(section, against: inner, at: name)
     }
+  }
+
+  /// The known key that is most like an unknown one, here or, where another section's is clearly more like it, there.
+  private func nearest(to key: String, at place: String) -> String {
+    func isWorse(_ known: (section: String, key: String)) -> (Int, String, String) {
+      let isElsewhere = known.section == place ? 0 : 1
+      return (2 * distance(known.key, key) + isElsewhere, known.key, known.section)
+    }
+    guard let best = OptionKeys.all.paths().min(by: { isWorse($0) < isWorse($1) }) else {
+      return ""
+    }
+    return best.section == place || best.section.isEmpty ? best.key : "\(best.section).\(best.key)"
   }
 
   /// Levenshtein's edit distance.
@@ -114,6 +126,14 @@ indirect enum OptionKeys: Sendable {
   case section([String: OptionKeys])
   /// A value, or a section that has no effect here.
   case any
+
+  /// Every key with the path of its section.
+  fileprivate func paths(in section: String = "") -> [(section: String, key: String)] {
+    guard case .section(let keys) = self else { return [] }
+    return keys.flatMap { key, inner in
+      [(section, key)] + inner.paths(in: section.isEmpty ? key : "\(section).\(key)")
+    }
+  }
 
   private static func keys(_ names: String) -> [String: OptionKeys] {
     Dictionary(uniqueKeysWithValues: names.split(separator: " ").map { (String($0), .any) })

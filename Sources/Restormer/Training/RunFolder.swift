@@ -30,7 +30,7 @@ public final class RunFolder {
 
   /// What a killed run left half-written beside its files.
   private func removeUnfinishedFiles() {
-    for part in ["models", "states", "samples"] {
+    for part in [".", "models", "states", "samples"] {
       let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(part)")) ?? []
       for name in names where name.hasPrefix(".") && name.contains(".tmp-") {
         unlink("\(path)/\(part)/\(name)")
@@ -64,6 +64,20 @@ public final class RunFolder {
     throw DataError("\(fault); no state of this run is whole: choose another --name to start anew")
   }
 
+  /// The step after which the newest state was saved, or nil when there is none.
+  var newestStep: Int? { states.first.flatMap(Self.step(ofState:)) }
+
+  private static func step(ofState path: String) -> Int? {
+    Int(((path as NSString).lastPathComponent as NSString).deletingPathExtension)
+  }
+
+  /// Puts states after step `step` aside as `.diverged`: the weights they hold led to nothing finite.
+  func putAside(after step: Int) {
+    for state in states where Self.step(ofState: state).map({ $0 > step }) ?? false {
+      rename(state, state + ".diverged")
+    }
+  }
+
   /// Saves a state and removes all but the newest `kept`.
   /// - Throws: `FileError`; older states are then still there.
   func save<B: Backend>(_ checkpoint: CheckpointWriter<B>, keeping kept: Int) throws {
@@ -75,7 +89,7 @@ public final class RunFolder {
 
   /// Saves weights under `models/NAME.safetensors`.
   /// - Throws: `FileError`.
-  public func save(_ weights: ModelWeights, as name: String) throws {
-    try weights.state.writeSafetensors(to: "\(path)/models/\(name).safetensors")
+  func save<B: Backend>(_ weights: WeightsWriter<B>, as name: String) throws {
+    try weights.write(to: "\(path)/models/\(name).safetensors")
   }
 }

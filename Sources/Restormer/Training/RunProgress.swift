@@ -2,6 +2,8 @@
 public struct RunProgress: Sendable, Hashable {
   /// Steps done.
   public var step = 0
+  /// Updates that the optimizer has made: steps without the skipped ones, counted anew for another rule.
+  public var updates = 0
   /// The best validation PSNR so far, in dB.
   public var best = -Double.infinity
   /// Losses of the epoch that has begun.
@@ -15,7 +17,7 @@ public struct RunProgress: Sendable, Hashable {
   /// As pairs of text, exact.
   var metadata: [String: String] {
     [
-      "step": "\(step)", "best": "\(best)", "epoch": epoch.text,
+      "step": "\(step)", "updates": "\(updates)", "best": "\(best)", "epoch": epoch.text,
       "validation due": "\(validationDue)",
     ]
   }
@@ -28,6 +30,7 @@ public struct RunProgress: Sendable, Hashable {
       let validationDue = metadata["validation due"].flatMap({ Bool($0) })
     else { return nil }
     (self.step, self.best, self.epoch) = (step, best, epoch)
+    updates = metadata["updates"].flatMap { Int($0) } ?? step
     self.validationDue = validationDue
   }
 }

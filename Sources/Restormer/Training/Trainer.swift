@@ -9,11 +9,14 @@ public final class Trainer<B: Backend> {
   let record: TrainingRecord
   private let folder: RunFolder
   private let loader: BatchLoader
+  /// Pairs of an epoch.
   private let epochLength: Int
   private let validator: Validator?
   private let report: (TrainingEvent) -> Void
   private var progress = RunProgress()
   private var badSteps = 0
+  /// The newest state whose weights are known to give a finite gradient: the one after this step.
+  private var lastSound: Int?
   private var lastSaved: (step: Int, time: Date)
   private var faultyFiles: Set<String> = []
 
@@ -23,16 +26,18 @@ public final class Trainer<B: Backend> {
   ///   - options: what to do.
   ///   - experiments: the folder in which the run's folder lies.
   ///   - backend: where to compute.
+  ///   - cacheBytes: how much memory decoded images may keep; by default what the machine can spare.
   ///   - report: hears what happens, on the calling thread.
   /// - Throws: `DataError` for options, data or a folder that cannot be used and when the step fits no way;
   ///   file and backend errors.
   public init(
     _ options: TrainingOptions, experiments: String = "experiments", on backend: B,
+    cacheBytes: Int = min(2 << 30, HostMemory.available / 8),
     report: @escaping (TrainingEvent) -> Void
   ) throws {
     if let fault = options.fault { throw DataError(fault) }
     (self.options, self.backend, self.report) = (options, backend, report)
-    let source = try options.data.source(for: options.model, cacheBytes: Self.cacheBytes)
+    let source = try options.data.source(for: options.model, cacheBytes: cacheBytes)
     epochLength = source.count
     validator = try options.validation.map { try Validator($0, model: options.model) }
     let model = RestormerModel(options.model)
@@ -40,9 +45,9 @@ public final class Trainer<B: Backend> {
       PatchSampler(
         source, model: options.model, normalization: options.normalization, seed: options.seed))
     let start = try Self.startValues(options, model)
-    let recompute = try TrainingMemoryChoice(options, model, on: backend).decide {
-      report(.note($0))
-    }
+    let recompute = try TrainingMemoryChoice(
+      options, model, images: source.cacheBytes, on: backend
+    ).decide { report(.note($0)) }
     folder = try RunFolder("\(experiments)/\(options.name)")
     let (checkpoint, faults) = try folder.newestState()
     for fault in faults { report(.note("\(fault): taking the state before it")) }
@@ -56,9 +61,6 @@ public final class Trainer<B: Backend> {
     lastSaved = (checkpoint?.progress.step ?? 0, Date())
     if let checkpoint { try resume(checkpoint) }
   }
-
-  /// Decoded images are kept in memory that the machine can spare.
-  private static var cacheBytes: Int { min(2 << 30, HostMemory.available / 8) }
 
   private static func startValues(
     _ options: TrainingOptions, _ model: RestormerModel
@@ -83,11 +85,18 @@ public final class Trainer<B: Backend> {
 
   private func resume(_ checkpoint: Checkpoint) throws {
     for change in checkpoint.changes(to: options) { report(.note("changed option \(change)")) }
+    progress = checkpoint.progress
+    var (first, second) = (checkpoint.first, checkpoint.second)
+    if !checkpoint.isOptimized(by: options.optimizer.kind) {
+      // One rule's moments mislead the other, and so would its count of updates.
+      first = [Float](repeating: 0, count: first.count)
+      (second, progress.updates) = (first, 0)
+      report(.note("another optimizer: its moments start from zero"))
+    }
     try engine.restore(
       values: checkpoint.values,
       averaged: checkpoint.averaged.isEmpty ? nil : checkpoint.averaged,
-      first: checkpoint.first, second: checkpoint.second)
-    progress = checkpoint.progress
+      first: first, second: second)
     report(.note("going on after step \(step)"))
   }
 
@@ -96,25 +105,28 @@ public final class Trainer<B: Backend> {
   /// Trains until all steps are done or `shouldStop` says so; then everything is saved.
   /// - Throws: `DataError` after ten bad steps in a row, file and backend errors.
   public func run(shouldStop: () -> Bool) throws -> TrainingEnd {
-    if progress.validationDue { try validate() }
+    if try !validateIfDue(unless: shouldStop) { return .stopped }
     while step < options.totalSteps {
-      try trainStep()
+      do {
+        try trainStep()
+      } catch let error as DataError where badSteps == 0 {
+        // The data is gone, what was learned from it must not be.
+        saveIfPossible()
+        throw error
+      }
       finishEpochIfDue()
       let isLast = step == options.totalSteps
       progress.validationDue = isLast || isValidationStep
-      if !isLast && shouldStop() {
+      let isAsked = !isLast && shouldStop()
+      if try isAsked || !validateIfDue(unless: shouldStop) {
         try save()
         return .stopped
       }
-      if progress.validationDue { try validate() }
-      if isLast {
-        // The weights first: they are what the run was for, and on a full disk smaller than its state.
-        try folder.save(try weights(), as: "final")
-        try save()
-      } else if isCheckpointDue {
-        saveIfPossible()
-      }
+      if !isLast && isCheckpointDue { saveIfPossible() }
     }
+    // The weights first: they are what the run was for, and on a full disk smaller than its state.
+    try folder.save(weights, as: "final")
+    try save()
     return .finished
   }
 
@@ -133,7 +145,7 @@ public final class Trainer<B: Backend> {
 
   private func trainStep() throws {
     let start = Date()
-    loader.prepare(requests(step) + requests(step + 1) + requests(step + 2))
+    loader.prepare((0..<BatchLoader.stepsAhead).flatMap { requests(step + $0) })
     var wait = 0.0
     var losses: [BatchLosses] = []
     for request in requests(step) {
@@ -148,8 +160,10 @@ public final class Trainer<B: Backend> {
     let rate = options.rate.rate(step: step)
     let reported = mean.inImageUnits(options.normalization)
     if mean.loss.isFinite && norm.isFinite {
-      try engine.step(step + 1, rate: rate, batches: losses.count, norm: norm, clip: options.clip)
-      badSteps = 0
+      (badSteps, lastSound) = (0, step)
+      progress.updates += 1
+      try engine.step(
+        progress.updates, rate: rate, batches: losses.count, norm: norm, clip: options.clip)
       progress.epoch.add(reported)
     } else {
       try skipStep(mean, norm)
@@ -175,9 +189,11 @@ public final class Trainer<B: Backend> {
     try engine.forgetGradients()
     report(.note("step \(step + 1) skipped: loss \(losses.loss), gradient norm \(norm)"))
     guard badSteps < 10 else {
+      if let lastSound { folder.putAside(after: lastSound) }
+      let kept = folder.newestStep.map { "the state after step \($0) is kept" }
       throw DataError(
-        "ten steps in a row without a finite gradient: stopped; the state after step "
-          + "\(lastSaved.step) is kept")
+        "ten steps in a row without a finite gradient: stopped; \(kept ?? "no state was saved yet")"
+      )
     }
   }
 
@@ -193,42 +209,58 @@ public final class Trainer<B: Backend> {
   }
 
   private var isCheckpointDue: Bool {
-    step % options.checkpointInterval == 0
-      || Date().timeIntervalSince(lastSaved.time) > 60 * options.checkpointMinutes
+    badSteps == 0
+      && (step % options.checkpointInterval == 0
+        || Date().timeIntervalSince(lastSaved.time) > 60 * options.checkpointMinutes)
   }
 
   private func finishEpochIfDue() {
-    guard isEpochOver, let (l1, l2) = progress.epoch.means else { return }
+    // The end of the run ends its last epoch too.
+    guard isEpochOver || step == options.totalSteps, let (l1, l2) = progress.epoch.means
+    else { return }
     progress.epoch = LossSums()
-    let number = Int(epoch(at: step))
+    let number = isEpochOver ? Int(epoch(at: step)) : Int(epoch(at: step)) + 1
     record.epoch(number, step: step, rate: options.rate.rate(step: step - 1), l1: l1, l2: l2)
     report(.epoch(number: number, step: step, l1: l1, l2: l2))
   }
 }
 
 extension Trainer {
-  /// The weights that are validated and kept: the moving average where there is one.
-  private func weights() throws -> ModelWeights {
-    var weights = ModelWeights(model: engine.model, normalization: options.normalization)
-    weights.values = try engine.averagedValues() ?? engine.values()
-    return weights
+  /// The weights that are kept: the moving average where there is one.
+  private var weights: WeightsWriter<B> {
+    WeightsWriter(engine: engine, normalization: options.normalization)
   }
 
-  private func validate() throws {
+  /// The same weights, to restore validation images with.
+  private func restorer() throws -> Restorer<B> {
+    var weights = ModelWeights(model: engine.model, normalization: options.normalization)
+    weights.values = try engine.averagedValues() ?? engine.values()
+    return try Restorer(weights, on: backend)
+  }
+
+  /// Makes the validation if it is due; false if `shouldStop` broke it off, and then it stays due.
+  private func validateIfDue(unless shouldStop: () -> Bool) throws -> Bool {
+    guard progress.validationDue, let validator else {
+      progress.validationDue = false
+      return true
+    }
+    // Images are restored in the place of the step's activations, not beside them.
+    engine.releaseActivations()
+    guard let result = try validator.run(try restorer(), unless: shouldStop) else { return false }
     progress.validationDue = false
-    guard let validator else { return }
-    let current = try weights()
-    let restorer = try Restorer(current, on: backend)
-    if !validator.fits(restorer, beside: engine.allocatedBytes) { engine.releaseActivations() }
-    let result = try validator.run(restorer)
     note(result.faults)
+    try keep(result)
+    return true
+  }
+
+  private func keep(_ result: Validator.Result) throws {
     guard let scores = result.scores else {
       return report(.note("validation after step \(step) skipped: no pair could be scored"))
     }
     let isBest = scores.psnr > progress.best
     if isBest {
       do {
-        try folder.save(current, as: "best")
+        try folder.save(weights, as: "best")
         progress.best = scores.psnr
       } catch let error as FileError {
         report(.note("the best weights cannot be saved: \(error)"))
@@ -242,9 +274,10 @@ extension Trainer {
 
   private func save() throws {
     let checkpoint = CheckpointWriter(engine: engine, progress: progress, options: options)
-    try folder.save(checkpoint, keeping: options.keptCheckpoints)
+    // Weights that may have led astray must not push sound ones out.
+    try folder.save(checkpoint, keeping: badSteps > 0 ? .max : options.keptCheckpoints)
     lastSaved = (step, Date())
-    try folder.save(try weights(), as: "latest")
+    try folder.save(weights, as: "latest")
     report(.saved(step: step))
   }
 

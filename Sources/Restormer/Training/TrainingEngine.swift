@@ -166,13 +166,6 @@ public final class TrainingEngine<B: Backend> {
     if let accumulated { try backend.fill(accumulated, with: 0) }
   }
 
-  /// Bytes in use: parameters and all that goes with them, and the activations of the last batch's shape.
-  public var allocatedBytes: Int {
-    let regions = ParameterRegions<B>.bytes(
-      model, averaged: regions.average != nil, accumulating: accumulated != nil)
-    return regions + (session?.plan.memory.bytes ?? 0)
-  }
-
   /// Gives the memory of activations back; the next batch takes it again.
   public func releaseActivations() { session = nil }
 
@@ -197,19 +190,33 @@ public final class TrainingEngine<B: Backend> {
 }
 
 extension TrainingEngine {
-  /// The current parameters.
-  public func values() throws -> [Float] { try backend.read(regions.parameters.block) }
+  /// The current parameters, or a stretch of them.
+  public func values(_ range: Range<Int>? = nil) throws -> [Float] {
+    try read(regions.parameters.block, range)
+  }
 
   /// The moving average of the parameters, if one is kept.
-  public func averagedValues() throws -> [Float]? {
-    try regions.average.map { try backend.read($0) }
+  public func averagedValues(_ range: Range<Int>? = nil) throws -> [Float]? {
+    try regions.average.map { try read($0, range) }
   }
 
   /// The optimizer's first moment, or its momentum.
-  public func firstMoment() throws -> [Float] { try backend.read(regions.firstMoment) }
+  public func firstMoment(_ range: Range<Int>? = nil) throws -> [Float] {
+    try read(regions.firstMoment, range)
+  }
 
   /// The optimizer's second moment.
-  public func secondMoment() throws -> [Float] { try backend.read(regions.secondMoment) }
+  public func secondMoment(_ range: Range<Int>? = nil) throws -> [Float] {
+    try read(regions.secondMoment, range)
+  }
+
+  private func read(_ block: TensorView<B.Storage>, _ range: Range<Int>?) throws -> [Float] {
+    guard let range else { return try backend.read(block) }
+    return try backend.read(
+      TensorView(
+        block.storage, offset: block.offset + range.lowerBound,
+        shape: Shape(1, 1, 1, range.count)))
+  }
 
   /// Restores what the readers above gave.
   public func restore(

@@ -6,10 +6,15 @@ struct TrainingMemoryChoice<B: Backend> {
   private let model: RestormerModel
   private let backend: B
   private let stage: TrainingOptions.Stage
+  /// Bytes of decoded images that are kept.
+  private let images: Int
 
-  /// Plans the stage of `options` that needs most.
-  init(_ options: TrainingOptions, _ model: RestormerModel, on backend: B) {
-    (self.options, self.model, self.backend) = (options, model, backend)
+  /// What the program itself takes, libraries and drivers with it: measured.
+  private static var program: Int { B.self == CPUBackend.self ? 70_000_000 : 120_000_000 }
+
+  /// Plans the stage of `options` that needs most, beside `images` bytes of decoded images.
+  init(_ options: TrainingOptions, _ model: RestormerModel, images: Int, on backend: B) {
+    (self.options, self.model, self.backend, self.images) = (options, model, backend, images)
     stage =
       options.stages.max {
         $0.batch * $0.patch * $0.patch < $1.batch * $1.patch * $1.patch
@@ -40,10 +45,18 @@ struct TrainingMemoryChoice<B: Backend> {
 
   private func need(_ stage: TrainingOptions.Stage, recompute: Bool) -> Int {
     let shape = Shape(stage.batch, options.model.inputChannels, stage.patch, stage.patch)
-    return TrainingEngine.memory(
+    let step = TrainingEngine.memory(
       model, shape: shape, recompute: recompute, averaged: options.averageDecay != nil,
       accumulating: options.accumulate > 1, on: backend
     ).total
+    // Where the device is the machine itself, all else that the run holds lies there too.
+    return backend.memoryLimits.isHost ? step + Self.program + images + batches(shape) : step
+  }
+
+  /// Bytes of the batches that are in use or made ready.
+  private func batches(_ shape: Shape) -> Int {
+    let target = shape.count / shape.c * options.model.outputChannels
+    return 4 * (shape.count + target) * BatchLoader.stepsAhead * options.accumulate
   }
 
   /// The largest batch, or else patch, that would fit.

@@ -114,15 +114,23 @@ public struct TrainingOptions: Sendable, Hashable {
       }
     }
     if accumulate < 1 { return "accumulate \(accumulate), expected at least 1" }
+    if seed > UInt64(Int.max) { return "seed \(seed), expected at most \(Int.max)" }
+    return optimizationFault ?? dataFault
+  }
+
+  private var optimizationFault: String? {
     if !(rate.base > 0) || !rate.base.isFinite { return "rate \(rate.base), expected above 0" }
     if let clip, !(clip > 0) { return "clip \(clip), expected above 0" }
     if let averageDecay, !(0..<1).contains(averageDecay) {
       return "ema \(averageDecay), expected at least 0 and below 1"
     }
-    if let mixup, !(mixup.beta > 0) { return "mixup \(mixup.beta), expected above 0" }
-    if !(lossWeight > 0) { return "loss weight \(lossWeight), expected above 0" }
-    if seed > UInt64(Int.max) { return "seed \(seed), expected at most \(Int.max)" }
-    return dataFault
+    if let mixup, !(1e-3...1e3).contains(mixup.beta) {
+      return "mixup \(mixup.beta), expected from 0.001 to 1000"
+    }
+    if !(lossWeight > 0) || !lossWeight.isFinite {
+      return "loss weight \(lossWeight), expected above 0"
+    }
+    return optimizer.fault
   }
 
   private var dataFault: String? {
@@ -130,6 +138,10 @@ public struct TrainingOptions: Sendable, Hashable {
     if model.dualPixel, let missing = folders.first(where: { $0.right == nil }) {
       return "a dual-pixel model needs the right views too (dataroot_lqR) beside "
         + "\(missing.input ?? "dataroot_lqL")"
+    }
+    let numbers = normalization.mean.count
+    for channels in [model.inputChannels, model.outputChannels] where channels % numbers != 0 {
+      return "\(numbers) numbers of mean and std for \(channels) channels"
     }
     if !model.dualPixel, folders.contains(where: { $0.right != nil }) {
       return "right views (dataroot_lqR) are for dual-pixel models"

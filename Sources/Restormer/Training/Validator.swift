@@ -45,23 +45,14 @@ struct Validator {
     self.largest = largest
   }
 
-  /// Whether the largest image can be restored whole beside `bytes` that are in use already.
-  func fits<B: Backend>(_ restorer: Restorer<B>, beside bytes: Int) -> Bool {
-    let multiple = RestormerModel.sizeMultiple
-    let (width, height) = (
-      (largest.width + multiple - 1) / multiple * multiple,
-      (largest.height + multiple - 1) / multiple * multiple
-    )
-    return bytes + restorer.memoryNeed(width: width, height: height)
-      <= restorer.backend.memoryLimits.total
-  }
-
-  /// Restores and scores every pair; one that cannot be read is named and left out.
+  /// Restores and scores every pair; one that cannot be read is named and left out. Nil if `shouldStop` asked between
+  /// two pairs to leave.
   /// - Throws: the backend's error.
-  func run<B: Backend>(_ restorer: Restorer<B>) throws -> Result {
+  func run<B: Backend>(_ restorer: Restorer<B>, unless shouldStop: () -> Bool) throws -> Result? {
     var result = Result()
     var all: [Scores] = []
     for (index, pair) in pairs.enumerated() {
+      if shouldStop() { return nil }
       guard let (input, right, target) = read(pair, index, &result.faults) else { continue }
       let restored = try restorer.restore(input, right: right).quantized
       do {

@@ -75,12 +75,15 @@ struct SafetensorsReader {
 
 /// Writes a safetensors file piece by piece: tensors that lie on a device need not be in memory together.
 struct SafetensorsWriter {
-  /// A tensor whose values are fetched when their turn comes.
+  /// A tensor whose values are fetched when their turn comes, a stretch at a time.
   struct Entry {
     let name: String
     let shape: [Int]
-    let values: () throws -> [Float]
+    let values: (Range<Int>) throws -> [Float]
   }
+
+  /// Values that are in memory at a time.
+  private static let stretch = 1 << 20
 
   let entries: [Entry]
   let metadata: [String: String]
@@ -92,16 +95,22 @@ struct SafetensorsWriter {
     let file = try AtomicFile(path: path)
     try append(header, to: file)
     for entry in entries {
-      let values = try entry.values()
-      precondition(
-        values.count == entry.shape.reduce(1, *), "\(entry.name): \(values.count) values")
-      if type == .float32 {
-        try values.withUnsafeBytes { try file.write($0) }
-      } else {
-        try append(values.flatMap { type.encode($0) ?? [] }, to: file)
+      let count = entry.shape.reduce(1, *)
+      for start in stride(from: 0, to: count, by: Self.stretch) {
+        try append(entry, start..<min(start + Self.stretch, count), to: file)
       }
     }
     try file.commit()
+  }
+
+  private func append(_ entry: Entry, _ range: Range<Int>, to file: AtomicFile) throws {
+    let values = try entry.values(range)
+    precondition(values.count == range.count, "\(entry.name): \(values.count) values of \(range)")
+    if type == .float32 {
+      try values.withUnsafeBytes { try file.write($0) }
+    } else {
+      try append(values.flatMap { type.encode($0) ?? [] }, to: file)
+    }
   }
 
   private func append(_ bytes: [UInt8], to file: AtomicFile) throws {
@@ -154,7 +163,7 @@ extension StateDict {
   /// - Throws: `FileError` naming the file and the system's reason.
   public func writeSafetensors(to path: String, as type: ElementType = .float32) throws {
     let entries = tensors.map { tensor in
-      SafetensorsWriter.Entry(name: tensor.name, shape: tensor.shape) { tensor.values }
+      SafetensorsWriter.Entry(name: tensor.name, shape: tensor.shape) { Array(tensor.values[$0]) }
     }
     try SafetensorsWriter(entries: entries, metadata: metadata, type: type).write(to: path)
   }
