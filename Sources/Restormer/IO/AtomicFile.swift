@@ -21,6 +21,9 @@ public struct FileError: Error, CustomStringConvertible, Equatable, Sendable {
     FileError(path: path, operation: operation, reason: String(cString: strerror(errno)))
   }
 
+  /// Whether it is for want of room on the disk.
+  var isDiskFull: Bool { [ENOSPC, EDQUOT].contains { reason == String(cString: strerror($0)) } }
+
   public var description: String { "\(path): cannot \(operation): \(reason)" }
 }
 

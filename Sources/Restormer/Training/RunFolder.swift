@@ -78,12 +78,19 @@ public final class RunFolder {
     }
   }
 
-  /// Saves a state and removes all but the newest `kept`.
+  /// Saves a state and removes all but the newest `kept`. On a full disk the oldest of several gives way.
   /// - Throws: `FileError`; older states are then still there.
   func save<B: Backend>(_ checkpoint: CheckpointWriter<B>, keeping kept: Int) throws {
     let number = String(checkpoint.progress.step)
     let padded = String(repeating: "0", count: max(0, 9 - number.count)) + number
-    try checkpoint.write(to: "\(path)/states/\(padded).state")
+    let state = "\(path)/states/\(padded).state"
+    do {
+      try checkpoint.write(to: state)
+    } catch let error as FileError where error.isDiskFull && states.count > 1 {
+      // What was learned since is worth more than the oldest of several states.
+      unlink(states[states.count - 1])
+      try checkpoint.write(to: state)
+    }
     for old in states.dropFirst(max(1, kept)) { unlink(old) }
   }
 

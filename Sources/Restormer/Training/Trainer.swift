@@ -187,7 +187,9 @@ public final class Trainer<B: Backend> {
   private func skipStep(_ losses: BatchLosses, _ norm: Double) throws {
     badSteps += 1
     try engine.forgetGradients()
-    report(.note("step \(step + 1) skipped: loss \(losses.loss), gradient norm \(norm)"))
+    // A NaN's sign says nothing.
+    let (loss, size) = (abs(losses.loss), abs(norm))
+    report(.note("step \(step + 1) skipped: loss \(loss), gradient norm \(size)"))
     guard badSteps < 10 else {
       if let lastSound { folder.putAside(after: lastSound) }
       let kept = folder.newestStep.map { "the state after step \($0) is kept" }

@@ -10,7 +10,7 @@ struct TrainingMemoryChoice<B: Backend> {
   private let images: Int
 
   /// What the program itself takes, libraries and drivers with it: measured.
-  private static var program: Int { B.self == CPUBackend.self ? 70_000_000 : 120_000_000 }
+  private static var program: Int { B.self == CPUBackend.self ? 95_000_000 : 150_000_000 }
 
   /// Plans the stage of `options` that needs most, beside `images` bytes of decoded images.
   init(_ options: TrainingOptions, _ model: RestormerModel, images: Int, on backend: B) {
