@@ -7,13 +7,19 @@ import Restormer
 struct EvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
-    abstract: "Scores images against targets of the same name: PSNR, SSIM, L1, L2.",
+    abstract: "Scores images against targets of the same name: PSNR, SSIM, L1, L2, readability.",
     discussion: """
-      Example: restormer evaluate restored/ pages/val/target
+      Example: restormer evaluate Examples/page-blurred.png Examples/page-sharp.png
 
       With --model the images are restored first, and rounded as 8-bit files would hold them. Values are in [0, 1]. The \
       columns with y are of the luma of BT.601: psnr_y and ssim_y as Python's BasicSR computes it, psnr_y8 and ssim_y8 \
       rounded to whole 8-bit levels, as MATLAB's rgb2ycbcr gives it for 8-bit images.
+
+      With --ocr tesseract reads the images too. CER and WER are the characters and words to insert, delete or replace, as \
+      a share of those read in the target; in the last row of all characters and words together. The inputs' rates stand \
+      beside them where --model restores, or --inputs names, the degraded images:
+
+      restormer evaluate restored/ pages/val/target --ocr --inputs pages/val/input
       """)
 
   @Argument(help: "Folder of images to score.")
@@ -36,6 +42,8 @@ struct EvaluateCommand: ParsableCommand {
   @Option(name: .long, help: "Pixels to leave out on every side.")
   var border = 0
 
+  @OptionGroup var reading: ReadingOptions
+
   @OptionGroup var device: DeviceOptions
 
   func run() throws {
@@ -45,22 +53,49 @@ struct EvaluateCommand: ParsableCommand {
     guard right == nil || model != nil else {
       throw ValidationError("--right is for restoring first: --model is needed")
     }
+    guard reading.inputs == nil || model == nil else {
+      throw ValidationError("--inputs is for images that are restored: leave it or --model away")
+    }
     let folder = try PairedFolder(input: images, target: targets, right: right)
+    let inputs = try degradedInputs(folder)
+    var readability =
+      reading.ocr ? try Readability(reading, readsInputs: inputs != nil) : nil
     let read = try model.map { try makeRestorer($0) } ?? { try Image(contentsOf: $0.input) }
+    let interrupt = InterruptFlag("leaving after these images (once more to leave at once)")
     var rows: [EvaluationRow] = []
-    for pair in folder.pairs {
+    var bar = ProgressLine()
+    for (index, pair) in folder.pairs.enumerated() {
+      if interrupt.isSet { throw EvaluationFailure(description: "interrupted") }
+      let name = (pair.input as NSString).lastPathComponent
+      bar.update(Double(index) / Double(folder.pairs.count), name)
       do {
-        rows.append(
-          try EvaluationRow(
-            name: (pair.input as NSString).lastPathComponent, try read(pair),
-            try Image(contentsOf: pair.target), border: border))
+        let (image, target) = (try read(pair), try Image(contentsOf: pair.target))
+        rows.append(try EvaluationRow(name: name, image, target, border: border))
+        let degraded = try inputs.map { (try Image(contentsOf: $0[index]), $0[index]) }
+        try readability?.add(
+          [(image, pair.input), (target, pair.target)] + [degraded].compactMap { $0 })
       } catch let error as MetricsError {
         throw EvaluationFailure(description: "\(pair.input): \(error)")
       } catch let error as RestoreError {
         throw EvaluationFailure(description: "\(pair.input): \(error)")
       }
     }
-    for line in format.lines(rows + [EvaluationRow(meanOf: rows)]) { Console.print(line) }
+    try readability?.finish()
+    bar.clear()
+    for (index, errors) in (readability?.errors ?? []).enumerated() { rows[index].reading = errors }
+    let columns =
+      EvaluationRow.columns
+      + (reading.ocr ? Readability.columns(withInputs: inputs != nil) : [])
+    for line in format.lines(rows + [EvaluationRow(meanOf: rows)], columns) { Console.print(line) }
+  }
+
+  /// The degraded images, one for each pair, where they are known and to be read.
+  private func degradedInputs(_ folder: PairedFolder) throws -> [String]? {
+    guard reading.ocr else { return nil }
+    if model != nil { return folder.pairs.map(\.input) }
+    return try reading.inputs.map {
+      try PairedFolder(input: $0, target: targets).pairs.map(\.input)
+    }
   }
 
   private func makeRestorer(_ path: String) throws -> (PairedFolder.Pair) throws -> Image {
@@ -94,20 +129,20 @@ enum ReportFormat: String, CaseIterable, ExpressibleByArgument {
   case csv
   case json
 
-  func lines(_ rows: [EvaluationRow]) -> [String] {
+  func lines(_ rows: [EvaluationRow], _ columns: [String]) -> [String] {
     switch self {
     case .table:
-      var table = TextTable(["file"] + EvaluationRow.columns)
+      var table = TextTable(["file"] + columns)
       for row in rows {
         table.add([row.name] + row.values.map { String(format: "%.4f", $0) })
       }
       return table.lines
     case .csv:
-      return [(["file"] + EvaluationRow.columns).joined(separator: ",")]
+      return [(["file"] + columns).joined(separator: ",")]
         + rows.map { ([csvField($0.name)] + $0.values.map { "\($0)" }).joined(separator: ",") }
     case .json:
       let objects = rows.map { row in
-        let fields = zip(EvaluationRow.columns, row.values).map { name, value in
+        let fields = zip(columns, row.values).map { name, value in
           "\"\(name)\": \(value.isFinite ? "\(value)" : "null")"
         }
         return "  {\"file\": \(jsonText(row.name)), \(fields.joined(separator: ", "))}"
@@ -135,16 +170,22 @@ extension ReportFormat {
 
 /// The scores of one image, or their means.
 struct EvaluationRow {
+  /// The scores that every row has.
   static let columns = ["psnr", "ssim", "psnr_y", "ssim_y", "l1", "l2", "psnr_y8", "ssim_y8"]
   let name: String
-  let values: [Double]
+  private let scores: [Double]
+  /// The mistakes in reading the image, then the degraded input.
+  var reading: [TextErrors] = []
+
+  /// All numbers of the row.
+  var values: [Double] { scores + reading.flatMap { [$0.characterRate, $0.wordRate] } }
 
   init(name: String, _ image: Image, _ target: Image, border: Int) throws {
     self.name = name
     let (luma, reference) = (Metrics.yChannel(image), Metrics.yChannel(target))
     let rounded = Metrics.yChannel(image, rounded: true)
     let roundedReference = Metrics.yChannel(target, rounded: true)
-    values = [
+    scores = [
       try Metrics.psnr(image, target, border: border),
       try Metrics.ssim(image, target, border: border),
       try Metrics.psnr(luma, reference, border: border),
@@ -158,8 +199,12 @@ struct EvaluationRow {
 
   init(meanOf rows: [EvaluationRow]) {
     name = "mean"
-    values = Self.columns.indices.map { column in
-      rows.reduce(0) { $0 + $1.values[column] } / Double(max(1, rows.count))
+    scores = Self.columns.indices.map { column in
+      rows.reduce(0) { $0 + $1.scores[column] } / Double(max(1, rows.count))
+    }
+    // Short texts would weigh as much as long ones: errors and lengths are summed instead.
+    reading = (rows.first?.reading ?? []).indices.map { index in
+      rows.reduce(TextErrors()) { $0 + $1.reading[index] }
     }
   }
 }

@@ -24,7 +24,7 @@ struct RestoreBatch {
   /// - Throws: `RestoreFailure` when the output's folder cannot be made or written to, or its name is that of an image
   /// that is not written.
   func jobs() throws -> [RestoreJob] {
-    let files = inputs.flatMap(expand)
+    let files = inputs.flatMap { InputFile.list($0) }
     if let first = files.first, files.count == 1, first.fault != nil { return [faulty(first)] }
     if let named = try outputFormat() {
       let folder = (output as NSString).deletingLastPathComponent
@@ -47,20 +47,20 @@ struct RestoreBatch {
 
   /// The format of the one file that the output names; nil for a folder.
   private func outputFormat() throws -> ImageFormat? {
-    guard !Self.isFolder(output), !output.hasSuffix("/") else { return nil }
+    guard !isFolder(output), !output.hasSuffix("/") else { return nil }
     let ending = (output as NSString).pathExtension.lowercased()
     if ["tif", "tiff", "webp", "bmp", "gif", "heic", "avif"].contains(ending) {
       throw RestoreFailure(description: "\(output): only PNG and JPEG images are written")
     }
     let named = ImageFormat(pathExtension: ending)
-    if named != nil, inputs.count != 1 || Self.isFolder(inputs[0]) {
+    if named != nil, inputs.count != 1 || isFolder(inputs[0]) {
       throw RestoreFailure(
         description: "\(output): names one image, expected a folder for the results")
     }
     return named
   }
 
-  private func faulty(_ found: Found) -> RestoreJob {
+  private func faulty(_ found: InputFile) -> RestoreJob {
     RestoreJob(input: found.path, output: output, format: .png, right: nil, fault: found.fault)
   }
 
@@ -72,57 +72,9 @@ struct RestoreBatch {
       fault = "\(target) exists (--overwrite replaces it)"
     }
     let rightView = right.map { right in
-      Self.isFolder(right)
+      isFolder(right)
         ? (right as NSString).appendingPathComponent((input as NSString).lastPathComponent) : right
     }
     return RestoreJob(input: input, output: target, format: format, right: rightView, fault: fault)
-  }
-
-  /// A path of an image, or of something that is none.
-  private struct Found {
-    let path: String
-    var fault: String?
-  }
-
-  private func expand(_ path: String) -> [Found] {
-    guard FileManager.default.fileExists(atPath: path) else {
-      return [Found(path: path, fault: "no such file or folder")]
-    }
-    guard Self.isFolder(path) else { return [Found(path: path)] }
-    guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
-      return [Found(path: path, fault: "the folder cannot be read")]
-    }
-    let images = names.filter { name in
-      !name.hasPrefix(".")
-        && ImageFormat(pathExtension: (name as NSString).pathExtension.lowercased()) != nil
-    }
-    guard !images.isEmpty else {
-      return [Found(path: path, fault: "no PNG or JPEG image in this folder")]
-    }
-    return images.sorted().map { Found(path: (path as NSString).appendingPathComponent($0)) }
-  }
-
-  private func makeFolder(_ path: String) throws {
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), !isFolder.boolValue {
-      throw RestoreFailure(
-        description: "\(path): expected a folder for the results, this is a file")
-    }
-    do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-      let code = ((error as? CocoaError)?.underlying as? POSIXError)?.code
-      let reason = code.map { ": " + String(cString: strerror($0.rawValue)) } ?? ""
-      throw RestoreFailure(description: "\(path): the folder cannot be made\(reason)")
-    }
-    guard access(path, W_OK) == 0 else {
-      throw RestoreFailure(description: "\(path): the folder cannot be written to")
-    }
-  }
-
-  private static func isFolder(_ path: String) -> Bool {
-    var isDirectory: ObjCBool = false
-    return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
-      && isDirectory.boolValue
   }
 }

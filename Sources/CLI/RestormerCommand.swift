@@ -43,5 +43,6 @@ struct RestormerCommand: ParsableCommand {
     subcommands: [
       RestoreCommand.self, DevicesCommand.self, InfoCommand.self, DoctorCommand.self,
       BenchCommand.self, TrainCommand.self, EvaluateCommand.self, SubmitCommand.self,
+      DegradeCommand.self,
     ])
 }

@@ -11,6 +11,11 @@ public struct PageWindow: Sendable, Hashable {
   /// Rows.
   public var height: Int
 
+  /// A part of a page.
+  init(x: Int, y: Int, width: Int, height: Int) {
+    (self.x, self.y, self.width, self.height) = (x, y, width, height)
+  }
+
   /// The whole page.
   public init(of page: Image) { (x, y, width, height) = (0, 0, page.width, page.height) }
 

@@ -1,0 +1,100 @@
+import ArgumentParser
+import Foundation
+import Kernels
+import Restormer
+
+/// `restormer degrade`: from clean pages to pairs of degraded and clean images.
+struct DegradeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "degrade",
+    abstract: "Makes degraded and clean pairs from clean images and PDFs.",
+    discussion: """
+      Example: restormer degrade Examples/page-sharp.png -o pairs --count 4 --crop 128
+
+      OUT/input gets the degraded and OUT/target the clean images, as 'train --data' and 'evaluate' take them; \
+      OUT/manifest.json says what was drawn for each. The same seed gives the same files. PDFs need pdftoppm (package \
+      poppler-utils). A file that fails is reported at the end and does not stop the others.
+
+      A recipe is 'document' (a phone's photograph of a page) or 'none', then what differs from it, in quotes:
+
+      restormer degrade Examples/page-sharp.png -o rain -r 'document rain=10-40@0.5 motion=off sharp=0'
+
+      motion=LENGTH and defocus=RADIUS, gaussian-blur=SIGMA in pixels; downscale=FACTOR; noise=SIGMA and shot=SIGMA (at \
+      white) in levels of 255; jpeg=QUALITY; rain=STREAKS for each 10,000 pixels. Each is a range LOW-HIGH or a number, \
+      @SHARE behind it the share of images that get it, or 'off'. sharp=SHARE stays sharp, with the weakest noise only. \
+      'document' is motion=3-9@0.5 defocus=0.8-3@0.95 gaussian-blur=0.4-1@0.1 downscale=1.1-1.6@0.2 shot=1-4@0.2 \
+      noise=0.5-5 jpeg=60-95@0.25 sharp=0.12.
+      """)
+
+  @Argument(help: "Clean images, PDFs, or folders of them.")
+  var inputs: [String]
+
+  @Option(name: [.short, .long], help: "Folder that gets 'input', 'target' and 'manifest.json'.")
+  var output: String
+
+  @Option(name: [.short, .long], help: "What is done to the images.")
+  var recipe = DegradationRecipe.document.description
+
+  @Option(name: [.short, .long], help: "Pairs from each image or page.")
+  var count = 1
+
+  @Option(name: .long, help: "Take a random square of so many pixels, where there is print.")
+  var crop: Int?
+
+  @Option(name: .long, help: "Seed of every random choice.")
+  var seed: UInt64 = 100
+
+  @Option(name: .long, help: "Pixels per inch of a PDF's pages.")
+  var dpi = 110
+
+  @Flag(name: .long, help: "Make gray pairs.")
+  var gray = false
+
+  @Flag(name: .long, help: "Replace pairs that exist.")
+  var overwrite = false
+
+  func validate() throws {
+    guard (1...100_000).contains(count) else {
+      throw ValidationError("--count \(count): expected 1 to 100000")
+    }
+    guard crop.map((8...8192).contains) ?? true else {
+      throw ValidationError("--crop \(crop ?? 0): expected 8 to 8192")
+    }
+    guard (20...1200).contains(dpi) else {
+      throw ValidationError("--dpi \(dpi): expected 20 to 1200")
+    }
+  }
+
+  func run() throws {
+    let writer = PairFolderWriter(
+      folder: output, recipe: try DegradationRecipe(recipe), seed: seed, count: count, crop: crop,
+      dpi: dpi, gray: gray)
+    let batch = DegradeBatch(inputs, writer: writer, overwrite: overwrite)
+    var faults = batch.faults
+    if !batch.pages.isEmpty { faults += try make(batch) }
+    guard faults.isEmpty else {
+      let total = batch.pages.count + batch.faults.count
+      if total > 1 { Console.note("\(faults.count) of \(total) failed:") }
+      for fault in faults { Console.note("error: \(fault)") }
+      throw ExitCode.failure
+    }
+  }
+
+  /// Makes the pairs and their record; gives what went wrong, one line a page.
+  private func make(_ batch: DegradeBatch) throws -> [String] {
+    var manifest = try DegradationManifest(at: "\(output)/manifest.json")
+    for part in ["input", "target"] { try makeFolder("\(output)/\(part)") }
+    let outcomes = batch.run()
+    let pairs = outcomes.flatMap { (try? $0.get()) ?? [] }
+    if pairs.isEmpty {
+      for part in ["input", "target"] { rmdir("\(output)/\(part)") }
+    } else {
+      manifest.add(pairs)
+      try manifest.write()
+    }
+    Console.note("\(output): \(grouped(pairs.count)) \(pairs.count == 1 ? "pair" : "pairs")")
+    return outcomes.compactMap { outcome in
+      if case .failure(let error) = outcome { oneLine(error) } else { nil }
+    }
+  }
+}

@@ -1,0 +1,106 @@
+import Foundation
+
+/// The record of made pairs, a JSON array: for each pair what was drawn, enough to make it again.
+public struct DegradationManifest: Sendable {
+  /// One pair.
+  public struct Entry: Codable, Sendable, Hashable {
+    /// The name of both files.
+    public let file: String
+    /// The clean file that it came from.
+    public let source: String
+    /// The page of a PDF, counted from 1.
+    public let page: Int?
+    /// Pixels per inch of that page.
+    public let dpi: Int?
+    /// The recipe that was asked for.
+    public let recipe: String
+    /// The seed that was asked for.
+    public let seed: UInt64
+    /// 1 for gray, 3 for colour.
+    public let channels: Int
+    /// The first column of the page's part.
+    public let x: Int
+    /// Its first row.
+    public let y: Int
+    /// Its columns.
+    public let width: Int
+    /// Its rows.
+    public let height: Int
+    /// The kinds that happened, in the units of `DegradationKind`.
+    public let values: [String: Double]
+    /// The direction of motion, if there was any: degrees from the right upwards.
+    public let motionAngle: Double?
+    /// The direction of rain, likewise.
+    public let rainAngle: Double?
+    /// The seed of noise and rain, in digits: not every reader of JSON has 64-bit numbers.
+    public let noiseSeed: String
+  }
+
+  /// The pairs by name of their file.
+  private var entries: [String: Entry] = [:]
+  private let path: String
+
+  /// The record at `path`; an empty one where there is none yet.
+  /// - Throws: `DataError` for a file that is something else.
+  public init(at path: String) throws {
+    self.path = path
+    guard FileManager.default.fileExists(atPath: path) else { return }
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    guard let data = FileManager.default.contents(atPath: path),
+      let known = try? decoder.decode([Entry].self, from: data)
+    else { throw DataError("\(path): not the record of made pairs that belongs here") }
+    add(known)
+  }
+
+  /// The pairs, in the order of their names.
+  public var pairs: [Entry] { entries.values.sorted { $0.file < $1.file } }
+
+  /// Adds pairs, in place of those of the same name.
+  public mutating func add(_ pairs: [Entry]) {
+    for pair in pairs { entries[pair.file] = pair }
+  }
+
+  /// Writes the record, a line for each pair.
+  /// - Throws: `FileError`.
+  public func write() throws {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    let lines = try pairs.map { String(decoding: try encoder.encode($0), as: UTF8.self) }
+    try writeAtomically(Array("[\n\(lines.joined(separator: ",\n"))\n]\n".utf8), to: path)
+  }
+}
+
+extension DegradationManifest.Entry {
+  init(
+    file: String, page: CleanPage, dpi: Int, recipe: DegradationRecipe, seed: UInt64,
+    channels: Int, window: PageWindow, degradation: Degradation
+  ) {
+    (self.file, source, self.page) = (file, page.path, page.pageNumber)
+    self.dpi = page.pageNumber == nil ? nil : dpi
+    (self.recipe, self.seed, self.channels) = (recipe.description, seed, channels)
+    (x, y, width, height) = (window.x, window.y, window.width, window.height)
+    values = Dictionary(uniqueKeysWithValues: degradation.values.map { ($0.rawValue, $1) })
+    motionAngle = degradation.values[.motion] == nil ? nil : degradation.motionAngle
+    rainAngle = degradation.values[.rain] == nil ? nil : degradation.rainAngle
+    noiseSeed = "\(degradation.seed)"
+  }
+
+  /// What was done to the page; nil for a kind that this version does not know.
+  public var degradation: Degradation? {
+    var known: [DegradationKind: Double] = [:]
+    for (name, value) in values {
+      guard let kind = DegradationKind(rawValue: name), kind.limits.contains(value) else {
+        return nil
+      }
+      known[kind] = value
+    }
+    guard let seed = UInt64(noiseSeed) else { return nil }
+    return Degradation(
+      values: known, motionAngle: motionAngle ?? 0, rainAngle: rainAngle ?? 0, seed: seed)
+  }
+
+  /// Where on the page it was done.
+  public var window: PageWindow { PageWindow(x: x, y: y, width: width, height: height) }
+}
