@@ -9,7 +9,7 @@ struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor",
     abstract: "Checks every operator on a device against the CPU; the table fits a bug report.",
-    discussion: "Example: restormer doctor -d gpu")
+    discussion: "Example: restormer doctor --tiny")
 
   @OptionGroup var options: DeviceOptions
 

@@ -7,7 +7,7 @@ struct InfoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "info",
     abstract: "Prints what a weights file holds, and what the network costs at a given size.",
-    discussion: "Example: restormer info model.safetensors --size 1280x720")
+    discussion: "Example: restormer info Examples/test-weights.safetensors --size 1280x720")
 
   @Argument(help: "A .safetensors or PyTorch .pth file.")
   var file: String

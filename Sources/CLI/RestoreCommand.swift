@@ -9,7 +9,7 @@ struct RestoreCommand: ParsableCommand {
     commandName: "restore",
     abstract: "Restores images or folders of images.",
     discussion: """
-      Example: restormer restore photos/ page.jpg -o restored/ -m deblur.safetensors
+      Example: restormer restore Examples/page-blurred.png -o restored -m Examples/test-weights.safetensors
 
       PNG (8 and 16 bit) and JPEG are read; transparency, colour profile and bit depth are carried over, \
       EXIF orientation is applied. A file that fails is reported at the end and does not stop the others.

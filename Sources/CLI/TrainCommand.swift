@@ -9,12 +9,13 @@ struct TrainCommand: ParsableCommand {
     commandName: "train",
     abstract: "Trains a model on a folder of degraded and clean images.",
     discussion: """
-      Example: restormer train --data pages/train --val pages/val --preset compact --steps 2000
+      Example: restormer train --degrade document --data Examples/page-sharp.png --preset tiny --patch 64 --steps 20
 
-      The data folder holds 'input' and 'target' with files of the same names. The same command goes on where a run \
-      stood; Ctrl-C finishes the step, saves and leaves.
+      From pairs: restormer train --data pages/train --val pages/val --preset compact --steps 2000
 
-      From clean pages alone: restormer train --degrade document --data pages/train/target --val pages/val --steps 2000
+      The data folder holds 'input' and 'target' with files of the same names, or with --degrade clean images, from \
+      which endless pairs are made on the way. The same command goes on where a run stood; Ctrl-C finishes the step, \
+      saves and leaves.
 
       --degrade takes 'document' (a phone's photograph of a page) or 'none', then what differs from it, in quotes: \
       'document defocus=1.2-2.6 motion=3-8@0.5 jpeg=off'. A range is in pixels, levels of 255 or JPEG quality; the number \

@@ -89,7 +89,9 @@ final class SubmissionTests: XCTestCase {
         "\u{FEFF}Id,Pixel\r\n10_1_1,9\r\n\"2_b_1_0\",9\r\n10_0_0,9\r\n10_0_1,9\r\n2_b_0_0,9\r\n10_1_0,"
           .utf8), "sample.csv")
     // Its first row counts from 1 or 0: only the option can say.
-    XCTAssertThrowsError(try submit(sample: sample))
+    XCTAssertThrowsError(try submit(sample: sample)) {
+      XCTAssertTrue("\($0)".contains("--first-index 0"), "\($0)")
+    }
     try submit(.init(firstIndex: 0), sample: sample)
     XCTAssertEqual(
       try lines(),

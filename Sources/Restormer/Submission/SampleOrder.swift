@@ -71,10 +71,13 @@ struct SampleOrder {
     let (width, height) = (images[image].width, images[image].height)
     let (line, column) = (y - firstIndex, x - firstIndex)
     guard (0..<height).contains(line), (0..<width).contains(column) else {
+      // The first row of a sample in random order rarely tells how it counts.
+      let countsFromZero = firstIndex == 1 && (y == 0 || x == 0)
       throw fault(
         row,
         "\(images[image].name) has rows \(firstIndex) to \(height - 1 + firstIndex) and "
-          + "columns \(firstIndex) to \(width - 1 + firstIndex)")
+          + "columns \(firstIndex) to \(width - 1 + firstIndex)"
+          + (countsFromZero ? "; does the sample count from 0 (--first-index 0)?" : ""))
     }
     return line * width + column
   }
