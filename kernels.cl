@@ -2,7 +2,7 @@
 //
 // Layout. A tensor is NCHW: a plane of h * w elements is dense, planes lie a stride apart that is a little
 // larger (power-of-two planes would put all channels of a pixel into one cache set). The gap between two
-// planes may be read, within 32 elements behind a plane's end, and its values mean nothing; it is never written.
+// planes may be read, within 64 elements behind a plane's end, and its values mean nothing; it is never written.
 //
 // Names. `op` computes the operator, `op_backward_input` and `op_backward_weight` its gradients.
 //
@@ -69,6 +69,53 @@ inline void store_vec(vec v, int count, __global float *p) {
 inline vec keep_vec(vec v, int count) { return count > 0 ? v : 0.0f; }
 inline float sum_vec(vec v) { return v; }
 #endif
+
+// The normal distribution function P: P(-t) = exp(-t t / 2) R(t) for t >= 0; R is a polynomial of degree 10 on
+// [0, 6.5], fitted so that the error of gelu(a) = a P(a) is below 5e-7 everywhere.
+
+#ifdef CPU_DEVICE
+#define GATE_AS_INT(v) as_int16(v)
+#define GATE_AS_FLOAT(v) as_float16(v)
+#else
+#define GATE_AS_INT(v) as_int(v)
+#define GATE_AS_FLOAT(v) as_float(v)
+#endif
+
+// exp(-v v / 2): 2^k from the exponent bits, the rest from a polynomial; exactly 0 below 2^-127.
+// Comparisons stand for fmin, fmax and rint, which some compilers take apart into calls per lane.
+inline vec gate_bell(vec v) {
+  const vec t = -0.72134752f * v * v;
+  const vec bounded = t > (vec)(-127.0f) ? t : (vec)(-127.0f);
+  // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
+  const vec shifted = bounded + 12582912.0f;
+  const vec f = bounded - (shifted - 12582912.0f);
+  vec p = (vec)(1.3276407e-3f);
+  p = p * f + 9.675541e-3f;
+  p = p * f + 5.5507135e-2f;
+  p = p * f + 0.2402212f;
+  p = p * f + 0.69314694f;
+  p = p * f + 1.0000001f;
+  return p * GATE_AS_FLOAT((GATE_AS_INT(shifted) - 0x4B400000 + 127) << 23);
+}
+
+// P(v), given the bell at v.
+inline vec gate_distribution(vec v, vec bell) {
+  const vec size = fabs(v);
+  const vec s = (size < (vec)(6.5f) ? size : (vec)(6.5f)) * 0.30769232f - 1.0f;
+  vec r = (vec)(0.16715118f);
+  r = r * s + 0.49851453f;
+  r = r * s + 0.6389033f;
+  r = r * s + 0.32350913f;
+  r = r * s + 0.036362633f;
+  r = r * s - 0.103925735f;
+  r = r * s + 0.017895f;
+  r = r * s - 0.06502783f;
+  r = r * s + 0.081215896f;
+  r = r * s - 0.09808707f;
+  r = r * s + 0.113454856f;
+  const vec tail = bell * r;
+  return v < (vec)(0.0f) ? tail : 1.0f - tail;
+}
 
 // Tensors that may lie on the same memory: operators that update in place.
 #define TENSOR_IN_SHARED(x) \
@@ -313,15 +360,19 @@ inline vec depthwise_right(__global const float *row, int x, int width) {
   return x + VEC < width ? v : keep_vec(v, width - 1 - x);
 }
 
-inline void depthwise_sweep(__global const float *in, const float *k, float bias,
-                            __global float *out, int y, int x, int height, int width) {
-  vec sum[DEPTHWISE_ROWS];
+// sum[r] = bias + the taps over the neighbourhood of columns x .. x + VEC - 1 of row y + r of an image of `height` rows, of
+// which the plane `in` holds some: row i lies in slot i mod `slots`.
+inline void depthwise_sums(__global const float *in, const float *k, float bias, vec *sum, int y, int x,
+                           int height, int width, int slots) {
+  const int slot = y % slots;
 #pragma unroll
   for (int r = 0; r < DEPTHWISE_ROWS; ++r) sum[r] = (vec)(bias);
 #pragma unroll
   for (int r = -1; r <= DEPTHWISE_ROWS; ++r) {
     if (y + r < 0 || y + r >= height) continue;
-    __global const float *row = in + (long)(y + r) * width;
+    const int place = slot + r;
+    __global const float *row =
+        in + (long)(place < 0 ? place + slots : place >= slots ? place - slots : place) * width;
     const vec left = depthwise_left(row, x);
     const vec centre = load_vec(row + x);
     const vec right = depthwise_right(row, x, width);
@@ -334,6 +385,12 @@ inline void depthwise_sweep(__global const float *in, const float *k, float bias
       sum[target] += k[3 * ky + 2] * right;
     }
   }
+}
+
+inline void depthwise_sweep(__global const float *in, const float *k, float bias,
+                            __global float *out, int y, int x, int height, int width) {
+  vec sum[DEPTHWISE_ROWS];
+  depthwise_sums(in, k, bias, sum, y, x, height, width, height);
 #pragma unroll
   for (int r = 0; r < DEPTHWISE_ROWS; ++r)
     if (y + r < height) store_vec(sum[r], width - x, out + (long)(y + r) * width + x);
@@ -362,6 +419,75 @@ __kernel void depthwise_conv(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias), TENSOR
     for (int i = 0; i < 9; ++i) k[i] = PLANE(w, c, 0)[i];
     const float b = has_bias ? *PLANE(bias, 0, c) : 0.0f;
     depthwise_channel(PLANE(x, n, c), k, b, PLANE(y, n, c), height, width, rows_per_item);
+  }
+}
+
+// Windows: rows first .. first + rows - 1 of the convolution of an image of `height` rows. The plane of x holds the rows
+// that they need, row i in slot i mod `slots`, so that the rows of a next band can follow on; y holds the window alone.
+
+// The first column and row of sweep number `sweep` of a work-item, false when it has no more.
+inline bool depthwise_next(int sweep, int rows, int width, int rows_per_item, int *y, int *x) {
+  const int item = (int)get_global_id(0);
+#ifdef CPU_DEVICE
+  const int across = (width + VEC - 1) / VEC;
+  *y = item * rows_per_item + sweep / across * DEPTHWISE_ROWS;
+  *x = sweep % across * VEC;
+  return *y < min(rows, (item + 1) * rows_per_item);
+#else
+  *y = item / width * rows_per_item;
+  *x = item % width;
+  return sweep == 0 && *y < rows;
+#endif
+}
+
+inline void depthwise_taps(__global const float *w, float *k) {
+  for (int i = 0; i < 9; ++i) k[i] = w[i];
+}
+
+__kernel void depthwise_window(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias), TENSOR_OUT(y), int has_bias,
+                               int channels, int rows, int width, int rows_per_item,
+                               int channels_per_item, int first, int height, int slots) {
+  const int n = (int)get_global_id(2), first_channel = channels_per_item * (int)get_global_id(1);
+  for (int c = first_channel; c < min(channels, first_channel + channels_per_item); ++c) {
+    float k[9];
+    depthwise_taps(PLANE(w, c, 0), k);
+    const float b = has_bias ? *PLANE(bias, 0, c) : 0.0f;
+    int row, column;
+    for (int s = 0; depthwise_next(s, rows, width, rows_per_item, &row, &column); ++s) {
+      vec sum[DEPTHWISE_ROWS];
+      depthwise_sums(PLANE(x, n, c), k, b, sum, first + row, column, height, width, slots);
+#pragma unroll
+      for (int r = 0; r < DEPTHWISE_ROWS; ++r)
+        if (row + r < rows)
+          store_vec(sum[r], width - column, PLANE(y, n, c) + (long)(row + r) * width + column);
+    }
+  }
+}
+
+// y = gelu(a) b with the window's channel halves a and b; y has `channels` of them.
+__kernel void depthwise_gate_window(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias), TENSOR_OUT(y),
+                                    int has_bias, int channels, int rows, int width, int rows_per_item,
+                                    int channels_per_item, int first, int height, int slots) {
+  const int n = (int)get_global_id(2), first_channel = channels_per_item * (int)get_global_id(1);
+  for (int c = first_channel; c < min(channels, first_channel + channels_per_item); ++c) {
+    float k[9], gate_k[9];
+    depthwise_taps(PLANE(w, c, 0), k);
+    depthwise_taps(PLANE(w, channels + c, 0), gate_k);
+    const float b = has_bias ? *PLANE(bias, 0, c) : 0.0f;
+    const float gate_b = has_bias ? *PLANE(bias, 0, channels + c) : 0.0f;
+    int row, column;
+    for (int s = 0; depthwise_next(s, rows, width, rows_per_item, &row, &column); ++s) {
+      vec sum[DEPTHWISE_ROWS], factor[DEPTHWISE_ROWS];
+      depthwise_sums(PLANE(x, n, c), k, b, sum, first + row, column, height, width, slots);
+      depthwise_sums(
+          PLANE(x, n, channels + c), gate_k, gate_b, factor, first + row, column, height, width, slots);
+#pragma unroll
+      for (int r = 0; r < DEPTHWISE_ROWS; ++r) {
+        const vec v = sum[r] * gate_distribution(sum[r], gate_bell(sum[r])) * factor[r];
+        if (row + r < rows)
+          store_vec(v, width - column, PLANE(y, n, c) + (long)(row + r) * width + column);
+      }
+    }
   }
 }
 
@@ -445,52 +571,7 @@ __kernel void depthwise_conv_backward_weight_total(TENSOR_IN(partial), TENSOR_OU
 
 // ---- GELUGate ----
 // y = gelu(a) b with a = x[:, :c], b = x[:, c:]; x: [n, 2 c, h, w], y: [n, c, h, w]; gelu(a) = a P(a),
-// P the normal distribution function. P(-t) = exp(-t t / 2) R(t) for t >= 0; R is a polynomial of degree 10 on
-// [0, 6.5], fitted so that the error of gelu is below 5e-7 everywhere.
-
-#ifdef CPU_DEVICE
-#define GATE_AS_INT(v) as_int16(v)
-#define GATE_AS_FLOAT(v) as_float16(v)
-#else
-#define GATE_AS_INT(v) as_int(v)
-#define GATE_AS_FLOAT(v) as_float(v)
-#endif
-
-// exp(-v v / 2): 2^k from the exponent bits, the rest from a polynomial; exactly 0 below 2^-127.
-// Comparisons stand for fmin, fmax and rint, which some compilers take apart into calls per lane.
-inline vec gate_bell(vec v) {
-  const vec t = -0.72134752f * v * v;
-  const vec bounded = t > (vec)(-127.0f) ? t : (vec)(-127.0f);
-  // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
-  const vec shifted = bounded + 12582912.0f;
-  const vec f = bounded - (shifted - 12582912.0f);
-  vec p = (vec)(1.3276407e-3f);
-  p = p * f + 9.675541e-3f;
-  p = p * f + 5.5507135e-2f;
-  p = p * f + 0.2402212f;
-  p = p * f + 0.69314694f;
-  p = p * f + 1.0000001f;
-  return p * GATE_AS_FLOAT((GATE_AS_INT(shifted) - 0x4B400000 + 127) << 23);
-}
-
-// P(v), given the bell at v.
-inline vec gate_distribution(vec v, vec bell) {
-  const vec size = fabs(v);
-  const vec s = (size < (vec)(6.5f) ? size : (vec)(6.5f)) * 0.30769232f - 1.0f;
-  vec r = (vec)(0.16715118f);
-  r = r * s + 0.49851453f;
-  r = r * s + 0.6389033f;
-  r = r * s + 0.32350913f;
-  r = r * s + 0.036362633f;
-  r = r * s - 0.103925735f;
-  r = r * s + 0.017895f;
-  r = r * s - 0.06502783f;
-  r = r * s + 0.081215896f;
-  r = r * s - 0.09808707f;
-  r = r * s + 0.113454856f;
-  const vec tail = bell * r;
-  return v < (vec)(0.0f) ? tail : 1.0f - tail;
-}
+// P the normal distribution function.
 
 __kernel void gelu_gate(TENSOR_IN(x), TENSOR_OUT(y), int pixels, int channels, int pixels_per_item,
                         int channels_per_item) {
@@ -813,11 +894,13 @@ __kernel void axpby(TENSOR_IN_SHARED(x), TENSOR_IN_SHARED(y), TENSOR_OUT_SHARED(
 // ---- Conv1x1 ----
 // y[n, o, p] = sum_i W[o, i] x[n, i, p] (+ b[o]) (+ r[n, o, p]): a matrix product over pixels p.
 //
+// r may be y itself.
+//
 // One work-item: BLOCK_COLUMNS pixels of one image, `rows` output channels. W(o, i) lies at w[o * w_row + i * w_column],
 // so that the same kernel multiplies with the transpose.
 
 __kernel void conv1x1(
-    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(b), TENSOR_IN(r), TENSOR_OUT(y), int pixels, int in_channels,
+    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(b), TENSOR_IN_SHARED(r), TENSOR_OUT_SHARED(y), int pixels, int in_channels,
     int out_channels, int w_row, int w_column, int rows, int has_bias, int has_residual) {
   const int first = BLOCK_COLUMNS * (int)get_global_id(0);
   if (first >= pixels) return;
@@ -852,7 +935,7 @@ __kernel void conv1x1(
 // image (2). Tiles of x and W pass through local memory; the pixels of an item lie TILE_COLUMN_ITEMS apart, so that
 // neighbouring items load, read and store neighbouring elements.
 __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_tiles(
-    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(b), TENSOR_IN(r), TENSOR_OUT(y), int pixels, int in_channels,
+    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(b), TENSOR_IN_SHARED(r), TENSOR_OUT_SHARED(y), int pixels, int in_channels,
     int out_channels, int w_row, int w_column, int has_bias, int has_residual) {
   __local float x_tile[TILE_DEPTH][TILE_COLUMNS];
   // Two columns more than used spread a column of weights over the memory banks.
@@ -1371,16 +1454,20 @@ inline void add_squares(__global const float *row, int begin, int end, __global 
 }
 
 // For CPUs. One work-item: one slice (dimension 1) of one image and head (2), in runs of pixels that stay in cache.
+// `previous` holds sums to add to, if `adds`; it may be `partial` itself.
 __kernel void attention_gram(
-    TENSOR_IN(left), TENSOR_IN(right), __global float *restrict partial, ulong partial_offset,
-    int pixels, int m, int heads, int left_part, int right_part, int slice, int squares, int run) {
+    TENSOR_IN(left), TENSOR_IN(right), __global const float *previous, ulong previous_offset,
+    __global float *partial, ulong partial_offset, int pixels, int m, int heads, int left_part,
+    int right_part, int slice, int squares, int adds, int run) {
   const int s = (int)get_global_id(1), slices = (int)get_global_size(1);
   const int n = (int)get_global_id(2) / heads, head = (int)get_global_id(2) % heads;
   __global float *sum =
       partial + partial_offset + ((ulong)get_global_id(2) * slices + s) * HEAD_SUMS(m);
   __global const float *first = HEAD_PLANE(left, n, left_part, head);
   __global const float *second = HEAD_PLANE(right, n, right_part, head);
-  for (int index = 0; index < HEAD_SUMS(m); ++index) sum[index] = 0.0f;
+  __global const float *before =
+      previous + previous_offset + ((ulong)get_global_id(2) * slices + s) * HEAD_SUMS(m);
+  for (int index = 0; index < HEAD_SUMS(m); ++index) sum[index] = adds ? before[index] : 0.0f;
   const int slice_end = min((s + 1) * slice, pixels);
   for (int begin = s * slice; begin < slice_end; begin += run) {
     const int end = min(begin + run, slice_end);
@@ -1401,8 +1488,9 @@ __kernel void attention_gram(
 // For GPUs. One work-group of 8 x 8 items: GRAM_TILE rows and columns (dimension 0) of one slice (1) of one image and
 // head (2), GRAM_STEP pixels at a time in local memory. The odd pitch spreads neighbouring rows over the banks.
 __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void attention_gram_tiles(
-    TENSOR_IN(left), TENSOR_IN(right), __global float *restrict partial, ulong partial_offset,
-    int pixels, int m, int heads, int left_part, int right_part, int slice, int squares) {
+    TENSOR_IN(left), TENSOR_IN(right), __global const float *previous, ulong previous_offset,
+    __global float *partial, ulong partial_offset, int pixels, int m, int heads, int left_part,
+    int right_part, int slice, int squares, int adds) {
   __local float rows[GRAM_TILE][GRAM_STEP + 1], columns[GRAM_TILE][GRAM_STEP + 1];
   const int item = (int)get_local_id(0), y = item / 8, x = item % 8;
   const int tiles = (m + GRAM_TILE - 1) / GRAM_TILE;
@@ -1445,29 +1533,34 @@ __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void attention_gram_til
         column_square = fma(columns[item][k], columns[item][k], column_square);
       }
   }
-  __global float *sum =
-      partial + partial_offset + ((ulong)get_global_id(2) * slices + s) * HEAD_SUMS(m);
+  const ulong place = ((ulong)get_global_id(2) * slices + s) * HEAD_SUMS(m);
+  __global const float *before = previous + previous_offset + place;
+  __global float *sum = partial + partial_offset + place;
 #pragma unroll
   for (int a = 0; a < GRAM_BLOCK; ++a)
 #pragma unroll
     for (int c = 0; c < GRAM_BLOCK; ++c) {
       const int i = row + y + 8 * a, j = column + x + 8 * c;
-      if (i < m && j < m) sum[i * m + j] = block[a][c];
+      if (i < m && j < m) sum[i * m + j] = block[a][c] + (adds ? before[i * m + j] : 0.0f);
     }
   if (!squares || item >= GRAM_TILE) return;
-  if (column == 0 && row + item < m) sum[m * m + row + item] = row_square;
-  if (row == 0 && column + item < m) sum[m * m + m + column + item] = column_square;
+  const int of_row = m * m + row + item, of_column = m * m + m + column + item;
+  if (column == 0 && row + item < m) sum[of_row] = row_square + (adds ? before[of_row] : 0.0f);
+  if (row == 0 && column + item < m) sum[of_column] = column_square + (adds ? before[of_column] : 0.0f);
 }
 
-// The slices of each image and head (dimension 1) added up in order, in place of the first. One work-item: VEC sums.
+// The slices of each image and head (dimension 1) added up in order; the totals, `total_step` apart, may take the place of
+// the first slice. One work-item: VEC sums.
 __kernel void attention_gram_sum(
-    __global float *restrict partial, ulong partial_offset, int count, int slices) {
+    __global const float *partial, ulong partial_offset, __global float *totals, ulong totals_offset,
+    int count, int slices, int total_step) {
   const int first = VEC * (int)get_global_id(0);
   if (first >= count) return;
-  __global float *sum = partial + partial_offset + (ulong)get_global_id(1) * slices * count + first;
+  __global const float *sum =
+      partial + partial_offset + (ulong)get_global_id(1) * slices * count + first;
   vec total = load_vec(sum);
   for (int s = 1; s < slices; ++s) total += load_vec(sum + (ulong)s * count);
-  store_vec(total, count - first, sum);
+  store_vec(total, count - first, totals + totals_offset + (ulong)get_global_id(1) * total_step + first);
 }
 
 // Norms, cosines and their softmax. One work-item: one row of one head of one image.
@@ -1494,6 +1587,18 @@ __kernel void attention_softmax(
     total += row[j];
   }
   for (int j = 0; j < m; ++j) row[j] /= total;
+}
+
+// M = W_o A: the output projection [c, c] times the heads' attention weights, [c, c]. One work-item: BLOCK_COLUMNS columns
+// (dimension 0) and `rows` rows (1) of one head's columns (2).
+__kernel void attention_project(
+    __global const float *restrict a, ulong a_offset, TENSOR_IN(w), TENSOR_OUT(y), int m, int heads, int rows) {
+  const int first = BLOCK_COLUMNS * (int)get_global_id(0), head = (int)get_global_id(2);
+  const int channels = m * heads, row_begin = rows * (int)get_global_id(1);
+  if (first >= m) return;
+  product(
+      a + a_offset + (ulong)head * m * m, m, PLANE(w, 0, 0) + head * m, channels, 1, 0, 0, 0, 0,
+      PLANE(y, 0, 0) + head * m, channels, first, m, m, row_begin, min(row_begin + rows, channels));
 }
 
 // y = A v. One work-item: `columns` pixels (dimension 0), `rows` rows of a head (1), one image (2).

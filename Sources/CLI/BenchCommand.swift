@@ -54,7 +54,8 @@ private struct BenchmarkRun: BackendVisitor {
   let json: Bool
 
   func visit<B: Backend>(_ backend: B) throws {
-    let recording = model.record(height: height, width: width)
+    let recording = model.record(
+      height: height, width: width, execution: .banded(keepsValues: true))
     var rows: [OperatorTiming] = []
     if operators {
       rows = try OperatorBenchmark(on: backend, repeats: repeats).run(

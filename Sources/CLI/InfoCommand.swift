@@ -47,7 +47,8 @@ struct InfoCommand: ParsableCommand {
         + " \(giga) G multiply-adds")
     Console.print(
       "memory         \(gigabytes(cost.activationBytes)) of activations and "
-        + "\(gigabytes(cost.parameterBytes)) of parameters to restore it whole")
+        + "\(gigabytes(cost.parameterBytes)) of parameters to restore it whole; "
+        + "\(gigabytes(cost.leanActivationBytes)) of activations with v computed twice")
   }
 }
 

@@ -173,10 +173,15 @@ private struct RestoreRun: BackendVisitor {
   }
 
   private func describeTiles<B: Backend>(_ restorer: Restorer<B>, _ image: Image) throws -> String {
-    let side = try restorer.tileSide(width: image.width, height: image.height)
-    let (width, height) = (min(side ?? .max, image.width), min(side ?? .max, image.height))
-    let memory = gigabytes(restorer.memoryNeed(width: roundUp8(width), height: roundUp8(height)))
-    return (side.map { "tiles of \($0)" } ?? "whole") + ", \(memory) of device memory"
+    let layout = try restorer.layout(width: image.width, height: image.height)
+    let (width, height) = (
+      min(layout.side ?? .max, image.width), min(layout.side ?? .max, image.height)
+    )
+    let memory = restorer.memoryNeed(
+      width: roundUp8(width), height: roundUp8(height), keepsValues: layout.keepsValues)
+    return (layout.side.map { "tiles of \($0)" } ?? "whole")
+      + (layout.keepsValues ? "" : ", v computed twice")
+      + ", \(gigabytes(memory)) of device memory"
   }
 
   private func roundUp8(_ value: Int) -> Int { (value + 7) / 8 * 8 }

@@ -11,12 +11,12 @@ public final class CPUStorage: @unchecked Sendable {
   /// - Throws: `CPUBackendError` when the system has no such memory.
   public init(count: Int) throws {
     var pointer: UnsafeMutableRawPointer?
-    // A SIMD load may start in the last element: one vector of slack keeps it inside the allocation.
-    let bytes = (count + 32) * MemoryLayout<Float>.stride
+    // A block of columns may start in the last element: the slack keeps it inside the allocation.
+    let bytes = (count + planeSlack) * MemoryLayout<Float>.stride
     guard posix_memalign(&pointer, 256, bytes) == 0, let pointer else {
       throw CPUBackendError(bytes: bytes)
     }
-    base = pointer.bindMemory(to: Float.self, capacity: count + 32)
+    base = pointer.bindMemory(to: Float.self, capacity: count + planeSlack)
     self.count = count
   }
 
@@ -56,6 +56,10 @@ public final class CPUBackend: Backend {
 
   /// The cores that operators spread over.
   public static var coreCount: Int { ProcessInfo.processInfo.activeProcessorCount }
+
+  /// Pixels of a band of rows that a chain of operators takes at a time: few enough that what lies between the operators stays
+  /// in cache, enough for all cores.
+  static let bandPixels = 4096
 
   /// A backend that may use the memory which is free now.
   public init() {

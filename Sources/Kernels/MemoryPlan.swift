@@ -29,72 +29,153 @@ public struct MemoryPlan: Sendable {
     nodes: [Node], kept: [Tensor], external: Set<Int>, limit: Int,
     scratch: (any Op, [Shape]) -> [Int]
   ) {
-    var blocks = Self.lifetimes(nodes: nodes, kept: kept, external: external)
-    let tensorBlocks = blocks.count
+    let homes = Homes(nodes: nodes, kept: kept, external: external)
+    var blocks = homes.blocks
     var scratchBlocks: [[Int]] = []
     for (step, node) in nodes.enumerated() {
       scratchBlocks.append(
         scratch(node.op, node.inputs.map(\.shape)).map { count in
-          blocks.append(Block(id: nil, count: roundUp(count, 64), stride: count, step...step))
+          blocks.append(Block(count: roundUp(count, 64), stride: count, life: step...step))
           return blocks.count - 1
         })
     }
     var packer = Packer(limit: max(1, limit / MemoryLayout<Float>.stride))
     let positions = packer.place(blocks)
     slabs = packer.slabs
-    func place(_ index: Int) -> Place {
+    func place(_ index: Int, offset: Int = 0) -> Place {
       Place(
-        slab: positions[index].slab, offset: positions[index].offset,
+        slab: positions[index].slab, offset: positions[index].offset + offset,
         planeStride: blocks[index].planeStride)
     }
-    places = Dictionary(
-      uniqueKeysWithValues: (0..<tensorBlocks).compactMap { index in
-        blocks[index].id.map { ($0, place(index)) }
-      })
-    self.scratch = scratchBlocks.map { $0.map(place) }
+    places = homes.homes.mapValues { place($0.block, offset: $0.offset) }
+    self.scratch = scratchBlocks.map { $0.map { place($0) } }
+  }
+}
+
+/// Which tensors share memory: an operator's output may take the place of its input, and tensors that are joined
+/// lie side by side from the start.
+private struct Homes {
+  /// A place within a block.
+  struct Home {
+    var block: Int
+    var offset: Int
   }
 
-  private static func lifetimes(nodes: [Node], kept: [Tensor], external: Set<Int>) -> [Block] {
-    var blocks: [Block] = []
-    var index: [Int: Int] = [:]
-    func touch(_ tensor: Tensor, at step: Int, first: Int) {
-      guard !external.contains(tensor.id) else { return }
-      if let known = index[tensor.id] {
-        blocks[known].life =
-          blocks[known].life.lowerBound...max(step, blocks[known].life.upperBound)
-      } else {
-        let stride = paddedPlaneStride(tensor.shape)
-        let count = roundUp(tensor.shape.n * tensor.shape.c * stride, 64)
-        index[tensor.id] = blocks.count
-        blocks.append(Block(id: tensor.id, count: count, stride: stride, first...step))
-      }
+  private(set) var blocks: [Block] = []
+  private(set) var homes: [Int: Home] = [:]
+  private let external: Set<Int>
+  private var lastUse: [Int: Int] = [:]
+
+  init(nodes: [Node], kept: [Tensor], external: Set<Int>) {
+    self.external = external
+    for (step, node) in nodes.enumerated() {
+      for tensor in node.inputs + node.outputs { lastUse[tensor.id] = step }
     }
+    for tensor in kept { lastUse[tensor.id] = nodes.count }
     // A tensor first seen as an input is a placeholder: it is written before the run begins.
     for (step, node) in nodes.enumerated() {
-      for input in node.inputs { touch(input, at: step, first: 0) }
-      for output in node.outputs { touch(output, at: step, first: step) }
+      for input in node.inputs { use(input, at: step, first: 0) }
+      if node.op.updatesInPlace { updateInPlace(node, at: step) }
+      if node.op is Concat { join(node, at: step) }
+      for output in node.outputs { use(output, at: step, first: step) }
     }
-    for tensor in kept { touch(tensor, at: nodes.count, first: 0) }
-    return blocks
+    for tensor in kept { use(tensor, at: nodes.count, first: 0) }
+    let used = Set(homes.values.map(\.block)).sorted()
+    let number = Dictionary(uniqueKeysWithValues: zip(used, 0...))
+    blocks = used.map { blocks[$0] }
+    homes = homes.mapValues { Home(block: number[$0.block] ?? 0, offset: $0.offset) }
+  }
+
+  private mutating func use(_ tensor: Tensor, at step: Int, first: Int) {
+    guard !external.contains(tensor.id) else { return }
+    guard let home = homes[tensor.id] else {
+      homes[tensor.id] = Home(block: blocks.count, offset: 0)
+      blocks.append(Block(tensor.shape, life: first...step))
+      return
+    }
+    blocks[home.block].extend(to: step)
+  }
+
+  /// The first output takes the place of the first input, if that is not read again.
+  private mutating func updateInPlace(_ node: Node, at step: Int) {
+    let (input, output) = (node.inputs[0], node.outputs[0])
+    guard isFree(input, after: step), !external.contains(output.id), input.shape == output.shape,
+      !node.inputs.dropFirst().contains(input)
+    else { return }
+    homes[output.id] = homes[input.id]
+  }
+
+  /// The inputs become parts of the output, if neither is read again.
+  private mutating func join(_ node: Node, at step: Int) {
+    let (a, b, output) = (node.inputs[0], node.inputs[1], node.outputs[0])
+    guard a != b, output.shape.n == 1, !external.contains(output.id),
+      isFree(a, after: step), isFree(b, after: step),
+      let first = homes[a.id], let second = homes[b.id], first.block != second.block,
+      first.offset == 0, second.offset == 0
+    else { return }
+    var whole = Block(output.shape, life: step...step)
+    let strides = [first, second].map { blocks[$0.block].planeStride }
+    guard strides.allSatisfy({ $0 == whole.planeStride }),
+      blocks[first.block].count <= a.shape.c * whole.planeStride,
+      blocks[second.block].count <= b.shape.c * whole.planeStride
+    else { return }
+    let middle = a.shape.c * whole.planeStride
+    whole.adopt(blocks[first.block], at: 0)
+    whole.adopt(blocks[second.block], at: middle)
+    for (id, home) in homes {
+      if home.block == first.block { homes[id] = Home(block: blocks.count, offset: home.offset) }
+      if home.block == second.block {
+        homes[id] = Home(block: blocks.count, offset: middle + home.offset)
+      }
+    }
+    homes[output.id] = Home(block: blocks.count, offset: 0)
+    blocks.append(whole)
+  }
+
+  private func isFree(_ tensor: Tensor, after step: Int) -> Bool {
+    !external.contains(tensor.id) && lastUse[tensor.id] == step
   }
 }
 
+/// Memory of one tensor, of several in turn, or of tensors that are joined: parts with lives of their own.
 private struct Block {
-  let id: Int?
+  struct Part {
+    var range: Range<Int>
+    var life: ClosedRange<Int>
+  }
+
   let count: Int
   let planeStride: Int
-  var life: ClosedRange<Int>
+  /// The block as a whole first, then the parts it was joined from.
+  private(set) var parts: [Part]
 
-  init(id: Int?, count: Int, stride: Int, _ life: ClosedRange<Int>) {
-    (self.id, self.count, planeStride, self.life) = (id, count, stride, life)
+  init(count: Int, stride: Int, life: ClosedRange<Int>) {
+    (self.count, planeStride, parts) = (count, stride, [Part(range: 0..<count, life: life)])
+  }
+
+  init(_ shape: Shape, life: ClosedRange<Int>) {
+    let stride = paddedPlaneStride(shape)
+    self.init(count: roundUp(shape.n * shape.c * stride, 64), stride: stride, life: life)
+  }
+
+  /// A use at `step`: parts that were joined are not used any more, so that it is one of the whole.
+  mutating func extend(to step: Int) {
+    let life = parts[0].life
+    parts[0].life = life.lowerBound...max(step, life.upperBound)
+  }
+
+  mutating func adopt(_ block: Block, at offset: Int) {
+    parts += block.parts.map {
+      Part(range: $0.range.lowerBound + offset..<$0.range.upperBound + offset, life: $0.life)
+    }
   }
 }
 
-/// Greedy placement, largest block first, at the lowest offset that is free during its life.
+/// Greedy placement, largest block first, at the lowest offset that is free during the lives of its parts.
 private struct Packer {
   let limit: Int
   var slabs: [Int] = []
-  private var placed: [[(range: Range<Int>, life: ClosedRange<Int>)]] = []
+  private var placed: [[Block.Part]] = []
 
   init(limit: Int) { self.limit = limit }
 
@@ -117,11 +198,20 @@ private struct Packer {
     return insert(block, slabs.count - 1, 0)
   }
 
+  /// Moves up until no part meets another that lives at the same time.
   private func lowestOffset(_ block: Block, in slab: Int) -> Int {
     var offset = 0
-    for other in placed[slab] where other.life.overlaps(block.life) {
-      if other.range.lowerBound >= offset + block.count { break }
-      offset = max(offset, other.range.upperBound)
+    var moved = true
+    while moved {
+      moved = false
+      for other in placed[slab] {
+        for part in block.parts where part.life.overlaps(other.life) {
+          let (low, high) = (part.range.lowerBound + offset, part.range.upperBound + offset)
+          guard low < other.range.upperBound, other.range.lowerBound < high else { continue }
+          offset = other.range.upperBound - part.range.lowerBound
+          moved = true
+        }
+      }
     }
     return offset
   }
@@ -129,11 +219,14 @@ private struct Packer {
   private mutating func insert(_ block: Block, _ slab: Int, _ offset: Int) -> (
     slab: Int, offset: Int
   ) {
-    let range = offset..<(offset + block.count)
+    let parts = block.parts.map {
+      Block.Part(
+        range: $0.range.lowerBound + offset..<$0.range.upperBound + offset, life: $0.life)
+    }
     let position =
       placed[slab].firstIndex { $0.range.lowerBound >= offset } ?? placed[slab].endIndex
-    placed[slab].insert((range, block.life), at: position)
-    slabs[slab] = max(slabs[slab], range.upperBound)
+    placed[slab].insert(contentsOf: parts, at: position)
+    slabs[slab] = max(slabs[slab], offset + block.count)
     return (slab, offset)
   }
 }

@@ -15,12 +15,17 @@ public protocol Op: Sendable {
   /// (`nil`: the loss does not depend on that output). `nil` for an input without a gradient.
   func gradients(of node: Node, _ outputGradients: [Tensor?]) -> [Tensor?]
 
+  /// Whether the first output may take the place of the first input in memory.
+  var updatesInPlace: Bool { get }
+
   /// Multiply-adds of one evaluation, as the field counts them: convolutions and matrix products only.
   func multiplyAdds(_ inputs: [Shape]) -> Int
 }
 
 extension Op {
   public func multiplyAdds(_ inputs: [Shape]) -> Int { 0 }
+
+  public var updatesInPlace: Bool { false }
 
   /// The operator's name.
   public var name: String { Self.name }

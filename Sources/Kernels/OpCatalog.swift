@@ -4,8 +4,9 @@ public enum OpCatalog {
   public static let operators: [any CatalogOp.Type] = [
     Add.self,
     DepthwiseConv.self, DepthwiseConvBackwardInput.self, DepthwiseConvBackwardWeight.self,
+    DepthwiseWindow.self, FeedForwardBlock.self,
     GELUGate.self, GELUGateBackward.self,
-    PixelShuffle.self, PixelUnshuffle.self,
+    PixelShuffle.self, PixelUnshuffle.self, UpsampleConv.self,
     Concat.self, ChannelSlice.self, ChannelSliceBackward.self,
     L1Loss.self, MSELoss.self, CharbonnierLoss.self, PixelLossBackward.self,
     SumOfSquares.self, Fill.self,
@@ -14,6 +15,7 @@ public enum OpCatalog {
     Conv3x3.self, Conv3x3BackwardWeight.self,
     LayerNorm.self, LayerNormBackwardInput.self, LayerNormBackwardWeight.self,
     ChannelAttention.self, ChannelAttentionBackward.self,
+    AttentionGram.self, AttentionMatrix.self, AttentionBlock.self,
   ]
 
   /// Every case of every operator.

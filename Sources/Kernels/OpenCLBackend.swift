@@ -36,8 +36,8 @@ public final class OpenCLBackend: Backend {
   public var name: String { context.device.name }
 
   public func makeStorage(count: Int) throws -> Buffer {
-    // Vector loads may start in the last element of a plane: 32 elements of slack stay inside the buffer.
-    try context.makeBuffer(bytes: (count + 32) * MemoryLayout<Float>.stride)
+    // A block of columns may start in the last element: the slack keeps it inside the buffer.
+    try context.makeBuffer(bytes: (count + planeSlack) * MemoryLayout<Float>.stride)
   }
 
   public func scratch(_ op: any Op, _ inputs: [Shape]) -> [Int] {

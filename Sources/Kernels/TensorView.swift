@@ -28,6 +28,25 @@ public struct TensorView<Storage> {
   public var extent: Int { shape.n * batchStride }
 }
 
+extension TensorView {
+  /// The part of the tensor with the given images, channels and rows, where it lies: several images only with all
+  /// their channels, so that they stay evenly spaced.
+  public func part(images: Range<Int>, channels: Range<Int>, rows: Range<Int>) -> TensorView {
+    precondition(
+      images.upperBound <= shape.n && channels.upperBound <= shape.c && rows.upperBound <= shape.h
+        && (images.count == 1 || channels.count == shape.c),
+      "TensorView: no part \(images) x \(channels) x \(rows) of \(shape)")
+    return TensorView(
+      storage,
+      offset: offset + images.lowerBound * batchStride + channels.lowerBound * planeStride
+        + rows.lowerBound * shape.w,
+      shape: Shape(images.count, channels.count, rows.count, shape.w), planeStride: planeStride)
+  }
+}
+
+/// Elements behind a tensor that kernels may read: a block of columns that starts in its last element.
+let planeSlack = 64
+
 /// The plane stride of tensors in an arena.
 ///
 /// A power-of-two plane puts all channels of one pixel into one cache set; 64 floats more and an odd number

@@ -178,7 +178,7 @@ extension RestoringTests {
     let weights = ModelWeights.initialized(RestormerModel(.tiny), seed: 1)
     let small = SmallBackend(allocation: 8 << 20, total: 1 << 30)
     let restorer = try Restorer(weights, on: small)
-    XCTAssertNotNil(try restorer.tileSide(width: 200, height: 120))
+    XCTAssertNotNil(try restorer.layout(width: 200, height: 120).side)
     let found = try restorer.restore(image)
     XCTAssertTrue(found.pixels.allSatisfy(\.isFinite))
     XCTAssertLessThanOrEqual(small.largestAllocation, 8 << 20)

@@ -51,6 +51,11 @@ void restormer_gelu_gate(const float *restrict a, const float *restrict b, float
 }
 
 MULTIVERSION
+void restormer_gelu_gate_in_place(float *restrict a, const float *restrict b, long count) {
+  for (long i = 0; i < count; ++i) a[i] = a[i] * distribution(a[i], bell(a[i])) * b[i];
+}
+
+MULTIVERSION
 void restormer_gelu_gate_backward(const float *restrict a, const float *restrict b,
                                   const float *restrict gy, float *restrict ga,
                                   float *restrict gb, long count) {

@@ -70,9 +70,11 @@ public struct ChannelAttention: CatalogOp {
     products.evaluate(qkv, 0, qkv, heads, squares: true, into: scratch[0].base)
     parallelFor(qkv.shape.n * heads) { index in
       let (n, head) = (index / heads, index % heads)
-      weigh(
-        n: n, head: head, m: m, sums: scratch[0].base + products.totals(n, head),
-        t: t.base[head], into: outputs)
+      attentionWeights(
+        sums: scratch[0].base + products.totals(n, head), m: m, t: t.base[head],
+        weights: a.plane(n, head), cosines: outputs[2].plane(n, head),
+        norms: (outputs[3].plane(n, head * m), outputs[3].plane(n, (heads + head) * m)),
+        normStep: outputs[3].planeStride)
     }
     forEachPixelBlock(qkv.shape) { n, first, last in
       for head in 0..<heads {
@@ -80,31 +82,6 @@ public struct ChannelAttention: CatalogOp {
           qkv.plane(n, 2 * c + head * m) + first, qkv.planeStride, a.plane(n, head), m, 1, nil, nil,
           0, y.plane(n, head * m) + first, y.planeStride, Int32(last - first), Int32(m), Int32(m))
       }
-    }
-  }
-
-  /// Norms, cosines and attention weights of one head from its sums over pixels.
-  private func weigh(
-    n: Int, head: Int, m: Int, sums: UnsafeMutablePointer<Float>, t: Float,
-    into outputs: [CPUTensor]
-  ) {
-    let (weights, cosines) = (outputs[1].plane(n, head), outputs[2].plane(n, head))
-    let squares = sums + m * m
-    for i in 0..<m {
-      outputs[3].plane(n, head * m + i)[0] = max(squares[i].squareRoot(), 1e-12)
-      outputs[3].plane(n, (heads + head) * m + i)[0] = max(squares[m + i].squareRoot(), 1e-12)
-    }
-    for i in 0..<m {
-      let q = outputs[3].plane(n, head * m + i)[0]
-      for j in 0..<m {
-        cosines[i * m + j] = sums[i * m + j] / q / outputs[3].plane(n, (heads + head) * m + j)[0]
-      }
-      let row = UnsafeMutableBufferPointer(start: weights + i * m, count: m)
-      for j in 0..<m { row[j] = t * cosines[i * m + j] }
-      let largest = row.max() ?? 0
-      for j in 0..<m { row[j] = exp(row[j] - largest) }
-      let total = row.reduce(0, +)
-      for j in 0..<m { row[j] /= total }
     }
   }
 
@@ -140,6 +117,33 @@ public struct ChannelAttention: CatalogOp {
         flops: Double(multiplyAdds([shape])),
         bytes: 8 * Double(y.shape.count)),
     ]
+  }
+}
+
+/// Norms, cosines and attention weights of one head from its sums over pixels.
+/// - Parameters:
+///   - sums: products of the rows `[m][m]`, then the squares of the left and of the right rows.
+///   - norms: where the norms of q and k go, `normStep` apart.
+func attentionWeights(
+  sums: UnsafePointer<Float>, m: Int, t: Float, weights: UnsafeMutablePointer<Float>,
+  cosines: UnsafeMutablePointer<Float>,
+  norms: (q: UnsafeMutablePointer<Float>, k: UnsafeMutablePointer<Float>), normStep: Int
+) {
+  let squares = sums + m * m
+  for i in 0..<m {
+    norms.q[i * normStep] = max(squares[i].squareRoot(), 1e-12)
+    norms.k[i * normStep] = max(squares[m + i].squareRoot(), 1e-12)
+  }
+  for i in 0..<m {
+    for j in 0..<m {
+      cosines[i * m + j] = sums[i * m + j] / norms.q[i * normStep] / norms.k[j * normStep]
+    }
+    let row = UnsafeMutableBufferPointer(start: weights + i * m, count: m)
+    for j in 0..<m { row[j] = t * cosines[i * m + j] }
+    let largest = row.max() ?? 0
+    for j in 0..<m { row[j] = exp(row[j] - largest) }
+    let total = row.reduce(0, +)
+    for j in 0..<m { row[j] /= total }
   }
 }
 

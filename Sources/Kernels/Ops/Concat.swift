@@ -37,6 +37,7 @@ public struct Concat: CatalogOp {
     parallelFor(y.shape.n * y.shape.c) { plane in
       let (n, c) = (plane / y.shape.c, plane % y.shape.c)
       let source = c < a.shape.c ? a.plane(n, c) : b.plane(n, c - a.shape.c)
+      guard source != y.plane(n, c) else { return }
       y.plane(n, c).update(from: source, count: y.shape.plane)
     }
   }
@@ -45,7 +46,14 @@ public struct Concat: CatalogOp {
     _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
     on backend: OpenCLBackend
   ) throws -> [Launch] {
-    let shape = outputs[0].shape
+    let (a, b, y) = (inputs[0], inputs[1], outputs[0])
+    // A memory plan may have laid the inputs side by side from the start.
+    let isJoined = [(a, 0), (b, a.shape.c * y.planeStride)].allSatisfy { view, start in
+      view.storage === y.storage && view.offset == y.offset + start
+        && view.planeStride == y.planeStride
+    }
+    if isJoined { return [] }
+    let shape = y.shape
     let grid = ElementGrid(shape, backend.configuration)
     return [
       try backend.launch(

@@ -25,11 +25,14 @@ struct DepthwiseBand {
   }
 
   /// Copies rows of a plane, the first pixel of each to `column`; rows outside of the image become zero.
-  func copy(_ x: UnsafePointer<Float>, _ shape: Shape, rows: Range<Int>, column: Int) {
+  /// - Parameter slots: rows that the plane has room for, row `i` in slot `i mod slots`; those of the image if nil.
+  func copy(
+    _ x: UnsafePointer<Float>, _ shape: Shape, rows: Range<Int>, column: Int, slots: Int? = nil
+  ) {
     for (target, row) in rows.enumerated() {
       let out = base + target * stride + column
       if row >= 0 && row < shape.h {
-        out.update(from: x + row * shape.w, count: shape.w)
+        out.update(from: x + row % (slots ?? shape.h) * shape.w, count: shape.w)
       } else {
         out.update(repeating: 0, count: shape.w)
       }

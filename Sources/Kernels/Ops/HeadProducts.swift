@@ -22,10 +22,19 @@ struct HeadProducts {
     let share = max(128, roundUp(ceilingQuotient(pixels, wanted), 32))
     // A GPU's work-item adds up one product at a time: short slices keep its error small.
     length = isCPUFamily ? share : min(4096, share)
+    slices = ceilingQuotient(pixels, length)
+  }
+
+  /// Products of tensors `[images, parts m heads, …]` over `pixels` pixels, in exactly `slices` slices, some of which may be
+  /// empty.
+  init(m: Int, heads: Int, images: Int, pixels: Int, slices: Int) {
+    (self.m, self.heads, self.images, self.pixels) = (m, heads, images, pixels)
+    length = roundUp(ceilingQuotient(pixels, slices), 16)
+    self.slices = slices
   }
 
   /// Slices of each head.
-  var slices: Int { ceilingQuotient(pixels, length) }
+  let slices: Int
 
   /// Sums of a slice, in whole vectors: `HEAD_SUMS` of kernels.cl.
   var count: Int { roundUp(m * (m + 2), 16) }
@@ -41,11 +50,24 @@ struct HeadProducts {
     _ left: CPUTensor, _ leftPart: Int, _ right: CPUTensor, _ rightPart: Int, squares: Bool,
     into partial: UnsafeMutablePointer<Float>
   ) {
+    add(left, leftPart, right, rightPart, squares: squares, to: nil, into: partial)
+    total(partial, into: partial, step: slices * count)
+  }
+
+  /// The partial sums on the CPU, added to `previous`, which may be `partial` itself.
+  func add(
+    _ left: CPUTensor, _ leftPart: Int, _ right: CPUTensor, _ rightPart: Int, squares: Bool,
+    to previous: UnsafePointer<Float>?, into partial: UnsafeMutablePointer<Float>
+  ) {
     let run = runLength(2 * m)
     parallelFor(images * heads * slices) { index in
       let (n, head, s) = (index / slices / heads, index / slices % heads, index % slices)
       let sum = partial + index * count
-      sum.update(repeating: 0, count: count)
+      if let previous {
+        for i in 0..<count { sum[i] = previous[index * count + i] }
+      } else {
+        sum.update(repeating: 0, count: count)
+      }
       let end = min((s + 1) * length, pixels)
       for begin in stride(from: s * length, to: end, by: run) {
         let first = left.plane(n, (leftPart + head) * m) + begin
@@ -62,46 +84,64 @@ struct HeadProducts {
         }
       }
     }
+  }
+
+  /// Adds the slices of each image and head; the totals are `step` apart.
+  func total(
+    _ partial: UnsafePointer<Float>, into totals: UnsafeMutablePointer<Float>, step: Int
+  ) {
     parallelFor(images * heads) { index in
-      let sum = partial + index * slices * count
-      for s in 1..<max(1, slices) {
-        for i in 0..<count { sum[i] += sum[s * count + i] }
+      let (sums, result) = (partial + index * slices * count, totals + index * step)
+      for i in 0..<count {
+        var total = sums[i]
+        for s in 1..<max(1, slices) { total += sums[s * count + i] }
+        result[i] = total
       }
     }
   }
 
-  /// The sums on a device; parts are thirds of a `qkv` tensor.
+  /// The sums on a device, the totals in the first slice; parts are thirds of a `qkv` tensor.
   func launches(
     _ left: DeviceTensor, _ leftPart: Int, _ right: DeviceTensor, _ rightPart: Int, squares: Bool,
     into partial: DeviceTensor, on backend: OpenCLBackend
   ) throws -> [Launch] {
-    let configuration = backend.configuration
-    let isCPU = configuration.isCPUFamily
+    let sums = try partialSums(
+      left, leftPart, right, rightPart, squares: squares, to: nil, into: partial, on: backend)
+    guard slices > 1 else { return [sums] }
+    return [sums, try totals(partial, into: partial, step: slices * count, on: backend)]
+  }
+
+  /// The partial sums on a device, added to `previous`, which may be `partial` itself.
+  func partialSums(
+    _ left: DeviceTensor, _ leftPart: Int, _ right: DeviceTensor, _ rightPart: Int, squares: Bool,
+    to previous: DeviceTensor?, into partial: DeviceTensor, on backend: OpenCLBackend
+  ) throws -> Launch {
+    let isCPU = backend.configuration.isCPUFamily
     let tile = 8 * tileBlock
     let tiles = ceilingQuotient(m, tile) * ceilingQuotient(m, tile)
-    var launches = [
-      try backend.launch(
-        ChannelAttention.name, isCPU ? "attention_gram" : "attention_gram_tiles",
-        [
-          .tensor(left), .tensor(right), .region(partial), .int(pixels), .int(m), .int(heads),
-          .int(leftPart), .int(rightPart), .int(length), .int(squares ? 1 : 0),
-        ] + (isCPU ? [.int(runLength(2 * m))] : []),
-        global: isCPU ? [1, slices, images * heads] : [64 * tiles, slices, images * heads],
-        local: [isCPU ? 1 : 64, 1, 1],
-        defines: isCPU ? ["OUTER_ROWS": backend.outerRows] : ["GRAM_BLOCK": tileBlock],
-        flops: 2 * Double(images * heads * m * m) * Double(pixels),
-        bytes: 8 * Double(images * heads * m * pixels))
-    ]
-    if slices > 1 {
-      let vector = isCPU ? 16 : 1
-      launches.append(
-        try backend.launch(
-          ChannelAttention.name, "attention_gram_sum",
-          [.region(partial), .int(count), .int(slices)],
-          global: [ceilingQuotient(count, vector), images * heads],
-          bytes: 4 * Double(scratch)))
-    }
-    return launches
+    return try backend.launch(
+      ChannelAttention.name, isCPU ? "attention_gram" : "attention_gram_tiles",
+      [
+        .tensor(left), .tensor(right), .region(previous ?? partial), .region(partial),
+        .int(pixels), .int(m), .int(heads), .int(leftPart), .int(rightPart), .int(length),
+        .int(squares ? 1 : 0), .int(previous == nil ? 0 : 1),
+      ] + (isCPU ? [.int(runLength(2 * m))] : []),
+      global: isCPU ? [1, slices, images * heads] : [64 * tiles, slices, images * heads],
+      local: [isCPU ? 1 : 64, 1, 1],
+      defines: isCPU ? ["OUTER_ROWS": backend.outerRows] : ["GRAM_BLOCK": tileBlock],
+      flops: 2 * Double(images * heads * m * m) * Double(pixels),
+      bytes: 8 * Double(images * heads * m * pixels))
+  }
+
+  /// The slices of each image and head added up; the totals are `step` apart.
+  func totals(
+    _ partial: DeviceTensor, into totals: DeviceTensor, step: Int, on backend: OpenCLBackend
+  ) throws -> Launch {
+    let vector = backend.configuration.isCPUFamily ? 16 : 1
+    return try backend.launch(
+      ChannelAttention.name, "attention_gram_sum",
+      [.region(partial), .region(totals), .int(count), .int(slices), .int(step)],
+      global: [ceilingQuotient(count, vector), images * heads], bytes: 4 * Double(scratch))
   }
 
   /// Rows and columns of a GPU's work-item: those that leave the fewest over.

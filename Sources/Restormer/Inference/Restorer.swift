@@ -37,7 +37,7 @@ public final class Restorer<B: Backend> {
   private let normalization: ImageNormalization
   private let parameters: DeviceParameters<B>
   private var session: Session?
-  private var chosenTiles: [PlanShape: Int] = [:]
+  private var chosenLayouts: [PlanShape: Layout] = [:]
 
   private struct PlanShape: Hashable {
     let width: Int
@@ -46,6 +46,7 @@ public final class Restorer<B: Backend> {
 
   private struct Session {
     let shape: PlanShape
+    let execution: Execution
     let recording: RestormerModel.Recording
     let plan: Plan<B>
   }
@@ -105,14 +106,25 @@ public final class Restorer<B: Backend> {
     return result
   }
 
+  /// How an image is cut and carried out.
+  public struct Layout: Sendable, Equatable {
+    /// The side of the tiles; nil for the whole image at once.
+    public let side: Int?
+    /// Whether v of the attention is kept for a whole image or tile, or computed twice to save the memory.
+    public let keepsValues: Bool
+  }
+
   /// Bytes of device memory that one run over `width x height` takes, parameters included.
-  public func memoryNeed(width: Int, height: Int) -> Int {
-    memory(width: width, height: height).total
+  public func memoryNeed(width: Int, height: Int, keepsValues: Bool = true) -> Int {
+    memory(width: width, height: height, keepsValues: keepsValues).total
   }
 
   /// What one run takes: in all, and in its largest allocation.
-  private func memory(width: Int, height: Int) -> (total: Int, largest: Int) {
-    let recording = model.record(height: height, width: width)
+  private func memory(
+    width: Int, height: Int, keepsValues: Bool = true
+  ) -> (total: Int, largest: Int) {
+    let recording = model.record(
+      height: height, width: width, execution: .banded(keepsValues: keepsValues))
     let plan = MemoryPlan(
       nodes: recording.graph.nodes(yielding: [recording.output]),
       kept: [recording.output, recording.input],
@@ -128,48 +140,59 @@ public final class Restorer<B: Backend> {
     return width * height * (4 * copies * max(model.configuration.inputChannels, 3) + 8)
   }
 
-  /// The side of the tiles that an image of `width x height` is cut into, or nil for the whole at once.
+  /// How an image of `width x height` is cut: whole if it fits, with v kept if that fits too, else in tiles.
   /// - Throws: `RestoreError` when nothing fits the device.
-  public func tileSide(width: Int, height: Int) throws -> Int? {
+  public func layout(width: Int, height: Int) throws -> Layout {
     let (paddedWidth, paddedHeight) = (roundUp(width, 8), roundUp(height, 8))
-    switch options.tile {
-    case .pixels(let side): return side < max(paddedWidth, paddedHeight) ? side : nil
-    case .whole:
-      let need = memory(width: paddedWidth, height: paddedHeight)
-      guard need.total <= budget, need.largest <= backend.memoryLimits.allocation else {
-        throw RestoreError(
-          "\(width)x\(height) at once needs \(gigabytes(need.total)) of device memory, "
-            + "\(gigabytes(need.largest)) of it in one piece; \(backend.name) offers "
-            + "\(gigabytes(budget)) in pieces of \(gigabytes(backend.memoryLimits.allocation)): "
-            + "use tiles (--tile auto)")
-      }
-      return nil
-    case .automatic:
-      let key = PlanShape(width: paddedWidth, height: paddedHeight)
-      if let known = chosenTiles[key] { return known == 0 ? nil : known }
-      let side = try automaticTile(width: paddedWidth, height: paddedHeight)
-      chosenTiles[key] = side ?? 0
-      return side
+    if case .pixels(let side) = options.tile {
+      return Layout(
+        side: side < max(paddedWidth, paddedHeight) ? side : nil, keepsValues: true)
     }
+    let key = PlanShape(width: paddedWidth, height: paddedHeight)
+    if let known = chosenLayouts[key] { return known }
+    let layout =
+      options.tile == .whole
+      ? try wholeLayout(width: paddedWidth, height: paddedHeight)
+      : try automaticLayout(width: paddedWidth, height: paddedHeight)
+    chosenLayouts[key] = layout
+    return layout
   }
 
   /// Device memory that plans may use: the rest is for the driver and other programs.
   private var budget: Int { backend.memoryLimits.total / 10 * 8 }
 
-  private func automaticTile(width: Int, height: Int) throws -> Int? {
+  /// Whether a run fits `room` bytes, no allocation larger than the device allows.
+  private func fits(_ width: Int, _ height: Int, keepsValues: Bool = true, room: Int) -> Bool {
+    let need = memory(width: width, height: height, keepsValues: keepsValues)
+    return need.total <= room && need.largest <= backend.memoryLimits.allocation
+  }
+
+  private func wholeLayout(width: Int, height: Int) throws -> Layout {
+    for keepsValues in [true, false]
+    where fits(width, height, keepsValues: keepsValues, room: budget) {
+      return Layout(side: nil, keepsValues: keepsValues)
+    }
+    let need = memory(width: width, height: height, keepsValues: false)
+    throw RestoreError(
+      "\(width)x\(height) at once needs \(gigabytes(need.total)) of device memory, "
+        + "\(gigabytes(need.largest)) of it in one piece; \(backend.name) offers "
+        + "\(gigabytes(budget)) in pieces of \(gigabytes(backend.memoryLimits.allocation)): "
+        + "use tiles (--tile auto)")
+  }
+
+  private func automaticLayout(width: Int, height: Int) throws -> Layout {
     // Where the network runs in the machine's own memory, the image lies there too.
     let room =
       backend.memoryLimits.isHost ? budget - hostMemoryNeed(width: width, height: height) : budget
-    func fits(_ width: Int, _ height: Int) -> Bool {
-      let need = memory(width: width, height: height)
-      return need.total <= room && need.largest <= backend.memoryLimits.allocation
+    for keepsValues in [true, false]
+    where fits(width, height, keepsValues: keepsValues, room: room) {
+      return Layout(side: nil, keepsValues: keepsValues)
     }
-    if fits(width, height) { return nil }
     // Memory grows with the tile: halve the interval of sides, in steps of 8.
     var (low, high) = (0, max(width, height) / 8)
     while high - low > 1 {
       let middle = (low + high) / 2
-      if fits(min(8 * middle, width), min(8 * middle, height)) {
+      if fits(min(8 * middle, width), min(8 * middle, height), room: room) {
         low = middle
       } else {
         high = middle
@@ -185,14 +208,15 @@ public final class Restorer<B: Backend> {
           + "\(gigabytes(max(0, room))) left for a picture of \(width)x\(height), in pieces of "
           + "\(gigabytes(backend.memoryLimits.allocation))")
     }
-    return 8 * low
+    return Layout(side: 8 * low, keepsValues: true)
   }
 
   private func restoreOnce(
     _ image: PlanarImage, progress: (Double) -> Void
   ) throws -> PlanarImage {
     let (width, height) = (roundUp(image.width, 8), roundUp(image.height, 8))
-    let side = try tileSide(width: image.width, height: image.height)
+    let layout = try layout(width: image.width, height: image.height)
+    let side = layout.side
     let grid = TileGrid(
       width: width, height: height, tile: side ?? max(width, height),
       overlap: roundUp(options.overlap, 8), square: options.blend == .box && side != nil)
@@ -202,7 +226,7 @@ public final class Restorer<B: Backend> {
       for (column, x) in grid.xs.enumerated() {
         let tile = image.window(x: x, y: y, width: grid.tileWidth, height: grid.tileHeight)
         accumulator.add(
-          try run(tile), grid: grid, column: column, row: row, blend: options.blend)
+          try run(tile, layout), grid: grid, column: column, row: row, blend: options.blend)
         progress(Double(row * grid.xs.count + column + 1) / Double(grid.count))
       }
     }
@@ -211,23 +235,26 @@ public final class Restorer<B: Backend> {
       pixels: accumulator.result(width: image.width, height: image.height))
   }
 
-  private func run(_ tile: PlanarImage) throws -> [Float] {
-    let session = try session(width: tile.width, height: tile.height)
+  private func run(_ tile: PlanarImage, _ layout: Layout) throws -> [Float] {
+    let session = try session(
+      PlanShape(width: tile.width, height: tile.height),
+      .banded(keepsValues: layout.keepsValues))
     try session.plan.write(tile.pixels, to: session.recording.input)
     try session.plan.run()
     return try session.plan.read(session.recording.output)
   }
 
-  private func session(width: Int, height: Int) throws -> Session {
-    let shape = PlanShape(width: width, height: height)
-    if let session, session.shape == shape { return session }
+  private func session(_ shape: PlanShape, _ execution: Execution) throws -> Session {
+    if let session, session.shape == shape, session.execution == execution { return session }
     // The old plan's memory goes back before the new one's is taken.
     session = nil
-    let recording = model.record(height: height, width: width)
+    let recording = model.record(
+      height: shape.height, width: shape.width, execution: execution)
     let plan = try Plan(
       recording.graph, keeping: [recording.output], on: backend,
       binding: parameters.bindings(for: recording))
-    let made = Session(shape: shape, recording: recording, plan: plan)
+    let made = Session(
+      shape: shape, execution: execution, recording: recording, plan: plan)
     session = made
     return made
   }

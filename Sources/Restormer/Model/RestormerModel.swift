@@ -40,24 +40,31 @@ public struct RestormerModel: Sendable {
   }
 
   /// Records the network for `n` images of `height x width`, each a multiple of 8.
-  /// - Parameter recompute: mark every transformer block as a segment that the backward pass records again.
-  public func record(n: Int = 1, height: Int, width: Int, recompute: Bool = false) -> Recording {
+  /// - Parameters:
+  ///   - recompute: mark every transformer block as a segment that the backward pass records again.
+  ///   - execution: whole operators, which have gradients, or bands of rows.
+  public func record(
+    n: Int = 1, height: Int, width: Int, recompute: Bool = false,
+    execution: Execution = .differentiable
+  ) -> Recording {
     precondition(
       height % Self.sizeMultiple == 0 && width % Self.sizeMultiple == 0,
       "RestormerModel: \(width)x\(height) is not a multiple of \(Self.sizeMultiple)")
     let graph = Graph()
     let input = graph.placeholder(Shape(n, configuration.inputChannels, height, width))
     let recorder = ParameterRecorder(graph: graph)
-    let output = Self.record(configuration, input, recorder, recompute: recompute)
+    let output = Self.record(
+      configuration, input, recorder, recompute: recompute, execution: execution)
     return Recording(graph: graph, input: input, output: output, parameters: recorder.tensors)
   }
 
   private static func record(
     _ configuration: ModelConfiguration, _ input: Tensor, _ recorder: ParameterRecorder,
-    recompute: Bool
+    recompute: Bool, execution: Execution = .differentiable
   ) -> Tensor {
     Network(
-      layers: Layers(graph: recorder.graph, configuration: configuration),
+      layers: Layers(
+        graph: recorder.graph, configuration: configuration, execution: execution),
       root: ParameterScope(recorder), recompute: recompute
     ).forward(input)
   }
@@ -67,24 +74,35 @@ public struct RestormerModel: Sendable {
 public struct ModelCost: Sendable {
   /// Multiply-adds of convolutions and attention products.
   public let multiplyAdds: Int
-  /// Bytes of activations that live at once, at most.
+  /// Bytes of activations that live at once, at most, with v of the attention kept for the whole image.
   public let activationBytes: Int
+  /// The same with v computed twice.
+  public let leanActivationBytes: Int
   /// Bytes of parameters.
   public let parameterBytes: Int
 }
 
 extension RestormerModel {
-  /// The cost of one `width x height` image, padded to multiples of 8, without device scratch memory.
+  /// The cost of one `width x height` image, padded to multiples of 8, restored whole on the CPU backend; devices add a
+  /// little for wider bands.
   public func cost(width: Int, height: Int) -> ModelCost {
-    let recording = record(
-      height: roundUp(height, Self.sizeMultiple), width: roundUp(width, Self.sizeMultiple))
-    let plan = MemoryPlan(
-      nodes: recording.graph.nodes(yielding: [recording.output]),
-      kept: [recording.output, recording.input], external: Set(recording.parameters.map(\.id)),
-      limit: .max, scratch: { _, _ in [] })
+    let (width, height) = (roundUp(width, Self.sizeMultiple), roundUp(height, Self.sizeMultiple))
+    let plans = [true, false].map { keepsValues in
+      let recording = record(
+        height: height, width: width, execution: .banded(keepsValues: keepsValues))
+      return (
+        recording,
+        MemoryPlan(
+          nodes: recording.graph.nodes(yielding: [recording.output]),
+          kept: [recording.output, recording.input], external: Set(recording.parameters.map(\.id)),
+          limit: .max, scratch: { ($0 as? any CPUOp)?.cpuScratch($1) ?? [] })
+      )
+    }
+    let recording = plans[0].0
     return ModelCost(
       multiplyAdds: recording.graph.multiplyAdds(yielding: [recording.output]),
-      activationBytes: plan.bytes, parameterBytes: 4 * parameterExtent)
+      activationBytes: plans[0].1.bytes, leanActivationBytes: plans[1].1.bytes,
+      parameterBytes: 4 * parameterExtent)
   }
 }
 

@@ -4,6 +4,9 @@
 /// y = gelu(a) b over `count` numbers, gelu with the exact normal distribution function.
 void restormer_gelu_gate(const float *a, const float *b, float *y, long count);
 
+/// a = gelu(a) b over `count` numbers.
+void restormer_gelu_gate_in_place(float *a, const float *b, long count);
+
 /// The gradients of `a` and `b` for the gradient `gy` of y = gelu(a) b.
 void restormer_gelu_gate_backward(const float *a, const float *b, const float *gy, float *ga,
                                   float *gb, long count);

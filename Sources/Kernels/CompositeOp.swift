@@ -1,0 +1,183 @@
+import CLBackend
+
+/// An operator that is a sequence of simpler ones on parts of tensors, for instance band after band of rows.
+///
+/// What it computes between its inputs and outputs lies in intermediate tensors of its own, small enough to stay
+/// in cache. Both backends run the same steps. Composites are for inference: the composition of whole operators is
+/// their oracle and has the gradients.
+public protocol CompositeOp: CatalogOp, TerminalOp {
+  /// Shapes of the intermediate tensors, given how many pixels a band should have.
+  func intermediates(_ inputs: [Shape], bandPixels: Int) -> [Shape]
+
+  /// The steps in order.
+  func steps(_ inputs: [Shape], bandPixels: Int) -> [CompositeStep]
+}
+
+/// One step of a composite operator.
+public struct CompositeStep {
+  let op: any CatalogOp
+  let inputs: [Piece]
+  let outputs: [Piece]
+
+  init(_ op: any CatalogOp, _ inputs: [Piece], into outputs: Piece...) {
+    (self.op, self.inputs, self.outputs) = (op, inputs, outputs)
+  }
+}
+
+/// A part of an input, output or intermediate tensor of a composite operator; nil: all of that dimension.
+public struct Piece {
+  enum Tensor {
+    case input(Int)
+    case output(Int)
+    case intermediate(Int)
+  }
+
+  let tensor: Tensor
+  var images: Range<Int>?
+  var channels: Range<Int>?
+  var rows: Range<Int>?
+
+  static func input(_ index: Int) -> Piece { Piece(tensor: .input(index)) }
+  static func output(_ index: Int) -> Piece { Piece(tensor: .output(index)) }
+  static func intermediate(_ index: Int) -> Piece { Piece(tensor: .intermediate(index)) }
+
+  /// The piece with the given images only.
+  func images(_ range: Range<Int>) -> Piece {
+    var piece = self
+    piece.images = range
+    return piece
+  }
+
+  /// The piece with the given channels only.
+  func channels(_ range: Range<Int>) -> Piece {
+    var piece = self
+    piece.channels = range
+    return piece
+  }
+
+  /// The piece with the given rows only.
+  func rows(_ range: Range<Int>) -> Piece {
+    var piece = self
+    piece.rows = range
+    return piece
+  }
+}
+
+extension CompositeOp {
+  public func cpuScratch(_ inputs: [Shape]) -> [Int] {
+    CompositePlan(self, inputs, bandPixels: CPUBackend.bandPixels).scratch { op, shapes in
+      op.cpuScratch(shapes)
+    }
+  }
+
+  public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
+    CompositePlan(self, inputs, bandPixels: configuration.bandPixels).scratch { op, shapes in
+      op.openCLScratch(shapes, configuration)
+    }
+  }
+
+  public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
+    let plan = CompositePlan(self, inputs.map(\.shape), bandPixels: CPUBackend.bandPixels)
+    let views = CompositeViews(inputs, outputs, scratch, intermediates: plan.intermediates)
+    for step in plan.steps {
+      let stepInputs = step.inputs.map(views.view)
+      step.op.evaluate(
+        stepInputs, into: step.outputs.map(views.view),
+        scratch: views.scratch(step.op.cpuScratch(stepInputs.map(\.shape))))
+    }
+  }
+
+  public func launches(
+    _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
+    on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    let plan = CompositePlan(
+      self, inputs.map(\.shape), bandPixels: backend.configuration.bandPixels)
+    let views = CompositeViews(inputs, outputs, scratch, intermediates: plan.intermediates)
+    return try plan.steps.flatMap { step in
+      let stepInputs = step.inputs.map(views.view)
+      return try step.op.launches(
+        stepInputs, into: step.outputs.map(views.view),
+        scratch: views.scratch(backend.scratch(step.op, stepInputs.map(\.shape))), on: backend)
+    }
+  }
+}
+
+/// The intermediates and steps of one composite at given shapes.
+private struct CompositePlan {
+  let intermediates: [Shape]
+  let steps: [CompositeStep]
+  private let inputs: [Shape]
+  private let outputs: [Shape]
+
+  init(_ op: any CompositeOp, _ inputs: [Shape], bandPixels: Int) {
+    intermediates = op.intermediates(inputs, bandPixels: bandPixels)
+    steps = op.steps(inputs, bandPixels: bandPixels)
+    (self.inputs, outputs) = (inputs, op.outputShapes(inputs))
+  }
+
+  /// Elements of the intermediates, then of the memory that the steps take turns to use.
+  func scratch(_ need: (any CatalogOp, [Shape]) -> [Int]) -> [Int] {
+    let shared = steps.map { step in
+      need(step.op, step.inputs.map(shape)).reduce(0) { $0 + roundUp($1, 64) }
+    }
+    return intermediates.map(extent) + [max(1, shared.max() ?? 1)]
+  }
+
+  private func shape(_ piece: Piece) -> Shape {
+    let whole =
+      switch piece.tensor {
+      case .input(let index): inputs[index]
+      case .output(let index): outputs[index]
+      case .intermediate(let index): intermediates[index]
+      }
+    return Shape(
+      piece.images?.count ?? whole.n, piece.channels?.count ?? whole.c,
+      piece.rows?.count ?? whole.h, whole.w)
+  }
+}
+
+/// Elements of a tensor of `shape` with the padding of its planes.
+private func extent(_ shape: Shape) -> Int { shape.n * shape.c * paddedPlaneStride(shape) }
+
+/// Where the pieces of a composite lie.
+private struct CompositeViews<Storage> {
+  private let inputs: [TensorView<Storage>]
+  private let outputs: [TensorView<Storage>]
+  private let intermediates: [TensorView<Storage>]
+  private let shared: TensorView<Storage>
+
+  init(
+    _ inputs: [TensorView<Storage>], _ outputs: [TensorView<Storage>],
+    _ scratch: [TensorView<Storage>], intermediates shapes: [Shape]
+  ) {
+    (self.inputs, self.outputs) = (inputs, outputs)
+    intermediates = zip(shapes, scratch).map { shape, memory in
+      TensorView(
+        memory.storage, offset: memory.offset, shape: shape,
+        planeStride: paddedPlaneStride(shape))
+    }
+    shared = scratch[shapes.count]
+  }
+
+  func view(_ piece: Piece) -> TensorView<Storage> {
+    let whole =
+      switch piece.tensor {
+      case .input(let index): inputs[index]
+      case .output(let index): outputs[index]
+      case .intermediate(let index): intermediates[index]
+      }
+    return whole.part(
+      images: piece.images ?? 0..<whole.shape.n, channels: piece.channels ?? 0..<whole.shape.c,
+      rows: piece.rows ?? 0..<whole.shape.h)
+  }
+
+  /// The scratch of one step, within the memory that all steps share.
+  func scratch(_ counts: [Int]) -> [TensorView<Storage>] {
+    var offset = shared.offset
+    return counts.map { count in
+      defer { offset += roundUp(count, 64) }
+      return TensorView(shared.storage, offset: offset, shape: Shape(1, 1, 1, count))
+    }
+  }
+}

@@ -1,0 +1,208 @@
+/// The attention half of a transformer block in bands of rows: `y = x + W_o · attention(dw(W_qkv · norm(x)))`.
+///
+/// q and k of a band feed the sums over pixels and are gone; v is kept for the whole image, or computed again when the
+/// attention matrix is known, which takes the memory of one feature map less and about a third more time. `y` may take the
+/// place of `x`.
+///
+/// Inputs: `x` `[n, c, h, w]`; weight and perhaps bias of the LayerNorm; `W_qkv` `[3 c, c, 1, 1]`, its depthwise kernel
+/// `[3 c, 1, 3, 3]` and `W_o` `[c, c, 1, 1]`, each followed by its bias if there are any; the temperatures `[heads]` last. Output: as `x`.
+public struct AttentionBlock: CompositeOp {
+  public static let name = "AttentionBlock"
+  public static let section = "ChannelAttention"
+  private let heads: Int
+  private let normBias: Bool
+  private let bias: Bool
+  private let keepsValues: Bool
+
+  /// The block.
+  /// - Parameters:
+  ///   - heads: heads of the attention.
+  ///   - normBias: whether the LayerNorm has a bias.
+  ///   - bias: whether the convolutions have one.
+  ///   - keepsValues: whether v is kept for the whole image.
+  public init(heads: Int, normBias: Bool, bias: Bool, keepsValues: Bool) {
+    (self.heads, self.normBias, self.bias, self.keepsValues) = (heads, normBias, bias, keepsValues)
+  }
+
+  public static var cases: [OpCase] {
+    blockShapes.enumerated().flatMap { index, x in
+      [true, false].map { keeps in
+        let heads = index % 2 + 1
+        let op = AttentionBlock(
+          heads: heads, normBias: index % 2 == 0, bias: index % 3 == 0, keepsValues: keeps)
+        return OpCase(op, op.inputShapes(x))
+      }
+    }
+  }
+
+  private func inputShapes(_ x: Shape) -> [Shape] {
+    let c = x.c
+    return [x, .vector(c)] + (normBias ? [.vector(c)] : [])
+      + withBias(Shape(3 * c, c, 1, 1)) + withBias(Shape(3 * c, 1, 3, 3))
+      + withBias(Shape(c, c, 1, 1)) + [.vector(heads)]
+  }
+
+  private func withBias(_ weight: Shape) -> [Shape] { [weight] + (bias ? [.vector(weight.n)] : []) }
+
+  public func outputShapes(_ inputs: [Shape]) -> [Shape] {
+    precondition(
+      inputs == inputShapes(inputs[0]) && inputs[0].c % heads == 0,
+      "AttentionBlock: \(inputs) with \(heads) heads")
+    return [inputs[0]]
+  }
+
+  public func multiplyAdds(_ inputs: [Shape]) -> Int {
+    let (x, c) = (inputs[0], inputs[0].c)
+    return x.n * x.plane * c * (3 * c + 27 + 2 * c / heads + c)
+  }
+
+  public var updatesInPlace: Bool { true }
+
+  private enum Memory: Int {
+    case norm, mean, deviation, ring, qk, value, sums, matrix
+    var piece: Piece { .intermediate(rawValue) }
+  }
+
+  public func intermediates(_ inputs: [Shape], bandPixels: Int) -> [Shape] {
+    let (x, c) = (inputs[0], inputs[0].c)
+    let bands = RowBands(height: x.h, width: x.w, pixels: bandPixels)
+    let products = HeadProducts(
+      m: c / heads, heads: heads, images: 1, pixels: bandPixels, slices: slices(bandPixels))
+    return [
+      Shape(1, c, bands.rows, x.w), Shape(1, 1, bands.rows, x.w), Shape(1, 1, bands.rows, x.w),
+      Shape(1, 3 * c, bands.slots, x.w), Shape(1, 2 * c, bands.readyRows, x.w),
+      Shape(1, c, keepsValues ? x.h : bands.readyRows, x.w),
+      Shape(1, 1, 1, products.scratch), Shape(c, c, 1, 1),
+    ]
+  }
+
+  /// Slices of a band's pixels, each with sums of its own.
+  private func slices(_ bandPixels: Int) -> Int { max(1, min(64, bandPixels / 1024) / heads) }
+
+  public func steps(_ inputs: [Shape], bandPixels: Int) -> [CompositeStep] {
+    let x = inputs[0]
+    let bands = RowBands(height: x.h, width: x.w, pixels: bandPixels)
+    return (0..<x.n).flatMap { image in
+      gather(x, image: image, bands, slices: slices(bandPixels))
+        + (keepsValues ? applyToKept(image) : applyAgain(x, image: image, bands))
+    }
+  }
+
+  /// Everything up to the attention matrix.
+  private func gather(_ x: Shape, image: Int, _ bands: RowBands, slices: Int) -> [CompositeStep] {
+    let c = x.c
+    let sums = Memory.sums.piece
+    var steps: [CompositeStep] = []
+    for (index, band) in bands.bands.enumerated() {
+      steps += project(image, band, channels: 0..<3 * c)
+      guard !band.ready.isEmpty else { continue }
+      let qk = Memory.qk.piece.rows(0..<band.ready.count)
+      steps.append(convolve(x, band, channels: 0..<2 * c, ring: 0..<2 * c, into: qk))
+      if keepsValues {
+        steps.append(
+          convolve(
+            x, band, channels: 2 * c..<3 * c, ring: 2 * c..<3 * c,
+            into: Memory.value.piece.rows(band.ready)))
+      }
+      let isFirst = !bands.bands[..<index].contains { !$0.ready.isEmpty }
+      steps.append(
+        CompositeStep(
+          AttentionGram(heads: heads, slices: slices), isFirst ? [qk] : [qk, sums], into: sums))
+    }
+    steps.append(
+      CompositeStep(
+        AttentionMatrix(heads: heads, slices: slices), [sums, temperature, output],
+        into: Memory.matrix.piece))
+    return steps
+  }
+
+  private func applyToKept(_ image: Int) -> [CompositeStep] {
+    [apply(Memory.value.piece, to: .input(0).images(image..<image + 1), .output(0).images(image..<image + 1))]
+  }
+
+  /// v band by band once more, and the result of each.
+  private func applyAgain(_ x: Shape, image: Int, _ bands: RowBands) -> [CompositeStep] {
+    let c = x.c
+    return bands.bands.flatMap { band -> [CompositeStep] in
+      let arrive = project(image, band, channels: 2 * c..<3 * c)
+      guard !band.ready.isEmpty else { return arrive }
+      let value = Memory.value.piece.rows(0..<band.ready.count)
+      let source = Piece.input(0).images(image..<image + 1).rows(band.ready)
+      let target = Piece.output(0).images(image..<image + 1).rows(band.ready)
+      return arrive + [
+        convolve(x, band, channels: 2 * c..<3 * c, ring: 0..<c, into: value),
+        apply(value, to: source, target),
+      ]
+    }
+  }
+
+  /// LayerNorm and the first 1x1 convolution of the rows that arrive: output channels `channels`, to the start of the ring.
+  private func project(_ image: Int, _ band: RowBands.Band, channels: Range<Int>) -> [CompositeStep] {
+    let rows = 0..<band.rows.count
+    let norm = Memory.norm.piece.rows(rows)
+    return [
+      CompositeStep(
+        LayerNorm(bias: normBias),
+        [.input(0).images(image..<image + 1).rows(band.rows), .input(1)]
+          + (normBias ? [.input(2)] : []), into: norm, Memory.mean.piece.rows(rows),
+        Memory.deviation.piece.rows(rows)),
+      CompositeStep(
+        Conv1x1(bias: bias),
+        [norm, qkv.images(channels)] + (bias ? [next(qkv).channels(channels)] : []),
+        into: Memory.ring.piece.channels(0..<channels.count).rows(band.slots)),
+    ]
+  }
+
+  /// The depthwise convolution of the rows that are ready: output channels `channels`, which lie in the ring at `ring`.
+  private func convolve(
+    _ x: Shape, _ band: RowBands.Band, channels: Range<Int>, ring: Range<Int>, into target: Piece
+  ) -> CompositeStep {
+    CompositeStep(
+      DepthwiseWindow(rows: band.ready, height: x.h, gated: false),
+      [Memory.ring.piece.channels(ring), depthwise.images(channels)]
+        + (bias ? [next(depthwise).channels(channels)] : []), into: target)
+  }
+
+  private func apply(_ value: Piece, to residual: Piece, _ target: Piece) -> CompositeStep {
+    CompositeStep(
+      Conv1x1(bias: bias, residual: true),
+      [value, Memory.matrix.piece] + (bias ? [next(output)] : []) + [residual], into: target)
+  }
+
+  private var qkv: Piece { .input(normBias ? 3 : 2) }
+  private var depthwise: Piece { bias ? next(next(qkv)) : next(qkv) }
+  private var output: Piece { bias ? next(next(depthwise)) : next(depthwise) }
+  private var temperature: Piece { bias ? next(next(output)) : next(output) }
+
+  private func next(_ piece: Piece) -> Piece {
+    guard case .input(let index) = piece.tensor else { return piece }
+    return .input(index + 1)
+  }
+}
+
+/// Shapes of the cases of both halves of a block: one pixel, one row, one column, batch 2, several bands.
+let blockShapes = [
+  Shape(1, 2, 1, 1), Shape(1, 4, 1, 9), Shape(1, 2, 9, 1), Shape(2, 6, 7, 5), Shape(1, 8, 16, 16),
+  Shape(1, 4, 150, 130),
+]
+
+extension Graph {
+  /// The attention half of a transformer block: `x + W_o · attention(dw(W_qkv · norm(x)))`.
+  /// - Parameters:
+  ///   - x: `[n, c, h, w]`.
+  ///   - norm: weight and perhaps bias of the LayerNorm.
+  ///   - qkv: `[3 c, c, 1, 1]` and perhaps a bias.
+  ///   - depthwise: `[3 c, 1, 3, 3]` and perhaps a bias.
+  ///   - output: `[c, c, 1, 1]` and perhaps a bias.
+  ///   - temperature: one number per head.
+  ///   - keepsValues: whether v is kept for the whole image.
+  public func attentionBlock(
+    _ x: Tensor, norm: [Tensor], qkv: [Tensor], depthwise: [Tensor], output: [Tensor],
+    temperature: Tensor, keepsValues: Bool
+  ) -> Tensor {
+    let op = AttentionBlock(
+      heads: temperature.shape.c, normBias: norm.count == 2, bias: qkv.count == 2,
+      keepsValues: keepsValues)
+    return apply(op, [x] + norm + qkv + depthwise + output + [temperature])[0]
+  }
+}

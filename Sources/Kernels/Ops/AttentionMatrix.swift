@@ -1,0 +1,104 @@
+import CLBackend
+import CMicroKernels
+
+/// Channel attention and the projection behind it as one matrix: `M = W_o A`, so that `W_o (A v) = M v`.
+///
+/// `A` is block-diagonal: per head the softmax of `ChannelAttention`. Inputs: the sums of `AttentionGram`, the temperatures
+/// `[heads]` and `W_o` `[c, c, 1, 1]`. Output: `M` `[c, c, 1, 1]`.
+public struct AttentionMatrix: CatalogOp, TerminalOp {
+  public static let name = "AttentionMatrix"
+  public static let section = "ChannelAttention"
+  private let heads: Int
+  private let slices: Int
+
+  /// The matrix of `heads` heads from sums in `slices` slices.
+  public init(heads: Int, slices: Int) { (self.heads, self.slices) = (heads, slices) }
+
+  public static var cases: [OpCase] {
+    [(1, 4, 3), (2, 10, 1), (3, 18, 4), (2, 96, 2)].map { heads, c, slices in
+      let op = AttentionMatrix(heads: heads, slices: slices)
+      let sums = Shape(1, 1, 1, op.products(c).scratch)
+      return OpCase(op, [sums, .vector(heads), Shape(c, c, 1, 1)], [.positive, .positive])
+    }
+  }
+
+  public func outputShapes(_ inputs: [Shape]) -> [Shape] {
+    let w = inputs[2]
+    precondition(
+      w.n == w.c && w.plane == 1 && w.c % heads == 0 && inputs[1] == .vector(heads)
+        && inputs[0] == Shape(1, 1, 1, products(w.c).scratch),
+      "AttentionMatrix: \(inputs) with \(heads) heads")
+    return [w]
+  }
+
+  public func multiplyAdds(_ inputs: [Shape]) -> Int { inputs[2].c * inputs[2].c * (inputs[2].c / heads) }
+
+  private func products(_ c: Int) -> HeadProducts {
+    HeadProducts(m: c / heads, heads: heads, images: 1, pixels: slices, slices: slices)
+  }
+
+  /// Totals of the sums; attention weights; cosines; norms, those of q and those of k.
+  private func scratch(_ inputs: [Shape]) -> [Int] {
+    let (c, m) = (inputs[2].c, inputs[2].c / heads)
+    return [heads * products(c).count, c * m, c * m, 2 * c]
+  }
+
+  public func cpuScratch(_ inputs: [Shape]) -> [Int] { scratch(inputs) }
+
+  public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
+    scratch(inputs)
+  }
+
+  public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
+    let (w, y) = (inputs[2], outputs[0])
+    let c = w.shape.c
+    let products = products(c)
+    let (m, count) = (products.m, products.count)
+    products.total(inputs[0].base, into: scratch[0].base, step: count)
+    parallelFor(heads) { head in
+      let weights = scratch[1].base + head * m * m
+      attentionWeights(
+        sums: scratch[0].base + head * count, m: m, t: inputs[1].base[head], weights: weights,
+        cosines: scratch[2].base + head * m * m,
+        norms: (scratch[3].base + head * m, scratch[3].base + c + head * m), normStep: 1)
+      restormer_gemm(
+        weights, m, w.base + head * m, c, 1, nil, nil, 0, y.base + head * m, c, Int32(m), Int32(m),
+        Int32(c))
+    }
+  }
+
+  public func launches(
+    _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
+    on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    let c = inputs[2].shape.c
+    let products = products(c)
+    let m = products.m
+    let matrix = { (view: DeviceTensor) in
+      TensorView(view.storage, offset: view.offset, shape: Shape(1, heads, m, m))
+    }
+    let norms = TensorView(
+      scratch[3].storage, offset: scratch[3].offset, shape: Shape(1, 2 * c, 1, 1))
+    let configuration = backend.configuration
+    let columns = configuration.blockVectors * configuration.vectorWidth
+    let rows = configuration.fittingBlockRows(c)
+    return [
+      try products.totals(inputs[0], into: scratch[0], step: products.count, on: backend),
+      try backend.launch(
+        Self.section, "attention_softmax",
+        [
+          .region(scratch[0]), .tensor(inputs[1]), .tensor(matrix(scratch[1])),
+          .tensor(matrix(scratch[2])), .tensor(norms), .int(m), .int(heads), .int(1),
+        ], global: [m, heads]),
+      try backend.launch(
+        Self.section, "attention_project",
+        [
+          .region(scratch[1]), .tensor(inputs[2]), .tensor(outputs[0]), .int(m), .int(heads),
+          .int(rows),
+        ],
+        global: [ceilingQuotient(m, columns), ceilingQuotient(c, rows), heads],
+        local: backend.columnGroup, defines: ["BLOCK_ROWS": rows],
+        flops: 2 * Double(c * c * m)),
+    ]
+  }
+}

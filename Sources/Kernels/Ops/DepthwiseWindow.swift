@@ -1,0 +1,124 @@
+import CLBackend
+import CMicroKernels
+
+/// Some rows of a depthwise 3x3 convolution of an image that passes by in bands of rows, with the gate of the
+/// feed-forward network on top if asked for.
+///
+/// With `d` the depthwise convolution of an image of `height` rows (zero padding of 1), rows `first...` of `d`, or of
+/// `gelu(d[:, :c]) d[:, c:]`. Inputs: `x` `[n, c or 2 c, slots, w]`, row `i` of the image in slot `i mod slots`; `weight`
+/// `[c or 2 c, 1, 3, 3]` and, if there is one, `bias`. Output: `[n, c, rows, w]`.
+public struct DepthwiseWindow: CatalogOp, TerminalOp {
+  public static let name = "DepthwiseWindow"
+  public static let section = "DepthwiseConv"
+  private let first: Int
+  private let rows: Int
+  private let height: Int
+  private let isGated: Bool
+
+  /// Rows `rows` of an image of `height` rows.
+  public init(rows: Range<Int>, height: Int, gated: Bool) {
+    (first, self.rows, self.height, isGated) = (rows.lowerBound, rows.count, height, gated)
+  }
+
+  public static var cases: [OpCase] {
+    // Rows, height, slots, width: whole images, the first, a middle and the last window, rings of few rows.
+    let windows = [
+      (0..<1, 1, 1, 1), (0..<5, 5, 5, 9), (0..<3, 40, 6, 17), (3..<8, 40, 10, 33),
+      (35..<40, 40, 8, 16), (7..<8, 9, 3, 5), (0..<9, 9, 9, 48),
+    ]
+    return windows.flatMap { rows, height, slots, width in
+      [false, true].flatMap { gated in
+        [(1, 2), (2, 6)].flatMap { n, channels in
+          let op = DepthwiseWindow(rows: rows, height: height, gated: gated)
+          let (x, weight) = (Shape(n, channels, slots, width), Shape(channels, 1, 3, 3))
+          return [OpCase(op, [x, weight]), OpCase(op, [x, weight, .vector(channels)])]
+        }
+      }
+    }
+  }
+
+  public func outputShapes(_ inputs: [Shape]) -> [Shape] {
+    let x = inputs[0]
+    // Rows before the first and after the last one are needed where the image has them.
+    let needed = min(height, first + rows + 1) - max(0, first - 1)
+    precondition(
+      (2...3).contains(inputs.count) && inputs[1] == Shape(x.c, 1, 3, 3) && needed <= x.h
+        && inputs.dropFirst(2).allSatisfy { $0 == .vector(x.c) } && (!isGated || x.c % 2 == 0),
+      "DepthwiseWindow: \(inputs) for rows \(first)..<\(first + rows) of \(height)")
+    return [Shape(x.n, isGated ? x.c / 2 : x.c, rows, x.w)]
+  }
+
+  public func multiplyAdds(_ inputs: [Shape]) -> Int {
+    9 * inputs[0].n * inputs[0].c * rows * inputs[0].w
+  }
+
+  public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
+    let y = outputs[0].shape
+    let shape = Shape(1, 1, height, y.w)
+    let size = (DepthwiseBand.rows(shape) + 2) * DepthwiseBand.stride(shape)
+    parallelRanges(y.n * y.c, grain: max(1, 8192 / y.plane)) { planes in
+      DepthwiseBand.withBands(1, shape) { bands in
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: size) { factor in
+          guard let factor = factor.baseAddress else { return }
+          for plane in planes {
+            convolve(
+              inputs, image: plane / y.c, channel: plane % y.c, band: bands[0], factor: factor,
+              into: outputs[0])
+          }
+        }
+      }
+    }
+  }
+
+  /// One plane, as many rows at a time as a band has.
+  private func convolve(
+    _ inputs: [CPUTensor], image n: Int, channel c: Int, band: DepthwiseBand,
+    factor: UnsafeMutablePointer<Float>, into y: CPUTensor
+  ) {
+    let width = y.shape.w
+    let step = DepthwiseBand.rows(Shape(1, 1, height, width))
+    for start in stride(from: 0, to: rows, by: step) {
+      let count = min(step, rows - start)
+      let out = y.plane(n, c) + start * width
+      convolve(inputs, n, c, start: start, count: count, band: band, into: out)
+      guard isGated else { continue }
+      convolve(inputs, n, c + y.shape.c, start: start, count: count, band: band, into: factor)
+      restormer_gelu_gate_in_place(out, factor, count * width)
+    }
+  }
+
+  private func convolve(
+    _ inputs: [CPUTensor], _ n: Int, _ c: Int, start: Int, count: Int, band: DepthwiseBand,
+    into out: UnsafeMutablePointer<Float>
+  ) {
+    let x = inputs[0]
+    band.copy(
+      x.plane(n, c), Shape(1, 1, height, x.shape.w),
+      rows: (first + start - 1)..<(first + start + count + 1), column: 1, slots: x.shape.h)
+    restormer_depthwise_rows(
+      band.base, inputs[1].plane(c, 0), inputs.count == 3 ? inputs[2].plane(0, c)[0] : 0, out,
+      count, x.shape.w, band.stride)
+  }
+
+  public func launches(
+    _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
+    on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    let (x, y) = (inputs[0], outputs[0])
+    // The gate has twice the accumulators.
+    let sweep = isGated && backend.configuration.blockVectors == 1 ? 2 : depthwiseSweep
+    let grid = RowGrid(y.shape, rowsPerSweep: sweep, backend.configuration)
+    let hasBias = inputs.count == 3
+    return [
+      try backend.launch(
+        Self.section, isGated ? "depthwise_gate_window" : "depthwise_window",
+        [
+          .tensor(x), .tensor(inputs[1]), .tensor(inputs[hasBias ? 2 : 1]), .tensor(y),
+          .int(hasBias ? 1 : 0),
+        ] + grid.arguments + [.int(first), .int(height), .int(x.shape.h)],
+        global: grid.global, local: grid.local, defines: ["DEPTHWISE_ROWS": sweep],
+        flops: (isGated ? 2 * 18 + 35 : 18) * Double(y.shape.count),
+        bytes: (isGated ? 12 : 8) * Double(y.shape.count))
+    ]
+  }
+}

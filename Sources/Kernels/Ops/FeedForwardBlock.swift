@@ -1,0 +1,123 @@
+/// The feed-forward half of a transformer block in bands of rows: `y = x + W_out · (gelu(a) * b)`, `[a, b] = dw(W_in · norm(x))`.
+///
+/// Of the wide tensors in between only a few rows exist at a time. `y` may take the place of `x`.
+///
+/// Inputs: `x` `[n, c, h, w]`; weight and perhaps bias of the LayerNorm; `W_in` `[2 k, c, 1, 1]`, the depthwise kernel
+/// `[2 k, 1, 3, 3]` and `W_out` `[c, k, 1, 1]`, each followed by its bias if there are any. Output: as `x`.
+public struct FeedForwardBlock: CompositeOp {
+  public static let name = "FeedForwardBlock"
+  public static let section = "DepthwiseConv"
+  private let normBias: Bool
+  private let bias: Bool
+
+  /// The block.
+  /// - Parameters:
+  ///   - normBias: whether the LayerNorm has a bias.
+  ///   - bias: whether the convolutions have one.
+  public init(normBias: Bool, bias: Bool) { (self.normBias, self.bias) = (normBias, bias) }
+
+  public static var cases: [OpCase] {
+    blockShapes.enumerated().map { index, x in
+      let op = FeedForwardBlock(normBias: index % 2 == 0, bias: index % 3 == 0)
+      return OpCase(op, op.inputShapes(x, hidden: 2 * x.c + 1))
+    }
+  }
+
+  private func inputShapes(_ x: Shape, hidden: Int) -> [Shape] {
+    [x, .vector(x.c)] + (normBias ? [.vector(x.c)] : [])
+      + withBias(Shape(2 * hidden, x.c, 1, 1)) + withBias(Shape(2 * hidden, 1, 3, 3))
+      + withBias(Shape(x.c, hidden, 1, 1))
+  }
+
+  private func withBias(_ weight: Shape) -> [Shape] { [weight] + (bias ? [.vector(weight.n)] : []) }
+
+  public func outputShapes(_ inputs: [Shape]) -> [Shape] {
+    precondition(
+      inputs == inputShapes(inputs[0], hidden: hidden(inputs)), "FeedForwardBlock: \(inputs)")
+    return [inputs[0]]
+  }
+
+  private func hidden(_ inputs: [Shape]) -> Int { inputs[normBias ? 3 : 2].n / 2 }
+
+  public func multiplyAdds(_ inputs: [Shape]) -> Int {
+    let (x, k) = (inputs[0], hidden(inputs))
+    return x.n * x.plane * k * (3 * x.c + 18)
+  }
+
+  public var updatesInPlace: Bool { true }
+
+  private enum Memory: Int {
+    case norm, mean, deviation, ring, gated
+    var piece: Piece { .intermediate(rawValue) }
+  }
+
+  public func intermediates(_ inputs: [Shape], bandPixels: Int) -> [Shape] {
+    let (x, k) = (inputs[0], hidden(inputs))
+    let bands = RowBands(height: x.h, width: x.w, pixels: bandPixels)
+    return [
+      Shape(1, x.c, bands.rows, x.w), Shape(1, 1, bands.rows, x.w), Shape(1, 1, bands.rows, x.w),
+      Shape(1, 2 * k, bands.slots, x.w), Shape(1, k, bands.readyRows, x.w),
+    ]
+  }
+
+  public func steps(_ inputs: [Shape], bandPixels: Int) -> [CompositeStep] {
+    let x = inputs[0]
+    let bands = RowBands(height: x.h, width: x.w, pixels: bandPixels)
+    return (0..<x.n).flatMap { image in
+      bands.bands.flatMap { band in
+        arrive(image, band) + (band.ready.isEmpty ? [] : finish(x, image, band))
+      }
+    }
+  }
+
+  /// LayerNorm and the first 1x1 convolution of the rows that arrive.
+  private func arrive(_ image: Int, _ band: RowBands.Band) -> [CompositeStep] {
+    let rows = 0..<band.rows.count
+    let norm = Memory.norm.piece.rows(rows)
+    return [
+      CompositeStep(
+        LayerNorm(bias: normBias),
+        [.input(0).images(image..<image + 1).rows(band.rows), .input(1)]
+          + (normBias ? [.input(2)] : []), into: norm, Memory.mean.piece.rows(rows),
+        Memory.deviation.piece.rows(rows)),
+      CompositeStep(
+        Conv1x1(bias: bias), [norm] + weights(0), into: Memory.ring.piece.rows(band.slots)),
+    ]
+  }
+
+  /// Gate and second 1x1 convolution of the rows that are ready.
+  private func finish(_ x: Shape, _ image: Int, _ band: RowBands.Band) -> [CompositeStep] {
+    let gated = Memory.gated.piece.rows(0..<band.ready.count)
+    return [
+      CompositeStep(
+        DepthwiseWindow(rows: band.ready, height: x.h, gated: true),
+        [Memory.ring.piece] + weights(1), into: gated),
+      CompositeStep(
+        Conv1x1(bias: bias, residual: true),
+        [gated] + weights(2) + [.input(0).images(image..<image + 1).rows(band.ready)],
+        into: .output(0).images(image..<image + 1).rows(band.ready)),
+    ]
+  }
+
+  /// Weight and perhaps bias of convolution 0, 1 or 2.
+  private func weights(_ number: Int) -> [Piece] {
+    let first = (normBias ? 3 : 2) + number * (bias ? 2 : 1)
+    return [.input(first)] + (bias ? [.input(first + 1)] : [])
+  }
+}
+
+extension Graph {
+  /// The feed-forward half of a transformer block: `x + W_out · (gelu(a) * b)`, `[a, b] = dw(W_in · norm(x))`.
+  /// - Parameters:
+  ///   - x: `[n, c, h, w]`.
+  ///   - norm: weight and perhaps bias of the LayerNorm.
+  ///   - input: `[2 k, c, 1, 1]` and perhaps a bias.
+  ///   - depthwise: `[2 k, 1, 3, 3]` and perhaps a bias.
+  ///   - output: `[c, k, 1, 1]` and perhaps a bias.
+  public func feedForwardBlock(
+    _ x: Tensor, norm: [Tensor], input: [Tensor], depthwise: [Tensor], output: [Tensor]
+  ) -> Tensor {
+    let op = FeedForwardBlock(normBias: norm.count == 2, bias: input.count == 2)
+    return apply(op, [x] + norm + input + depthwise + output)[0]
+  }
+}

@@ -1,0 +1,72 @@
+/// A 3x3 convolution whose result is shuffled to twice the size, in bands of rows: `y = pixelShuffle(conv3x3(x))`.
+///
+/// The convolution's result, as large as `y`, exists a band at a time. Inputs: `x` `[n, c, h, w]`, weight `[4 k, c, 3, 3]`.
+/// Output: `[n, k, 2 h, 2 w]`.
+public struct UpsampleConv: CompositeOp {
+  public static let name = "UpsampleConv"
+  public static let section = "PixelShuffle"
+
+  /// The operator; it has no attributes.
+  public init() {}
+
+  public static var cases: [OpCase] {
+    [(1, 2, 1, 1, 1), (2, 3, 2, 5, 7), (1, 4, 1, 16, 16), (1, 2, 8, 150, 130)].map {
+      OpCase(Self(), [Shape($0.0, $0.1, $0.3, $0.4), Shape(4 * $0.2, $0.1, 3, 3)])
+    }
+  }
+
+  public func outputShapes(_ inputs: [Shape]) -> [Shape] {
+    precondition(
+      inputs.count == 2 && inputs[1].c == inputs[0].c && inputs[1].plane == 9
+        && inputs[1].n % 4 == 0, "UpsampleConv: \(inputs)")
+    let x = inputs[0]
+    return [Shape(x.n, inputs[1].n / 4, 2 * x.h, 2 * x.w)]
+  }
+
+  public func multiplyAdds(_ inputs: [Shape]) -> Int {
+    inputs[0].n * inputs[0].plane * inputs[1].count
+  }
+
+  /// Rows of a band: neighbouring bands compute two rows twice, so that they are made as tall as 64 MB allow.
+  private func bandRows(_ inputs: [Shape], bandPixels: Int) -> Int {
+    let budget = (64 << 20) / MemoryLayout<Float>.stride / inputs[1].n / inputs[0].w
+    return min(inputs[0].h, max(4, budget, bandPixels / inputs[0].w))
+  }
+
+  public func intermediates(_ inputs: [Shape], bandPixels: Int) -> [Shape] {
+    let rows = min(inputs[0].h, bandRows(inputs, bandPixels: bandPixels) + 2)
+    return [Shape(1, inputs[1].n, rows, inputs[0].w)]
+  }
+
+  public func steps(_ inputs: [Shape], bandPixels: Int) -> [CompositeStep] {
+    let x = inputs[0]
+    let size = bandRows(inputs, bandPixels: bandPixels)
+    return (0..<x.n).flatMap { image in
+      stride(from: 0, to: x.h, by: size).flatMap { first in
+        band(image..<image + 1, rows: first..<min(x.h, first + size), height: x.h)
+      }
+    }
+  }
+
+  /// The convolution of the rows and their neighbours, then the shuffle of the rows.
+  private func band(_ image: Range<Int>, rows: Range<Int>, height: Int) -> [CompositeStep] {
+    let read = max(0, rows.lowerBound - 1)..<min(height, rows.upperBound + 1)
+    let first = rows.lowerBound - read.lowerBound
+    let wide = Piece.intermediate(0)
+    return [
+      CompositeStep(
+        Conv3x3(), [.input(0).images(image).rows(read), .input(1)],
+        into: wide.rows(0..<read.count)),
+      CompositeStep(
+        PixelShuffle(), [wide.rows(first..<first + rows.count)],
+        into: .output(0).images(image).rows(2 * rows.lowerBound..<2 * rows.upperBound)),
+    ]
+  }
+}
+
+extension Graph {
+  /// `pixelShuffle(conv3x3(x))` in bands of rows, of `x` `[n, c, h, w]` with `weight` `[4 k, c, 3, 3]`: `[n, k, 2 h, 2 w]`.
+  public func upsampleConv(_ x: Tensor, weight: Tensor) -> Tensor {
+    apply(UpsampleConv(), [x, weight])[0]
+  }
+}
