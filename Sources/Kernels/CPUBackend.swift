@@ -57,9 +57,9 @@ public final class CPUBackend: Backend {
   /// The cores that operators spread over.
   public static var coreCount: Int { ProcessInfo.processInfo.activeProcessorCount }
 
-  /// Pixels of a band of rows that a chain of operators takes at a time: few enough that what lies between the operators stays
-  /// in cache, enough for all cores.
-  static let bandPixels = 4096
+  /// Elements of the widest tensor in a band of rows that a chain of operators takes at a time: few enough to stay in cache,
+  /// enough for all cores.
+  static let bandElements = 1 << 20
 
   /// A backend that may use the memory which is free now.
   public init() {

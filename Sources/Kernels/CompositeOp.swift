@@ -6,11 +6,11 @@ import CLBackend
 /// in cache. Both backends run the same steps. Composites are for inference: the composition of whole operators is
 /// their oracle and has the gradients.
 public protocol CompositeOp: CatalogOp, TerminalOp {
-  /// Shapes of the intermediate tensors, given how many pixels a band should have.
-  func intermediates(_ inputs: [Shape], bandPixels: Int) -> [Shape]
+  /// Shapes of the intermediate tensors, given how many elements the widest of them should have in a band.
+  func intermediates(_ inputs: [Shape], bandElements: Int) -> [Shape]
 
   /// The steps in order.
-  func steps(_ inputs: [Shape], bandPixels: Int) -> [CompositeStep]
+  func steps(_ inputs: [Shape], bandElements: Int) -> [CompositeStep]
 }
 
 /// One step of a composite operator.
@@ -65,19 +65,19 @@ public struct Piece {
 
 extension CompositeOp {
   public func cpuScratch(_ inputs: [Shape]) -> [Int] {
-    CompositePlan(self, inputs, bandPixels: CPUBackend.bandPixels).scratch { op, shapes in
+    CompositePlan(self, inputs, bandElements: CPUBackend.bandElements).scratch { op, shapes in
       op.cpuScratch(shapes)
     }
   }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
-    CompositePlan(self, inputs, bandPixels: configuration.bandPixels).scratch { op, shapes in
+    CompositePlan(self, inputs, bandElements: configuration.bandElements).scratch { op, shapes in
       op.openCLScratch(shapes, configuration)
     }
   }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
-    let plan = CompositePlan(self, inputs.map(\.shape), bandPixels: CPUBackend.bandPixels)
+    let plan = CompositePlan(self, inputs.map(\.shape), bandElements: CPUBackend.bandElements)
     let views = CompositeViews(inputs, outputs, scratch, intermediates: plan.intermediates)
     for step in plan.steps {
       let stepInputs = step.inputs.map(views.view)
@@ -92,7 +92,7 @@ extension CompositeOp {
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     let plan = CompositePlan(
-      self, inputs.map(\.shape), bandPixels: backend.configuration.bandPixels)
+      self, inputs.map(\.shape), bandElements: backend.configuration.bandElements)
     let views = CompositeViews(inputs, outputs, scratch, intermediates: plan.intermediates)
     return try plan.steps.flatMap { step in
       let stepInputs = step.inputs.map(views.view)
@@ -110,9 +110,9 @@ private struct CompositePlan {
   private let inputs: [Shape]
   private let outputs: [Shape]
 
-  init(_ op: any CompositeOp, _ inputs: [Shape], bandPixels: Int) {
-    intermediates = op.intermediates(inputs, bandPixels: bandPixels)
-    steps = op.steps(inputs, bandPixels: bandPixels)
+  init(_ op: any CompositeOp, _ inputs: [Shape], bandElements: Int) {
+    intermediates = op.intermediates(inputs, bandElements: bandElements)
+    steps = op.steps(inputs, bandElements: bandElements)
     (self.inputs, outputs) = (inputs, op.outputShapes(inputs))
   }
 

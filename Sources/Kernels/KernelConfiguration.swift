@@ -19,9 +19,9 @@ public struct KernelConfiguration: Hashable, Sendable {
   /// Vectors of columns in the register block of matrix products.
   public var blockVectors: Int
 
-  /// Pixels of a band of rows that a chain of operators takes at a time: on a CPU few enough that what lies between the
-  /// operators stays in cache, on a GPU enough for all its cores.
-  public var bandPixels: Int
+  /// Elements of the widest tensor in a band of rows that a chain of operators takes at a time: on a CPU few enough to stay in
+  /// cache (measured: 1 M best on three levels of the paper's network), on a GPU enough for all its cores.
+  public var bandElements: Int
 
   /// The shipped defaults for a kind of device.
   /// - Parameter nativeWidth: floats of one vector instruction, as the device says.
@@ -32,7 +32,7 @@ public struct KernelConfiguration: Hashable, Sendable {
     blockRows = isCPUFamily ? 6 : 8
     // 32 registers of 16 floats hold four times the block that 16 registers of 8 do.
     blockVectors = isCPUFamily && nativeWidth >= 16 ? 4 : 1
-    bandPixels = isCPUFamily ? 4096 : 32_768
+    bandElements = isCPUFamily ? 1 << 20 : 1 << 24
     defines = [:]
   }
 

@@ -63,11 +63,15 @@ public struct AttentionBlock: CompositeOp {
     var piece: Piece { .intermediate(rawValue) }
   }
 
-  public func intermediates(_ inputs: [Shape], bandPixels: Int) -> [Shape] {
+  private func bands(_ x: Shape, _ elements: Int) -> RowBands {
+    RowBands(height: x.h, width: x.w, pixels: elements / (3 * x.c))
+  }
+
+  public func intermediates(_ inputs: [Shape], bandElements: Int) -> [Shape] {
     let (x, c) = (inputs[0], inputs[0].c)
-    let bands = RowBands(height: x.h, width: x.w, pixels: bandPixels)
+    let bands = bands(x, bandElements)
     let products = HeadProducts(
-      m: c / heads, heads: heads, images: 1, pixels: bandPixels, slices: slices(bandPixels))
+      m: c / heads, heads: heads, images: 1, pixels: bands.rows * x.w, slices: slices(bands, x))
     return [
       Shape(1, c, bands.rows, x.w), Shape(1, 1, bands.rows, x.w), Shape(1, 1, bands.rows, x.w),
       Shape(1, 3 * c, bands.slots, x.w), Shape(1, 2 * c, bands.readyRows, x.w),
@@ -77,13 +81,15 @@ public struct AttentionBlock: CompositeOp {
   }
 
   /// Slices of a band's pixels, each with sums of its own.
-  private func slices(_ bandPixels: Int) -> Int { max(1, min(64, bandPixels / 1024) / heads) }
+  private func slices(_ bands: RowBands, _ x: Shape) -> Int {
+    max(1, min(64, bands.rows * x.w / 512) / heads)
+  }
 
-  public func steps(_ inputs: [Shape], bandPixels: Int) -> [CompositeStep] {
+  public func steps(_ inputs: [Shape], bandElements: Int) -> [CompositeStep] {
     let x = inputs[0]
-    let bands = RowBands(height: x.h, width: x.w, pixels: bandPixels)
+    let bands = bands(x, bandElements)
     return (0..<x.n).flatMap { image in
-      gather(x, image: image, bands, slices: slices(bandPixels))
+      gather(x, image: image, bands, slices: slices(bands, x))
         + (keepsValues ? applyToKept(image) : applyAgain(x, image: image, bands))
     }
   }

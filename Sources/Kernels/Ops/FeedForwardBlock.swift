@@ -51,18 +51,22 @@ public struct FeedForwardBlock: CompositeOp {
     var piece: Piece { .intermediate(rawValue) }
   }
 
-  public func intermediates(_ inputs: [Shape], bandPixels: Int) -> [Shape] {
+  private func bands(_ inputs: [Shape], _ elements: Int) -> RowBands {
+    RowBands(height: inputs[0].h, width: inputs[0].w, pixels: elements / (2 * hidden(inputs)))
+  }
+
+  public func intermediates(_ inputs: [Shape], bandElements: Int) -> [Shape] {
     let (x, k) = (inputs[0], hidden(inputs))
-    let bands = RowBands(height: x.h, width: x.w, pixels: bandPixels)
+    let bands = bands(inputs, bandElements)
     return [
       Shape(1, x.c, bands.rows, x.w), Shape(1, 1, bands.rows, x.w), Shape(1, 1, bands.rows, x.w),
       Shape(1, 2 * k, bands.slots, x.w), Shape(1, k, bands.readyRows, x.w),
     ]
   }
 
-  public func steps(_ inputs: [Shape], bandPixels: Int) -> [CompositeStep] {
+  public func steps(_ inputs: [Shape], bandElements: Int) -> [CompositeStep] {
     let x = inputs[0]
-    let bands = RowBands(height: x.h, width: x.w, pixels: bandPixels)
+    let bands = bands(inputs, bandElements)
     return (0..<x.n).flatMap { image in
       bands.bands.flatMap { band in
         arrive(image, band) + (band.ready.isEmpty ? [] : finish(x, image, band))

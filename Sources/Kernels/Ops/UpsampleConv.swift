@@ -28,19 +28,19 @@ public struct UpsampleConv: CompositeOp {
   }
 
   /// Rows of a band: neighbouring bands compute two rows twice, so that they are made as tall as 64 MB allow.
-  private func bandRows(_ inputs: [Shape], bandPixels: Int) -> Int {
+  private func bandRows(_ inputs: [Shape], bandElements: Int) -> Int {
     let budget = (64 << 20) / MemoryLayout<Float>.stride / inputs[1].n / inputs[0].w
-    return min(inputs[0].h, max(4, budget, bandPixels / inputs[0].w))
+    return min(inputs[0].h, max(4, budget, bandElements / inputs[1].n / inputs[0].w))
   }
 
-  public func intermediates(_ inputs: [Shape], bandPixels: Int) -> [Shape] {
-    let rows = min(inputs[0].h, bandRows(inputs, bandPixels: bandPixels) + 2)
+  public func intermediates(_ inputs: [Shape], bandElements: Int) -> [Shape] {
+    let rows = min(inputs[0].h, bandRows(inputs, bandElements: bandElements) + 2)
     return [Shape(1, inputs[1].n, rows, inputs[0].w)]
   }
 
-  public func steps(_ inputs: [Shape], bandPixels: Int) -> [CompositeStep] {
+  public func steps(_ inputs: [Shape], bandElements: Int) -> [CompositeStep] {
     let x = inputs[0]
-    let size = bandRows(inputs, bandPixels: bandPixels)
+    let size = bandRows(inputs, bandElements: bandElements)
     return (0..<x.n).flatMap { image in
       stride(from: 0, to: x.h, by: size).flatMap { first in
         band(image..<image + 1, rows: first..<min(x.h, first + size), height: x.h)
