@@ -17,6 +17,9 @@
 // Tensor arguments: base pointer, offset of the first element, plane stride, batch stride (64 bits: a
 // 96-channel map of a 4K image has 0.8 G elements).
 
+// Helpers whose results live in registers: called, they would pass them through memory, which some compilers prefer.
+#define INLINE inline __attribute__((always_inline))
+
 #ifndef GROUP_SIZE
 #define GROUP_SIZE 64  // work-items of a group in the first dimension
 #endif
@@ -31,7 +34,7 @@
   (x##_base + x##_offset + (ulong)(n) * x##_batch + (ulong)(c) * x##_plane)
 
 // Stores the first `count` (at most 16) lanes of v at p.
-inline void store_lanes(float16 v, int count, __global float *p) {
+INLINE void store_lanes(float16 v, int count, __global float *p) {
   if (count >= 16) {
     vstore16(v, 0, p);
     return;
@@ -46,14 +49,14 @@ inline void store_lanes(float16 v, int count, __global float *p) {
 #ifdef CPU_DEVICE
 #define VEC 16
 typedef float16 vec;
-inline vec load_vec(__global const float *p) { return vload16(0, p); }
-inline void store_vec(vec v, int count, __global float *p) { store_lanes(v, count, p); }
+INLINE vec load_vec(__global const float *p) { return vload16(0, p); }
+INLINE void store_vec(vec v, int count, __global float *p) { store_lanes(v, count, p); }
 // The first `count` lanes of v, zero in the others.
-inline vec keep_vec(vec v, int count) {
+INLINE vec keep_vec(vec v, int count) {
   const int16 lane = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   return select((vec)(0.0f), v, lane < (int16)(count));
 }
-inline float sum_vec(vec v) {
+INLINE float sum_vec(vec v) {
   const float8 a = v.lo + v.hi;
   const float4 b = a.lo + a.hi;
   const float2 c = b.lo + b.hi;
@@ -62,12 +65,12 @@ inline float sum_vec(vec v) {
 #else
 #define VEC 1
 typedef float vec;
-inline vec load_vec(__global const float *p) { return *p; }
-inline void store_vec(vec v, int count, __global float *p) {
+INLINE vec load_vec(__global const float *p) { return *p; }
+INLINE void store_vec(vec v, int count, __global float *p) {
   if (count > 0) *p = v;
 }
-inline vec keep_vec(vec v, int count) { return count > 0 ? v : 0.0f; }
-inline float sum_vec(vec v) { return v; }
+INLINE vec keep_vec(vec v, int count) { return count > 0 ? v : 0.0f; }
+INLINE float sum_vec(vec v) { return v; }
 #endif
 
 // The normal distribution function P: P(-t) = exp(-t t / 2) R(t) for t >= 0; R is a polynomial of degree 10 on
@@ -83,7 +86,7 @@ inline float sum_vec(vec v) { return v; }
 
 // exp(-v v / 2): 2^k from the exponent bits, the rest from a polynomial; exactly 0 below 2^-127.
 // Comparisons stand for fmin, fmax and rint, which some compilers take apart into calls per lane.
-inline vec gate_bell(vec v) {
+INLINE vec gate_bell(vec v) {
   const vec t = -0.72134752f * v * v;
   const vec bounded = t > (vec)(-127.0f) ? t : (vec)(-127.0f);
   // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
@@ -99,7 +102,7 @@ inline vec gate_bell(vec v) {
 }
 
 // P(v), given the bell at v.
-inline vec gate_distribution(vec v, vec bell) {
+INLINE vec gate_distribution(vec v, vec bell) {
   const vec size = fabs(v);
   const vec s = (size < (vec)(6.5f) ? size : (vec)(6.5f)) * 0.30769232f - 1.0f;
   vec r = (vec)(0.16715118f);
@@ -123,7 +126,7 @@ inline vec gate_distribution(vec v, vec bell) {
 #define TENSOR_OUT_SHARED(x) __global float *x##_base, ulong x##_offset, ulong x##_plane, ulong x##_batch
 
 // The sum of `value` over a work-group of at most GROUP_SIZE items, in a fixed order, in its first item.
-inline float group_sum(float value, __local float *shared) {
+INLINE float group_sum(float value, __local float *shared) {
   const int item = (int)get_local_id(0), items = (int)get_local_size(0);
   shared[item] = value;
   barrier(CLK_LOCAL_MEM_FENCE);
@@ -135,7 +138,7 @@ inline float group_sum(float value, __local float *shared) {
 }
 
 // The sum of `count` values over a work-group, in its first item.
-inline float sum_of_partials(__global const float *partial, int count, __local float *shared) {
+INLINE float sum_of_partials(__global const float *partial, int count, __local float *shared) {
   float sum = 0.0f;
   for (int i = (int)get_local_id(0); i < count; i += (int)get_local_size(0)) sum += partial[i];
   return group_sum(sum, shared);
@@ -160,7 +163,7 @@ typedef float4 vector;
 #endif
 
 // Stores the first `count` lanes of v at p.
-inline void store_vector(vector v, int count, __global float *p) {
+INLINE void store_vector(vector v, int count, __global float *p) {
   if (count >= VECTOR_WIDTH) {
     STORE(v, p);
     return;
@@ -171,7 +174,7 @@ inline void store_vector(vector v, int count, __global float *p) {
 }
 
 // The sum of all lanes, pairwise.
-inline float sum_lanes(vector v) {
+INLINE float sum_lanes(vector v) {
 #if VECTOR_WIDTH == 16
   const float8 a = v.lo + v.hi;
   const float4 b = a.lo + a.hi;
@@ -198,7 +201,7 @@ inline float sum_lanes(vector v) {
 // Rows row_begin..row_end of y[o, p] = start[o] + sum_i w[o * w_row + i * w_column] x[i, p] + scale[o] r[o, p] for
 // BLOCK_COLUMNS pixels from `first` on: BLOCK_ROWS rows at a time in registers, while the columns of x stay in the
 // nearest cache. start, r and scale may be null: no start, no addend, scale 1.
-inline void product(
+INLINE void product(
     __global const float *x, ulong x_plane, __global const float *w, int w_row, int w_column,
     __global const float *start, __global const float *r, ulong r_plane, __global const float *scale,
     __global float *y, ulong y_plane, int first, int pixels, int in_channels, int row_begin, int row_end) {
@@ -247,12 +250,12 @@ inline void product(
 #define SUM_LANES_TOGETHER
 
 // Sums of neighbouring lanes: those of a, then those of b.
-inline vector sum_neighbours(vector a, vector b) {
+INLINE vector sum_neighbours(vector a, vector b) {
   return (vector)(a.even, b.even) + (vector)(a.odd, b.odd);
 }
 
 // The sums of all lanes of sixteen vectors: folding them together takes a third of the work of one by one.
-inline vector sum_lanes_together(const vector v[4][4]) {
+INLINE vector sum_lanes_together(const vector v[4][4]) {
   vector quarter[4];
 #pragma unroll
   for (int a = 0; a < 4; ++a)
@@ -263,7 +266,7 @@ inline vector sum_lanes_together(const vector v[4][4]) {
 
 // sum[o * columns + i] += sum_{begin <= p < end} g[o, p] x[i, p] for rows row_begin..row_end and columns
 // column_begin..column_end: products are collected in vectors of pixels, their lanes summed at the end.
-inline void outer_product(
+INLINE void outer_product(
     __global const float *g, ulong g_plane, __global const float *x, ulong x_plane, __global float *sum,
     int begin, int end, int row_begin, int row_end, int column_begin, int column_end, int columns) {
   const int whole = begin + (end - begin) / VECTOR_WIDTH * VECTOR_WIDTH;
@@ -314,7 +317,7 @@ inline void outer_product(
 }
 
 // sum of `slices` partial sums, `count` elements apart, in order.
-inline float sum_of_slices(__global const float *partial, int slices, ulong count) {
+INLINE float sum_of_slices(__global const float *partial, int slices, ulong count) {
   float total = 0.0f;
   for (int s = 0; s < slices; ++s) total += partial[s * count];
   return total;
@@ -344,7 +347,7 @@ __kernel void add(TENSOR_IN(a), TENSOR_IN(b), TENSOR_OUT(y), int pixels) {
 #endif
 
 // The columns x - 1 .. x + VEC - 2 of a row, zero left of the image.
-inline vec depthwise_left(__global const float *row, int x) {
+INLINE vec depthwise_left(__global const float *row, int x) {
   if (x > 0) return load_vec(row + x - 1);
 #ifdef CPU_DEVICE
   const vec v = load_vec(row);
@@ -355,27 +358,22 @@ inline vec depthwise_left(__global const float *row, int x) {
 }
 
 // The columns x + 1 .. x + VEC of a row, zero right of the image.
-inline vec depthwise_right(__global const float *row, int x, int width) {
+INLINE vec depthwise_right(__global const float *row, int x, int width) {
   const vec v = load_vec(row + x + 1);
   return x + VEC < width ? v : keep_vec(v, width - 1 - x);
 }
 
-// sum[r] = bias + the taps over the neighbourhood of columns x .. x + VEC - 1 of row y + r of an image of `height` rows, of
-// which the plane `in` holds some: row i lies in slot i mod `slots`.
-inline void depthwise_sums(__global const float *in, const float *k, float bias, vec *sum, int y, int x,
-                           int height, int width, int slots) {
-  const int slot = y % slots;
-#pragma unroll
-  for (int r = 0; r < DEPTHWISE_ROWS; ++r) sum[r] = (vec)(bias);
+// Adds to sum[r] the taps over the neighbourhood of columns x .. x + VEC - 1 of row y + r, r < DEPTHWISE_ROWS; row[r + 1] is
+// that row. Inside, the sweep and its neighbours touch no edge of the image.
+INLINE void depthwise_taps_of_rows(__global const float *const *row, const float *k, vec *sum, int y, int x,
+                                   int height, int width, const bool inside) {
 #pragma unroll
   for (int r = -1; r <= DEPTHWISE_ROWS; ++r) {
-    if (y + r < 0 || y + r >= height) continue;
-    const int place = slot + r;
-    __global const float *row =
-        in + (long)(place < 0 ? place + slots : place >= slots ? place - slots : place) * width;
-    const vec left = depthwise_left(row, x);
-    const vec centre = load_vec(row + x);
-    const vec right = depthwise_right(row, x, width);
+    if (!inside && (y + r < 0 || y + r >= height)) continue;
+    __global const float *line = row[r + 1];
+    const vec left = inside ? load_vec(line + x - 1) : depthwise_left(line, x);
+    const vec centre = load_vec(line + x);
+    const vec right = inside ? load_vec(line + x + 1) : depthwise_right(line, x, width);
 #pragma unroll
     for (int ky = 0; ky < 3; ++ky) {
       const int target = r + 1 - ky;
@@ -387,7 +385,26 @@ inline void depthwise_sums(__global const float *in, const float *k, float bias,
   }
 }
 
-inline void depthwise_sweep(__global const float *in, const float *k, float bias,
+// sum[r] = bias + the taps for row y + r of an image of `height` rows, of which the plane `in` holds some: row i lies in slot
+// i mod `slots`.
+INLINE void depthwise_sums(__global const float *in, const float *k, float bias, vec *sum, int y, int x,
+                           int height, int width, int slots) {
+  const int slot = y % slots;
+  __global const float *row[DEPTHWISE_ROWS + 2];
+#pragma unroll
+  for (int r = -1; r <= DEPTHWISE_ROWS; ++r) {
+    const int place = slot + r;
+    row[r + 1] = in + (long)(place < 0 ? place + slots : place >= slots ? place - slots : place) * width;
+  }
+#pragma unroll
+  for (int r = 0; r < DEPTHWISE_ROWS; ++r) sum[r] = (vec)(bias);
+  if (y > 0 && y + DEPTHWISE_ROWS < height && x > 0 && x + VEC < width)
+    depthwise_taps_of_rows(row, k, sum, y, x, height, width, true);
+  else
+    depthwise_taps_of_rows(row, k, sum, y, x, height, width, false);
+}
+
+INLINE void depthwise_sweep(__global const float *in, const float *k, float bias,
                             __global float *out, int y, int x, int height, int width) {
   vec sum[DEPTHWISE_ROWS];
   depthwise_sums(in, k, bias, sum, y, x, height, width, height);
@@ -397,7 +414,7 @@ inline void depthwise_sweep(__global const float *in, const float *k, float bias
 }
 
 // One channel of a work-item: `rows_per_item` rows on a CPU device, one sweep elsewhere.
-inline void depthwise_channel(__global const float *in, const float *k, float bias,
+INLINE void depthwise_channel(__global const float *in, const float *k, float bias,
                               __global float *out, int height, int width, int rows_per_item) {
   const int item = (int)get_global_id(0);
 #ifdef CPU_DEVICE
@@ -426,7 +443,7 @@ __kernel void depthwise_conv(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias), TENSOR
 // that they need, row i in slot i mod `slots`, so that the rows of a next band can follow on; y holds the window alone.
 
 // The first column and row of sweep number `sweep` of a work-item, false when it has no more.
-inline bool depthwise_next(int sweep, int rows, int width, int rows_per_item, int *y, int *x) {
+INLINE bool depthwise_next(int sweep, int rows, int width, int rows_per_item, int *y, int *x) {
   const int item = (int)get_global_id(0);
 #ifdef CPU_DEVICE
   const int across = (width + VEC - 1) / VEC;
@@ -440,7 +457,7 @@ inline bool depthwise_next(int sweep, int rows, int width, int rows_per_item, in
 #endif
 }
 
-inline void depthwise_taps(__global const float *w, float *k) {
+INLINE void depthwise_taps(__global const float *w, float *k) {
   for (int i = 0; i < 9; ++i) k[i] = w[i];
 }
 
@@ -617,14 +634,14 @@ __kernel void gelu_gate_backward(TENSOR_IN(x), TENSOR_IN(gy), TENSOR_OUT(gx), in
 
 #ifdef CPU_DEVICE
 #define SHUFFLE_VEC 8
-inline void shuffle_columns(__global const float *a, __global const float *b, __global float *out,
+INLINE void shuffle_columns(__global const float *a, __global const float *b, __global float *out,
                             int count) {
   float16 v;
   v.even = vload8(0, a);
   v.odd = vload8(0, b);
   store_lanes(v, 2 * count, out);
 }
-inline void unshuffle_columns(__global const float *in, __global float *a, __global float *b,
+INLINE void unshuffle_columns(__global const float *in, __global float *a, __global float *b,
                               int count) {
   const float16 v = vload16(0, in);
   store_lanes((float16)(v.even, v.even), min(count, 8), a);
@@ -632,11 +649,11 @@ inline void unshuffle_columns(__global const float *in, __global float *a, __glo
 }
 #else
 #define SHUFFLE_VEC 1
-inline void shuffle_columns(__global const float *a, __global const float *b, __global float *out,
+INLINE void shuffle_columns(__global const float *a, __global const float *b, __global float *out,
                             int count) {
   if (count > 0) vstore2((float2)(*a, *b), 0, out);
 }
-inline void unshuffle_columns(__global const float *in, __global float *a, __global float *b,
+INLINE void unshuffle_columns(__global const float *in, __global float *a, __global float *b,
                               int count) {
   const float2 v = vload2(0, in);
   if (count > 0) *a = v.x, *b = v.y;
@@ -735,11 +752,11 @@ __kernel void channel_slice_backward(TENSOR_IN(gy), TENSOR_OUT(gx), int pixels, 
 // y = mean of f(prediction - target) over all elements of [n, c, h, w], in two stages. kind 0: |d| (its slope
 // at 0 is 0); 1: d d; 2: sqrt(d d + epsilon epsilon).
 
-inline vec pixel_loss_value(vec d, int kind, float epsilon) {
+INLINE vec pixel_loss_value(vec d, int kind, float epsilon) {
   return kind == 0 ? fabs(d) : kind == 1 ? d * d : sqrt(d * d + epsilon * epsilon);
 }
 
-inline vec pixel_loss_slope(vec d, int kind, float epsilon) {
+INLINE vec pixel_loss_slope(vec d, int kind, float epsilon) {
   return kind == 0   ? sign(d)
          : kind == 1 ? 2.0f * d
                      : d / sqrt(d * d + epsilon * epsilon);
@@ -1134,20 +1151,20 @@ typedef int4 int_vector;
 #endif
 
 // The first `count` lanes of v, zero in the others, whatever they hold.
-inline vector keep_lanes(vector v, int count) {
+INLINE vector keep_lanes(vector v, int count) {
   return select((vector)(0.0f), v, LANES < (int_vector)(count));
 }
 
 // x at columns u - 1 .. u + VECTOR_WIDTH - 2, zero left of the row. The row's first element has no left
 // neighbour to load: the element before a plane may lie outside of the buffer.
-inline vector load_left(__global const float *line, int u) {
+INLINE vector load_left(__global const float *line, int u) {
   if (u > 0) return LOAD(line + u - 1);
   const vector v = LOAD(line);
   return ZERO_FIRST(v);
 }
 
 // x at columns u + 1 .. u + VECTOR_WIDTH, zero right of the row.
-inline vector load_right(__global const float *line, int u, int width) {
+INLINE vector load_right(__global const float *line, int u, int width) {
   const vector v = LOAD(line + u + 1);
   return u + VECTOR_WIDTH < width ? v : keep_lanes(v, width - 1 - u);
 }
@@ -1441,7 +1458,7 @@ __kernel void layer_norm_backward_weight_sum(
 #define HEAD_SUMS(m) (((m) * ((m) + 2) + 15) / 16 * 16)
 
 // Adds the squares of row[begin..end] to *sum.
-inline void add_squares(__global const float *row, int begin, int end, __global float *sum) {
+INLINE void add_squares(__global const float *row, int begin, int end, __global float *sum) {
   vector lanes = (vector)(0.0f);
   int p = begin;
   for (; p + VECTOR_WIDTH <= end; p += VECTOR_WIDTH) {
@@ -1543,6 +1560,8 @@ __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void attention_gram_til
       const int i = row + y + 8 * a, j = column + x + 8 * c;
       if (i < m && j < m) sum[i * m + j] = block[a][c] + (adds ? before[i * m + j] : 0.0f);
     }
+  if (row == 0 && column == 0)
+    for (int i = m * (m + 2) + item; i < HEAD_SUMS(m); i += 64) sum[i] = adds ? before[i] : 0.0f;
   if (!squares || item >= GRAM_TILE) return;
   const int of_row = m * m + row + item, of_column = m * m + m + column + item;
   if (column == 0 && row + item < m) sum[of_row] = row_square + (adds ? before[of_row] : 0.0f);

@@ -39,9 +39,8 @@ public struct MemoryPlan: Sendable {
           return blocks.count - 1
         })
     }
-    var packer = Packer(limit: max(1, limit / MemoryLayout<Float>.stride))
-    let positions = packer.place(blocks)
-    slabs = packer.slabs
+    let (positions, slabs) = Packer.best(of: blocks, limit: max(1, limit / MemoryLayout<Float>.stride))
+    self.slabs = slabs
     func place(_ index: Int, offset: Int = 0) -> Place {
       Place(
         slab: positions[index].slab, offset: positions[index].offset + offset,
@@ -173,13 +172,31 @@ private struct Block {
 
 /// Greedy placement, largest block first, at the lowest offset that is free during the lives of its parts.
 private struct Packer {
-  let limit: Int
-  var slabs: [Int] = []
+  private let limit: Int
+  /// Whether joined tensors start behind a margin.
+  private let hasMargins: Bool
+  private var slabs: [Int] = []
   private var placed: [[Block.Part]] = []
 
-  init(limit: Int) { self.limit = limit }
+  private init(limit: Int, hasMargins: Bool) {
+    (self.limit, self.hasMargins) = (limit, hasMargins)
+  }
 
-  mutating func place(_ blocks: [Block]) -> [(slab: Int, offset: Int)] {
+  /// The better of two placements. More and smaller planes carry more padding than fewer of the same size in all, so that
+  /// they need a little more room than the free half of joined tensors, unless there is a margin before it.
+  static func best(of blocks: [Block], limit: Int) -> (
+    positions: [(slab: Int, offset: Int)], slabs: [Int]
+  ) {
+    let placements = [false, true].map { hasMargins in
+      var packer = Packer(limit: limit, hasMargins: hasMargins)
+      let positions = packer.place(blocks)
+      return (positions: positions, slabs: packer.slabs)
+    }
+    func bytes(_ index: Int) -> Int { placements[index].slabs.reduce(0, +) }
+    return bytes(1) < bytes(0) ? placements[1] : placements[0]
+  }
+
+  private mutating func place(_ blocks: [Block]) -> [(slab: Int, offset: Int)] {
     var positions = [(slab: Int, offset: Int)](repeating: (0, 0), count: blocks.count)
     let order = blocks.indices.sorted {
       (blocks[$0].count, $1) > (blocks[$1].count, $0)
@@ -195,12 +212,16 @@ private struct Packer {
     }
     slabs.append(0)
     placed.append([])
-    return insert(block, slabs.count - 1, 0)
+    return insert(block, slabs.count - 1, min(margin(block), max(0, limit - block.count)))
+  }
+
+  private func margin(_ block: Block) -> Int {
+    hasMargins && block.parts.count > 1 ? roundUp(block.count / 1024, 64) : 0
   }
 
   /// Moves up until no part meets another that lives at the same time.
   private func lowestOffset(_ block: Block, in slab: Int) -> Int {
-    var offset = 0
+    var offset = margin(block)
     var moved = true
     while moved {
       moved = false

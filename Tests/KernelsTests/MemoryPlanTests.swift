@@ -60,3 +60,74 @@ final class MemoryPlanTests: XCTestCase {
     }
   }
 }
+
+/// Tensors that share memory: outputs in the place of inputs, joined tensors side by side.
+final class SharedMemoryTests: XCTestCase {
+  private let shape = Shape(1, 8, 16, 16)
+  private var one: Int { 4 * 8 * paddedPlaneStride(shape) }
+
+  private func feedForward(_ graph: Graph, _ x: Tensor) -> Tensor {
+    let c = x.shape.c
+    return graph.feedForwardBlock(
+      x, norm: [graph.placeholder(.vector(c))], input: [graph.placeholder(Shape(2 * c, c, 1, 1))],
+      depthwise: [graph.placeholder(Shape(2 * c, 1, 3, 3))],
+      output: [graph.placeholder(Shape(c, c, 1, 1))])
+  }
+
+  private func bytes(_ graph: Graph, _ input: Tensor, _ output: Tensor) -> Int {
+    MemoryPlan(
+      nodes: graph.nodes(yielding: [output]), kept: [output, input],
+      external: Set(graph.placeholders.filter { $0 != input }.map(\.id)), limit: .max,
+      scratch: { _, _ in [] }
+    ).bytes
+  }
+
+  func testABlockTakesThePlaceOfItsInput() {
+    let graph = Graph()
+    let input = graph.placeholder(shape)
+    let first = graph.add(input, input)
+    let output = feedForward(graph, feedForward(graph, first))
+    XCTAssertEqual(bytes(graph, input, output), 2 * one)
+  }
+
+  func testAnInputThatIsReadAgainKeepsItsPlace() {
+    let graph = Graph()
+    let input = graph.placeholder(shape)
+    let first = graph.add(input, input)
+    let output = graph.add(feedForward(graph, first), first)
+    XCTAssertEqual(bytes(graph, input, output), 4 * one)
+  }
+
+  func testJoinedTensorsLieSideBySide() {
+    let graph = Graph()
+    let input = graph.placeholder(shape)
+    let (a, b) = (graph.add(input, input), feedForward(graph, graph.add(input, input)))
+    let output = feedForward(graph, graph.concat(a, b))
+    XCTAssertEqual(bytes(graph, input, output), 3 * one)
+  }
+
+  /// The half that is joined later leaves its place to others until then.
+  func testTheFreeHalfIsUsedMeanwhile() {
+    let graph = Graph()
+    let input = graph.placeholder(shape)
+    let early = graph.add(input, input)
+    let wide = graph.add(early, input)
+    let late = graph.add(wide, wide)
+    let output = graph.concat(late, early)
+    XCTAssertEqual(bytes(graph, input, output), 4 * one)
+  }
+
+  func testAJoinedTensorThatIsReadAgainIsCopied() throws {
+    let graph = Graph()
+    let input = graph.placeholder(shape)
+    let (a, b) = (graph.add(input, input), graph.add(input, input))
+    let joined = graph.concat(a, b)
+    let output = graph.add(a, b)
+    let plan = try Plan(graph, keeping: [joined, output], on: CPUBackend())
+    let values = (0..<shape.count).map { Float($0 % 7) }
+    try plan.write(values, to: input)
+    try plan.run()
+    XCTAssertEqual(try plan.read(output), values.map { 4 * $0 })
+    XCTAssertEqual(try plan.read(joined), values.map { 2 * $0 } + values.map { 2 * $0 })
+  }
+}

@@ -12,9 +12,17 @@ public enum Device {
   /// The same device with the kernel shapes of a GPU.
   public static func gpuShaped() throws -> OpenCLBackend { try unwrap(gpuBackend) }
 
+  /// The same device with bands of so few rows that even small pictures have many.
+  public static func smallBands() throws -> OpenCLBackend { try unwrap(smallBandBackend) }
+
   nonisolated(unsafe) private static let backend = Result { try open(nil) }
   nonisolated(unsafe) private static let gpuBackend = Result {
     try open(KernelConfiguration(for: .gpu))
+  }
+  nonisolated(unsafe) private static let smallBandBackend = Result {
+    var configuration = KernelConfiguration(for: .cpu)
+    configuration.bandElements = 2048
+    return try open(configuration)
   }
 
   /// `RESTORMER_DEVICE` picks a device by a part of its name; the first one otherwise.

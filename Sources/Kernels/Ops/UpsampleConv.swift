@@ -27,9 +27,9 @@ public struct UpsampleConv: CompositeOp {
     inputs[0].n * inputs[0].plane * inputs[1].count
   }
 
-  /// Rows of a band: neighbouring bands compute two rows twice, so that they are made as tall as 64 MB allow.
+  /// Rows of a band: neighbouring bands compute two rows twice, so that they are made as tall as 16 MB allow.
   private func bandRows(_ inputs: [Shape], bandElements: Int) -> Int {
-    let budget = (64 << 20) / MemoryLayout<Float>.stride / inputs[1].n / inputs[0].w
+    let budget = (16 << 20) / MemoryLayout<Float>.stride / inputs[1].n / inputs[0].w
     return min(inputs[0].h, max(4, budget, bandElements / inputs[1].n / inputs[0].w))
   }
 

@@ -1,0 +1,47 @@
+import Kernels
+import Restormer
+import TestSupport
+import XCTest
+
+/// The network in bands of rows: the same picture in a fraction of the memory.
+final class BandedModelTests: XCTestCase {
+  func testBandsGiveTheWholeNetworksResult() throws {
+    try check(on: CPUBackend())
+    try check(on: Device.shared())
+    try check(on: Device.gpuShaped())
+    try check(on: Device.smallBands())
+  }
+
+  private func check<B: Backend>(on backend: B) throws {
+    let weights = ModelWeights.initialized(RestormerModel(.tiny), seed: 3)
+    let parameters = try DeviceParameters(weights.model, values: weights.values, on: backend)
+    let pixels: [Float] = (0..<3 * 64 * 96).map { index in Float(index * 37 % 255) / 255 }
+    func output(_ execution: Execution) throws -> [Float] {
+      let recording = weights.model.record(height: 64, width: 96, execution: execution)
+      let plan = try Plan(
+        recording.graph, keeping: [recording.output], on: backend,
+        binding: parameters.bindings(for: recording))
+      try plan.write(pixels, to: recording.input)
+      try plan.run()
+      return try plan.read(recording.output)
+    }
+    let whole = try output(.differentiable)
+    for keepsValues in [true, false] {
+      let banded = try output(.banded(keepsValues: keepsValues))
+      XCTAssertLessThan(
+        OpCheck.relativeError(banded, whole), 1e-5, "\(backend.name), keeps v: \(keepsValues)")
+    }
+  }
+
+  /// About two feature maps of the widest level, or one with v computed twice.
+  func testLargePicturesFitIntoTwoFeatureMaps() {
+    let model = RestormerModel(.paper)
+    for (width, height, kept, lean) in [
+      (1920, 1080, 2.0e9, 1.2e9), (3840, 2160, 7.5e9, 4.5e9),
+    ] {
+      let cost = model.cost(width: width, height: height)
+      XCTAssertLessThan(Double(cost.activationBytes + cost.parameterBytes), kept)
+      XCTAssertLessThan(Double(cost.leanActivationBytes + cost.parameterBytes), lean)
+    }
+  }
+}
