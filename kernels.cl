@@ -323,6 +323,39 @@ INLINE float sum_of_slices(__global const float *partial, int slices, ulong coun
   return total;
 }
 
+// ---- Ceilings ----
+// What the device does at best, for `restormer bench`; no operator.
+
+#define CEILING_SUMS 10  // enough to cover the latency of two multiply-adds a cycle, few enough for 16 registers
+
+// Multiply-adds that wait for nothing but each other: `rounds` times CEILING_SUMS vectors per work-item.
+__kernel void ceiling_multiply_add(__global float *base, ulong offset, int rounds) {
+  const int item = (int)get_global_id(0);
+  // The compiler must not know the factor, or else it would know the result.
+  const vector factor = (vector)(1.0f / (float)(rounds + item)), addend = (vector)(1.0f);
+  vector sum[CEILING_SUMS];
+#pragma unroll
+  for (int i = 0; i < CEILING_SUMS; ++i) sum[i] = addend * (float)i;
+  for (int round = 0; round < rounds; ++round)
+#pragma unroll
+    for (int i = 0; i < CEILING_SUMS; ++i) sum[i] = fma(sum[i], factor, addend);
+#pragma unroll
+  for (int i = 1; i < CEILING_SUMS; ++i) sum[0] += sum[i];
+  base[offset + item] = sum_lanes(sum[0]);
+}
+
+// y = x, `vectors` times 16 elements per work-item.
+__kernel void ceiling_copy(
+    __global const float *restrict x, ulong x_offset, __global float *restrict y, ulong y_offset, int vectors) {
+  const ulong first = (ulong)vectors * get_global_id(0);
+  for (int i = 0; i < vectors; ++i) vstore16(vload16(first + i, x + x_offset), first + i, y + y_offset);
+}
+
+// Nothing but a launch.
+__kernel void ceiling_nothing(__global float *base, ulong offset) {
+  if (get_global_id(0) > 0) base[offset] = 0.0f;
+}
+
 // ---- Add ----
 // y = a + b, all [n, c, h, w]. One work-item: 16 pixels of one channel.
 

@@ -1,124 +1,132 @@
 import ArgumentParser
-import Foundation
 import Kernels
 import Restormer
 
-/// `restormer bench`: how fast the operators and the model are on this device.
+/// `restormer bench`: what the device can do, and how much of it the operators and the model get.
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
-    abstract: "Times every operator at the model's shapes and the model itself.",
-    discussion: "Example: restormer bench --preset compact --size 128x128")
+    abstract: "Times the device, every operator at the model's shapes, inference and a training step.",
+    discussion: """
+      Example: restormer bench --preset compact --size 128x128
+      Only a training step: restormer bench training --preset paper --batch 2 --recompute on
+      """)
+
+  @Argument(help: "What is timed: ceilings, ops, inference, training; all of them by default.")
+  var parts: [BenchmarkPart] = []
 
   @OptionGroup var device: DeviceOptions
 
   @Option(name: .long, help: "paper, compact or tiny.")
   var preset = "paper"
 
-  @Option(name: .long, help: "Image size, WIDTHxHEIGHT.")
+  @Option(
+    name: [.customShort("m"), .customLong("model")],
+    help: "Weights, instead of a preset with random ones.")
+  var weights: String?
+
+  @Option(name: .long, help: "Size of the restored image, WIDTHxHEIGHT.")
   var size = "256x256"
+
+  @Option(name: .long, help: "Rows and columns of a training patch, a multiple of 8.")
+  var patch = 128
+
+  @Option(name: .long, help: "Patches of a training step.")
+  var batch = 1
+
+  @Option(name: .long, help: "off or on: compute blocks again in the training step.")
+  var recompute = RecomputeChoice.off
 
   @Option(name: .long, help: "Measured runs of each; the median is printed.")
   var repeats = 5
-
-  @Flag(name: .long, help: "Time only the whole model.")
-  var modelOnly = false
 
   @Flag(name: .long, help: "Print JSON.")
   var json = false
 
   func run() throws {
+    let plan = try plan()
+    let opened = try device.open()
+    let report = try opened.accept(plan)
+    if json {
+      try Console.print(report.json(device: opened.name))
+    } else {
+      Console.print("device: \(opened.name)")
+      for line in report.lines { Console.print(line) }
+    }
+  }
+
+  private func plan() throws -> BenchmarkPlan {
+    guard (1...1000).contains(repeats) else {
+      throw ValidationError("--repeats \(repeats): expected 1 to 1000")
+    }
+    guard patch > 0, patch % RestormerModel.sizeMultiple == 0 else {
+      throw ValidationError("--patch \(patch): expected a multiple of \(RestormerModel.sizeMultiple)")
+    }
+    guard batch > 0 else { throw ValidationError("--batch \(batch): expected 1 or more") }
+    let weights = try modelWeights()
+    let channels = weights.model.configuration.inputChannels
+    let (width, height) = try parseSize(size)
+    return BenchmarkPlan(
+      weights: weights, parts: parts.isEmpty ? Set(BenchmarkPart.allCases) : Set(parts),
+      image: Shape(1, channels, roundUp(height), roundUp(width)),
+      batch: Shape(batch, channels, patch, patch), recompute: recompute == .on, repeats: repeats)
+  }
+
+  private func modelWeights() throws -> ModelWeights {
+    if let weights { return try ModelWeights(contentsOf: weights) }
     guard let configuration = ModelConfiguration.presets[preset] else {
       let known = ModelConfiguration.presets.keys.sorted().joined(separator: ", ")
       throw ValidationError("--preset \(preset): expected one of \(known)")
     }
-    guard (1...1000).contains(repeats) else {
-      throw ValidationError("--repeats \(repeats): expected 1 to 1000")
-    }
-    let (width, height) = try parseSize(size)
-    let opened = try device.open()
-    if !json { Console.print("device: \(opened.name), preset \(preset), \(size)") }
-    try opened.accept(
-      BenchmarkRun(
-        model: RestormerModel(configuration), width: (width + 7) / 8 * 8,
-        height: (height + 7) / 8 * 8, repeats: repeats, operators: !modelOnly, json: json))
+    return ModelWeights.initialized(RestormerModel(configuration), seed: 1)
+  }
+
+  private func roundUp(_ side: Int) -> Int {
+    let multiple = RestormerModel.sizeMultiple
+    return (side + multiple - 1) / multiple * multiple
   }
 }
 
-private struct BenchmarkRun: BackendVisitor {
-  let model: RestormerModel
-  let width: Int
-  let height: Int
+/// What `bench` can time.
+enum BenchmarkPart: String, CaseIterable, ExpressibleByArgument {
+  case ceilings
+  case ops
+  case inference
+  case training
+}
+
+/// Whether the timed training step computes blocks again.
+enum RecomputeChoice: String, CaseIterable, ExpressibleByArgument {
+  case off
+  case on
+}
+
+/// Everything that is to be timed on a backend.
+private struct BenchmarkPlan: BackendVisitor {
+  let weights: ModelWeights
+  let parts: Set<BenchmarkPart>
+  let image: Shape
+  let batch: Shape
+  let recompute: Bool
   let repeats: Int
-  let operators: Bool
-  let json: Bool
 
-  func visit<B: Backend>(_ backend: B) throws {
-    let recording = model.record(
-      height: height, width: width, execution: .banded(keepsValues: true))
-    var rows: [OperatorTiming] = []
-    if operators {
-      rows = try OperatorBenchmark(on: backend, repeats: repeats).run(
+  func visit<B: Backend>(_ backend: B) throws -> BenchmarkReport {
+    let model = weights.model
+    var report = BenchmarkReport(image: image, batch: batch, recompute: recompute)
+    if parts.contains(.ceilings) { report.ceilings = try backend.measureCeilings() }
+    if parts.contains(.ops) {
+      let benchmark = OperatorBenchmark(on: backend, repeats: repeats)
+      let recording = model.record(height: image.h, width: image.w)
+      report.inferenceOperators = try benchmark.run(
         recording.graph.nodes(yielding: [recording.output]))
+      report.trainingOperators = try benchmark.run(
+        TrainingEngine<B>.operators(model, shape: batch))
     }
-    let inference = try timeInference(recording, on: backend)
-    if json { try printJSON(rows, inference) } else { printTable(rows, inference) }
-  }
-
-  private func timeInference<B: Backend>(
-    _ recording: RestormerModel.Recording, on backend: B
-  ) throws -> Timing {
-    let weights = ModelWeights.initialized(model, seed: 1)
-    let parameters = try DeviceParameters(model, values: weights.values, on: backend)
-    let plan = try Plan(
-      recording.graph, keeping: [recording.output], on: backend,
-      binding: parameters.bindings(for: recording))
-    var generator = SplitMix64(seed: 2)
-    let pixels = (0..<recording.input.shape.count).map { _ in generator.nextUnit() }
-    try plan.write(pixels, to: recording.input)
-    return try Timing.measure(repeats: repeats) {
-      try plan.run()
-      try backend.synchronize()
+    let benchmark = ModelBenchmark(weights, on: backend, repeats: repeats)
+    if parts.contains(.inference) { report.inference = try benchmark.inference(image) }
+    if parts.contains(.training) {
+      report.training = try benchmark.training(batch, recompute: recompute)
     }
-  }
-
-  private func printTable(_ rows: [OperatorTiming], _ inference: Timing) {
-    var table = TextTable([
-      "operator", "inputs", "count", "ms", "spread", "GFLOP/s", "GB/s", "ms in all",
-    ])
-    for row in rows {
-      let seconds = row.timing.median
-      table.add([
-        row.name, row.shapes, String(row.count), String(format: "%.3f", 1e3 * seconds),
-        String(format: "%.0f%%", 100 * row.timing.spread),
-        String(format: "%.1f", 2 * Double(row.multiplyAdds) / seconds / 1e9),
-        String(format: "%.1f", Double(row.bytes) / seconds / 1e9),
-        String(format: "%.1f", 1e3 * seconds * Double(row.count)),
-      ])
-    }
-    if !rows.isEmpty { for line in table.lines { Console.print(line) } }
-    let giga = Double(model.cost(width: width, height: height).multiplyAdds) / 1e9
-    Console.print(
-      String(
-        format: "inference: %.3f s (spread %.0f%%), %.1f GFLOP/s", inference.median,
-        100 * inference.spread, 2 * giga / inference.median))
-  }
-
-  private func printJSON(_ rows: [OperatorTiming], _ inference: Timing) throws {
-    let operators = rows.map { row -> [String: Any] in
-      [
-        "operator": row.name, "inputs": row.shapes, "count": row.count,
-        "seconds": row.timing.median, "spread": row.timing.spread,
-        "multiply_adds": row.multiplyAdds, "bytes": row.bytes,
-      ]
-    }
-    let report: [String: Any] = [
-      "operators": operators,
-      "inference": ["seconds": inference.median, "spread": inference.spread],
-      "width": width, "height": height,
-    ]
-    let data = try JSONSerialization.data(
-      withJSONObject: report, options: [.prettyPrinted, .sortedKeys])
-    Console.print(String(decoding: data, as: UTF8.self))
+    return report
   }
 }

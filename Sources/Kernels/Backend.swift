@@ -51,6 +51,9 @@ public protocol Backend: AnyObject {
   /// Copies `view` into dense row-major `values`, after everything started before.
   func read(_ view: TensorView<Storage>, into values: UnsafeMutableBufferPointer<Float>) throws
 
+  /// Measures what the device does at best; takes about a second.
+  func measureCeilings() throws -> DeviceCeilings
+
   /// Sets every element between `view.offset` and the end of its extent, gaps included.
   func fill(_ view: TensorView<Storage>, with value: Float) throws
 }

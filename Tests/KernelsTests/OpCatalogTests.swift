@@ -23,7 +23,7 @@ final class OpCatalogTests: XCTestCase {
 
   func testEverySectionHasAnOperator() {
     let used = Set(OpCatalog.operators.map { $0.section })
-    let sections = KernelSource.names.filter { $0 != "Common" }
+    let sections = KernelSource.names.filter { $0 != "Common" && $0 != "Ceilings" }
     XCTAssertEqual(Set(sections).count, sections.count, "a section of kernels.cl appears twice")
     for section in sections where !used.contains(section) {
       XCTFail("section \(section) of kernels.cl has no operator in OpCatalog")

@@ -35,6 +35,9 @@ public struct ChannelAttentionBackward: CatalogOp, TerminalOp {
     return [inputs[0], inputs[1]]
   }
 
+  /// Three products of `m x m` matrices with pixels for the gradients, one over pixels for that of the matrix.
+  public func multiplyAdds(_ inputs: [Shape]) -> Int { 4 * inputs[5].count * inputs[2].w }
+
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
     let products = HeadProducts(
       inputs[0], heads: heads, isCPUFamily: configuration.isCPUFamily)

@@ -29,6 +29,8 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
     return [Shape(gy.c, x.c, 1, 1)]
   }
 
+  public func multiplyAdds(_ inputs: [Shape]) -> Int { inputs[0].count * inputs[1].c }
+
   public func cpuScratch(_ inputs: [Shape]) -> [Int] {
     let (x, gy) = (inputs[0], inputs[1])
     return [ProductSlices(x, gy).count * x.c * gy.c]

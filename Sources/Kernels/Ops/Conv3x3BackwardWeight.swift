@@ -28,6 +28,8 @@ public struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
     return [Shape(gy.c, x.c, 3, 3)]
   }
 
+  public func multiplyAdds(_ inputs: [Shape]) -> Int { 9 * inputs[0].count * inputs[1].c }
+
   public func cpuScratch(_ inputs: [Shape]) -> [Int] {
     let (x, gy) = (inputs[0], inputs[1])
     return [

@@ -124,6 +124,14 @@ public final class TrainingEngine<B: Backend> {
         model, averaged: averaged, accumulating: accumulating))
   }
 
+  /// The operators of one step over a batch of `shape`, the optimizer's own left out.
+  public static func operators(
+    _ model: RestormerModel, shape: Shape, recompute: Bool = false
+  ) -> [Node] {
+    let step = StepRecording(model, shape: shape, loss: .l1, weight: 1, recompute: recompute)
+    return step.recording.graph.nodes(yielding: step.kept)
+  }
+
   /// Computes losses and gradients of one batch. With accumulation the gradients are added to those of the
   /// batches since the last step.
   /// - Throws: the backend's error.

@@ -1,6 +1,7 @@
 #ifndef RESTORMER_MICRO_KERNELS_H
 #define RESTORMER_MICRO_KERNELS_H
 
+#include "Ceilings.h"
 #include "Depthwise.h"
 #include "GEMM.h"
 #include "LayerNorm.h"
