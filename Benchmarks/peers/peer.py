@@ -3,6 +3,7 @@
 
 usage: peer.py PEER TASK FOLDER RUNS   TASK is infer-SIDE or train-MODEL-BATCH; FOLDER keeps converted models
        peer.py PEER TASK FOLDER 0      only converts and compiles
+       peer.py restormer TASK FOLDER 0 writes the weights for this program
 """
 
 import json
@@ -14,14 +15,14 @@ THREADS = 2
 SIDE = 128  # of a training patch
 
 
-def parameters(count, seed):
-    """The same numbers in [0, 1) for every peer."""
+def pixels(count, seed):
+    """The same numbers for every peer: multiples of 1/65535, which a picture of 16 bits holds."""
     import torch
-    return torch.rand(count, generator=torch.Generator().manual_seed(seed))
+    return torch.randint(65536, (count,), generator=torch.Generator().manual_seed(seed)) / 65535
 
 
 def model(name):
-    """The network with the same weights for every peer, and a scale that keeps activations from growing."""
+    """The network with the same weights for every peer."""
     import torch
     import restormer
     torch.set_num_threads(THREADS)
@@ -30,7 +31,7 @@ def model(name):
 
 
 def image(batch, side):
-    return parameters(batch * 3 * side * side, 2).reshape(batch, 3, side, side)
+    return pixels(batch * 3 * side * side, 2).reshape(batch, 3, side, side)
 
 
 def timed(runs, body):
@@ -67,7 +68,7 @@ def torch_training(name, batch, compiled):
     import torch
     network = layout(model(name).train(), compiled)
     x = layout(image(batch, SIDE), compiled)
-    target = layout(parameters(x.numel(), 3).reshape(x.shape), compiled)
+    target = layout(pixels(x.numel(), 3).reshape(x.shape), compiled)
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-4, weight_decay=1e-4, fused=True)
     run = torch.compile(network) if compiled else network
 
@@ -94,7 +95,7 @@ def onnxruntime_inference(side, folder):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = THREADS
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    x = {"image": image(1, side).numpy()}
+    x = {session.get_inputs()[0].name: image(1, side).numpy()}
     return lambda: session.run(None, x)[0]
 
 
@@ -137,6 +138,13 @@ def ncnn_inference(side, folder):
     return body
 
 
+def write_weights(folder, name):
+    from safetensors.torch import save_file
+    path = folder / f"{name}.safetensors"
+    if not path.exists():
+        save_file(model(name).state_dict(), path)
+
+
 def prepare(peer, task, folder):
     """The function that one run of `peer` calls."""
     kind, *rest = task.split("-")
@@ -155,6 +163,9 @@ def prepare(peer, task, folder):
 
 def main():
     peer, task, folder, runs = sys.argv[1:]
+    if peer.startswith("restormer"):
+        name = task.split("-")[1] if task.startswith("train") else "paper"
+        return write_weights(pathlib.Path(folder), name)
     body = prepare(peer, task, pathlib.Path(folder))
     print(json.dumps(timed(int(runs), body)))
 

@@ -3,6 +3,7 @@
 
   peers.py setup                          a Python environment with the peers, from PyPI (7 GB)
   peers.py prove GOLDEN                   holds the PyTorch network to recorded values of the official one
+  peers.py agree                          holds the outputs of all peers and of this program to PyTorch's
   peers.py prepare [TASK…] [--peers …]    converts and compiles ahead, where that takes minutes
   peers.py measure [TASK…] [--peers …]    rounds over all peers, one process after the other, one alone at a time
   peers.py table                          what was measured so far
@@ -63,18 +64,18 @@ def versions():
 
 def command(peer, task, runs):
     """The command line and what reads its seconds."""
-    if not peer.startswith("restormer"):
+    if runs == 0 or not peer.startswith("restormer"):
         return [PYTHON, HERE / "peer.py", peer, task, FOLDER, str(runs)], json.loads
     kind, *rest = task.split("-")
-    arguments = ["--json", "--repeats", str(max(1, runs))]
+    name = rest[0] if kind == "train" else "paper"
+    arguments = ["--json", "--repeats", str(runs), "-m", FOLDER / f"{name}.safetensors"]
     if peer == "restormer-cpu":
         arguments += ["-d", "cpu"]
     if kind == "infer":
         arguments += ["inference", "--size", f"{rest[0]}x{rest[0]}"]
     else:
-        preset = {"paper": "paper", "small": "tiny"}[rest[0]]
         recompute = "on" if peer.endswith("recompute") else "off"
-        arguments += ["training", "--preset", preset, "--batch", rest[1], "--recompute", recompute]
+        arguments += ["training", "--batch", rest[1], "--recompute", recompute]
     part = {"infer": "inference", "train": "training"}[kind]
     return [PROGRAM, "bench", *arguments], lambda text: json.loads(text)[part]["runs"]
 
@@ -93,7 +94,9 @@ def visit(peer, task, runs):
             sys.exit(f"{peer}, {task}: exit code {process.returncode}")
         output.seek(0)
         text = output.read()
-    # Converters talk on standard output too: the result is the last JSON value.
+    if runs == 0:
+        return [], 0
+    # Converters talk on standard output too: their result is the last line.
     return parse(text if peer.startswith("restormer") else text.strip().splitlines()[-1]), usage.ru_maxrss / 1024
 
 
@@ -116,7 +119,7 @@ def measure(tasks, chosen, rounds, runs):
 def prepare(tasks, chosen):
     for task in tasks:
         for peer in chosen or peers_of(task):
-            if not peer.startswith(("eager", "restormer")):
+            if not peer.startswith("eager"):
                 visit(peer, task, 0)
 
 
@@ -149,7 +152,7 @@ def table():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["setup", "prove", "prepare", "measure", "table"])
+    parser.add_argument("command", choices=["setup", "prove", "agree", "prepare", "measure", "table"])
     parser.add_argument("tasks", nargs="*")
     parser.add_argument("--peers", nargs="+", choices=NAMES, help="some peers only")
     parser.add_argument("--rounds", type=int, default=1, help="processes of each peer")
@@ -160,6 +163,9 @@ def main():
         setup()
     elif arguments.command == "prove":
         sys.exit(subprocess.run([PYTHON, HERE / "prove.py", *arguments.tasks]).returncode)
+    elif arguments.command == "agree":
+        prepare(["infer-128"], ["restormer"])
+        sys.exit(subprocess.run([PYTHON, HERE / "agree.py", FOLDER, PROGRAM]).returncode)
     elif arguments.command == "table":
         table()
     else:

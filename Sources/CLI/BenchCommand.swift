@@ -6,9 +6,11 @@ import Restormer
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
-    abstract: "Times the device, every operator at the model's shapes, inference and a training step.",
+    abstract:
+      "Times the device, every operator at the model's shapes, inference and a training step.",
     discussion: """
       Example: restormer bench --preset compact --size 128x128
+      Choose the kernels' free numbers for this device: restormer bench --tune
       Only a training step: restormer bench training --preset paper --batch 2 --recompute on
       """)
 
@@ -40,12 +42,18 @@ struct BenchCommand: ParsableCommand {
   @Option(name: .long, help: "Measured runs of each; the median is printed.")
   var repeats = 5
 
+  @Flag(
+    name: .long,
+    help: "Try what operators leave open, keep the winners for this device and print what to ship.")
+  var tune = false
+
   @Flag(name: .long, help: "Print JSON.")
   var json = false
 
   func run() throws {
     let plan = try plan()
     let opened = try device.open()
+    if tune { return try plan.tune(opened) }
     let report = try opened.accept(plan)
     if json {
       try Console.print(report.json(device: opened.name))
@@ -60,7 +68,8 @@ struct BenchCommand: ParsableCommand {
       throw ValidationError("--repeats \(repeats): expected 1 to 1000")
     }
     guard patch > 0, patch % RestormerModel.sizeMultiple == 0 else {
-      throw ValidationError("--patch \(patch): expected a multiple of \(RestormerModel.sizeMultiple)")
+      throw ValidationError(
+        "--patch \(patch): expected a multiple of \(RestormerModel.sizeMultiple)")
     }
     guard batch > 0 else { throw ValidationError("--batch \(batch): expected 1 or more") }
     let weights = try modelWeights()
@@ -102,7 +111,7 @@ enum RecomputeChoice: String, CaseIterable, ExpressibleByArgument {
 }
 
 /// Everything that is to be timed on a backend.
-private struct BenchmarkPlan: BackendVisitor {
+struct BenchmarkPlan: BackendVisitor {
   let weights: ModelWeights
   let parts: Set<BenchmarkPart>
   let image: Shape
@@ -110,17 +119,24 @@ private struct BenchmarkPlan: BackendVisitor {
   let recompute: Bool
   let repeats: Int
 
+  /// The operators of inference at the image's size.
+  var inferenceOperators: [Node] {
+    let recording = weights.model.record(height: image.h, width: image.w)
+    return recording.graph.nodes(yielding: [recording.output])
+  }
+
+  /// The operators of a training step over the batch.
+  var trainingOperators: [Node] {
+    TrainingEngine<CPUBackend>.operators(weights.model, shape: batch)
+  }
+
   func visit<B: Backend>(_ backend: B) throws -> BenchmarkReport {
-    let model = weights.model
     var report = BenchmarkReport(image: image, batch: batch, recompute: recompute)
     if parts.contains(.ceilings) { report.ceilings = try backend.measureCeilings() }
     if parts.contains(.ops) {
       let benchmark = OperatorBenchmark(on: backend, repeats: repeats)
-      let recording = model.record(height: image.h, width: image.w)
-      report.inferenceOperators = try benchmark.run(
-        recording.graph.nodes(yielding: [recording.output]))
-      report.trainingOperators = try benchmark.run(
-        TrainingEngine<B>.operators(model, shape: batch))
+      report.inferenceOperators = try benchmark.run(inferenceOperators)
+      report.trainingOperators = try benchmark.run(trainingOperators)
     }
     let benchmark = ModelBenchmark(weights, on: backend, repeats: repeats)
     if parts.contains(.inference) { report.inference = try benchmark.inference(image) }

@@ -27,11 +27,28 @@ struct DoctorCommand: ParsableCommand {
       let device = backend.context.device
       Console.print("driver: \(device.driverVersion), \(device.version), \(device.vendor)")
     }
-    let failures = try opened.accept(
-      Examination(cases: OpCatalog.cases.filter { !tiny || $0.isTiny }))
+    let cases = OpCatalog.cases.filter { !tiny || $0.isTiny }
+    var failures = 0
+    if case .openCL(let backend) = opened {
+      failures = try Examination(cases: cases).visit(backend.tuned(by: TunedParameters()))
+      failures += try examineTuned(backend, cases)
+    } else {
+      failures = try opened.accept(Examination(cases: cases))
+    }
     guard failures == 0 else {
       Console.note("error: \(failures) of the checks failed")
       throw ExitCode.failure
+    }
+  }
+
+  /// Repeats the cases of every operator with each set of numbers that a tuner chose for it on this device.
+  private func examineTuned(_ backend: OpenCLBackend, _ cases: [OpCase]) throws -> Int {
+    try OpCatalog.operators.reduce(0) { failures, op in
+      try backend.tuning.settings(of: op.name).reduce(failures) { failures, settings in
+        Console.print("tuned: \(op.name) with \(describe(settings))")
+        let examination = Examination(cases: cases.filter { $0.op.name == op.name })
+        return failures + (try examination.visit(backend.forcing(settings)))
+      }
     }
   }
 }

@@ -116,11 +116,14 @@ struct TrainCommand: ParsableCommand {
   @Option(name: .long, help: "Save and leave after so many minutes.")
   var maxMinutes: Double?
 
+  @Flag(name: .long, help: "Print where the device's time went, per kernel.")
+  var profile = false
+
   @OptionGroup var device: DeviceOptions
 
   func run() throws {
     let chosen = try trainingOptions()
-    let opened = try device.open()
+    let opened = try device.open(profiling: profile)
     Console.note("device: \(opened.name)")
     Console.note("model: \(chosen.model.summary)")
     let end = try opened.accept(
@@ -131,6 +134,7 @@ struct TrainCommand: ParsableCommand {
     case .stopped:
       Console.note("stopped and saved in \(folder); the same command goes on from here")
     }
+    if profile { try printProfile(opened) }
   }
 }
 

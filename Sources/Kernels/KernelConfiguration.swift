@@ -23,6 +23,11 @@ public struct KernelConfiguration: Hashable, Sendable {
   /// cache (measured: 1 M best on three levels of the paper's network), on a GPU enough for all its cores.
   public var bandElements: Int
 
+  /// Output channels and pixels of one work-item of a GPU's product.
+  var tileItemRows = 6, tileItemColumns = 4
+  /// Work-items of a group along output channels and along pixels.
+  var tileRowItems = 8, tileColumnItems = 32
+
   /// The shipped defaults for a kind of device.
   /// - Parameter nativeWidth: floats of one vector instruction, as the device says.
   public init(for kind: OpenCLDevice.Kind, nativeWidth: Int = 8) {

@@ -57,10 +57,16 @@ public protocol CatalogOp: CPUOp, OpenCLOp {
   static var section: String { get }
   /// Cases for agreement: odd and degenerate sizes, batch 2, every attribute.
   static var cases: [OpCase] { get }
+  /// What the tuner may try: by default nothing.
+  static var tuning: TuningSpace { get }
 }
 
 extension CatalogOp {
   public static var section: String { name }
+  public static var tuning: TuningSpace { .none }
+
+  /// Whether there is anything that the tuner may try.
+  var isTunable: Bool { Self.tuning != .none }
 }
 
 /// SplitMix64: a small generator with a state of one word; the sequence is fixed by the seed.

@@ -10,27 +10,59 @@ public final class OpenCLBackend: Backend {
 
   /// The device's context and queue.
   public let context: OpenCLContext
-  /// The tunables in force.
+  /// The tunables in force where nothing was chosen for an operator.
   public let configuration: KernelConfiguration
+  /// What a tuner chose for operators on this device.
+  public let tuning: TunedParameters
   public let memoryLimits: MemoryLimits
 
   /// Opens `device`.
   /// - Parameters:
   ///   - device: the device.
-  ///   - configuration: tunables; the defaults of the device's kind if nil.
+  ///   - configuration: tunables; if nil the defaults of the device's kind, and what a tuner chose for the device.
   ///   - profiling: collect the time of every launch in `context.profiler`.
   /// - Throws: `OpenCLError` when the device cannot be opened.
   public init(
     _ device: OpenCLDevice, configuration: KernelConfiguration? = nil, profiling: Bool = false
   ) throws {
     context = try OpenCLContext(device, profiling: profiling)
-    self.configuration =
-      configuration
-      ?? KernelConfiguration(for: device.kind, nativeWidth: device.nativeFloatWidth)
+    if let configuration {
+      (self.configuration, tuning) = (configuration, TunedParameters())
+    } else {
+      self.configuration = KernelConfiguration(
+        for: device.kind, nativeWidth: device.nativeFloatWidth)
+      tuning = TunedParameters.forDevice(device, isCPUFamily: self.configuration.isCPUFamily)
+    }
     // A device that shares the machine's memory reports all of it, used or not.
     let isHost = device.kind == .cpu
     let total = isHost ? min(device.globalMemory, HostMemory.available) : device.globalMemory
     memoryLimits = MemoryLimits(allocation: device.maxAllocation, total: total, isHost: isHost)
+  }
+
+  private init(
+    _ other: OpenCLBackend, _ configuration: KernelConfiguration, _ tuning: TunedParameters
+  ) {
+    (context, memoryLimits) = (other.context, other.memoryLimits)
+    (self.configuration, self.tuning) = (configuration, tuning)
+  }
+
+  /// The same device with other choices.
+  public func tuned(by tuning: TunedParameters) -> OpenCLBackend {
+    OpenCLBackend(self, configuration, tuning)
+  }
+
+  /// The same device with `settings` for every operator, whatever was chosen.
+  public func forcing(_ settings: TunedSettings) -> OpenCLBackend {
+    var tuning = TunedParameters()
+    tuning.forced = settings
+    return tuned(by: tuning)
+  }
+
+  /// The device as `op` on `inputs` is to see it: with what was chosen for them.
+  private func fitted(to op: any OpenCLOp, _ inputs: [Shape]) -> OpenCLBackend {
+    guard !tuning.isEmpty, (op as? any CatalogOp)?.isTunable ?? false else { return self }
+    let settings = tuning.settings(for: TuningKey(op, inputs))
+    return settings.isEmpty ? self : OpenCLBackend(self, configuration.with(settings), tuning)
   }
 
   public var name: String { context.device.name }
@@ -41,7 +73,8 @@ public final class OpenCLBackend: Backend {
   }
 
   public func scratch(_ op: any Op, _ inputs: [Shape]) -> [Int] {
-    (op as? any OpenCLOp)?.openCLScratch(inputs, configuration) ?? []
+    guard let op = op as? any OpenCLOp else { return [] }
+    return op.openCLScratch(inputs, fitted(to: op, inputs).configuration)
   }
 
   public func bind(
@@ -50,7 +83,8 @@ public final class OpenCLBackend: Backend {
     guard let op = op as? any OpenCLOp else {
       preconditionFailure("\(op.name): no OpenCL form")
     }
-    return try op.launches(inputs, into: outputs, scratch: scratch, on: self)
+    return try op.launches(
+      inputs, into: outputs, scratch: scratch, on: fitted(to: op, inputs.map(\.shape)))
   }
 
   public func run(_ steps: [Launch]) throws {

@@ -34,17 +34,77 @@ final class CommandTests: XCTestCase {
   }
 
   func testBenchMeasures() throws {
-    let bench = ["bench", "--preset", "tiny", "--size", "32x32", "--repeats", "1"]
-    XCTAssertTrue(try succeed(bench).output.contains("inference:"))
-    let json = try succeed(bench + ["--json", "-d", "cpu"]).output
-    let report = try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any]
-    XCTAssertEqual(report?["width"] as? Int, 32)
+    let bench = ["bench", "--preset", "tiny", "--size", "32x32", "--patch", "16", "--repeats", "1"]
+    let text = try succeed(bench).output
+    for part in ["multiply-adds: ", "copy: ", "launch: ", "Conv1x1BackwardWeight", "share"]
+      + ["inference, 1 x 32x32: ", "training step, 1 x 16x16, without recompute: "]
+    {
+      XCTAssertTrue(text.contains(part), "\(part) in \(text)")
+    }
+  }
+
+  func testBenchPrintsJSON() throws {
+    let bench = ["bench", "--preset", "tiny", "--size", "32x32", "--patch", "16", "--repeats", "2"]
+    let json = try succeed(bench + ["--json", "-d", "cpu", "--recompute", "on"]).output
+    let report = try XCTUnwrap(
+      try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
+    let ceilings = try XCTUnwrap(report["ceilings"] as? [String: Double])
+    for name in ["flops", "bytes", "launch", "launch_and_finish"] {
+      XCTAssertGreaterThan(ceilings[name] ?? 0, 0, name)
+    }
+    let operators = try XCTUnwrap(report["operators"] as? [String: [[String: Any]]])
+    XCTAssertTrue(
+      operators["training"]?.contains { $0["operator"] as? String == "Conv3x3" } == true)
+    for (part, side) in [("inference", 32), ("training", 16)] {
+      let object = try XCTUnwrap(report[part] as? [String: Any])
+      XCTAssertEqual(object["width"] as? Int, side)
+      XCTAssertEqual((object["runs"] as? [Double])?.count, 2)
+    }
+  }
+
+  func testBenchTakesPartsAndRefusesOthers() throws {
+    let bench = ["bench", "--preset", "tiny", "--size", "16x16", "--repeats", "1", "-d", "cpu"]
+    let only = try succeed(bench + ["inference"]).output
+    XCTAssertTrue(only.contains("inference, 1 x 16x16") && !only.contains("training step"), only)
+    for wrong in [["everything"], ["--patch", "12"], ["--batch", "0"], ["--tune"]] {
+      XCTAssertNotEqual(try Program.run(bench + wrong).status, 0, "\(wrong)")
+    }
+  }
+
+  /// The tuner keeps what it found; `doctor` then finds the operators well with it.
+  func testTuningIsKept() throws {
+    try XCTSkipUnless(
+      ProcessInfo.processInfo.environment["RESTORMER_SLOW_TESTS"] == "1",
+      "RESTORMER_SLOW_TESTS=1 runs it")
+    _ = try Device.shared()
+    let scratch = try Scratch()
+    let environment = ["RESTORMER_CACHE_DIR": scratch.file("cache")]
+    let tune = ["bench", "--tune", "--preset", "tiny", "--size", "32x32", "--patch", "16"]
+    let run = try Program.run(tune + ["--repeats", "1"], environment: environment)
+    XCTAssertEqual(run.status, 0, run.errors)
+    XCTAssertTrue(run.output.contains("kept for this device and driver"), run.output)
+    XCTAssertTrue(run.output.contains("to ship"), run.output)
+    let doctor = try Program.run(["doctor", "--tiny"], environment: environment)
+    XCTAssertEqual(doctor.status, 0, doctor.output)
   }
 
   func testHelpAndVersion() throws {
     XCTAssertTrue(try succeed(["--help"]).output.contains("restore"))
     XCTAssertFalse(try succeed(["--version"]).output.isEmpty)
     XCTAssertTrue(try succeed(["restore", "--help"]).output.contains("--overlap"))
+  }
+
+  func testTrainingTellsWhereTheTimeWent() throws {
+    let scratch = try Scratch()
+    for folder in ["input", "target"] { try scratch.picture("data/\(folder)/a.png", 16, 16) }
+    let train = [
+      "train", "--data", scratch.file("data"), "--preset", "tiny", "--steps", "1", "--batch", "1",
+      "--patch", "16", "--name", "run", "--experiments", scratch.file("runs"), "--profile",
+    ]
+    let device = (try? Device.shared()) == nil ? "cpu" : "auto"
+    let run = try succeed(train + ["-d", device])
+    let expected = device == "cpu" ? "no kernels to time" : "conv1x1_backward_weight"
+    XCTAssertTrue((run.output + run.errors).contains(expected), run.output + run.errors)
   }
 
   /// Three steps, then three more from where the run stood; the result restores pictures.

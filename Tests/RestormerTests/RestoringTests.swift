@@ -159,6 +159,8 @@ private final class SmallBackend: Backend {
 
   func synchronize() throws { try inner.synchronize() }
 
+  func measureCeilings() throws -> DeviceCeilings { try inner.measureCeilings() }
+
   func write(_ values: UnsafeBufferPointer<Float>, to view: CPUTensor) throws {
     try inner.write(values, to: view)
   }

@@ -8,6 +8,7 @@ import CMicroKernels
 /// transpose: the same operator, `isTransposed`.
 public struct Conv1x1: CatalogOp {
   public static let name = "Conv1x1"
+  public static let tuning = TuningSpace.product
   private let hasBias: Bool
   private let hasResidual: Bool
   private let isTransposed: Bool

@@ -7,6 +7,7 @@ import CMicroKernels
 /// to `x` is the convolution with the kernels turned by 180 degrees and channels exchanged: `isTransposed`.
 public struct Conv3x3: CatalogOp {
   public static let name = "Conv3x3"
+  public static let tuning = TuningSpace.registerBlock
   private let hasBias: Bool
   private let isTransposed: Bool
 

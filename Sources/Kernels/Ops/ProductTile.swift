@@ -2,14 +2,19 @@ import CLBackend
 
 /// The work-group of `conv1x1_tiles`: a grid of work-items, each with a small block of outputs.
 struct ProductTile {
-  private let itemRows = 6
-  private let itemColumns = 4
-  private let rowItems = 8
-  private let columnItems = 32
+  private let itemRows: Int
+  private let itemColumns: Int
+  private let rowItems: Int
+  private let columnItems: Int
 
   /// The tile, or nil where products keep to registers: on CPUs, and on devices with smaller work-groups.
   init?(on backend: OpenCLBackend) {
-    guard !backend.configuration.isCPUFamily, backend.context.device.maxWorkGroupSize >= items
+    let configuration = backend.configuration
+    itemRows = configuration.tileItemRows
+    itemColumns = configuration.tileItemColumns
+    rowItems = configuration.tileRowItems
+    columnItems = configuration.tileColumnItems
+    guard !configuration.isCPUFamily, backend.context.device.maxWorkGroupSize >= items
     else { return nil }
   }
 

@@ -2,6 +2,8 @@
 public struct TunedParameters: Hashable, Sendable {
   /// The choices; a default that nothing beats is chosen explicitly, as no numbers.
   public private(set) var choices: [TuningKey: TunedSettings] = [:]
+  /// Numbers for operators at rectangles that nothing was chosen for, by the operator's name.
+  var defaults: [String: TunedSettings] = [:]
   /// Numbers that hold for all operators, whatever was chosen: for the tuner's trials and for checks.
   var forced: TunedSettings = [:]
 
@@ -9,7 +11,13 @@ public struct TunedParameters: Hashable, Sendable {
   public init() {}
 
   /// Whether nothing was chosen.
-  public var isEmpty: Bool { choices.isEmpty && forced.isEmpty }
+  public var isEmpty: Bool { choices.isEmpty && defaults.isEmpty && forced.isEmpty }
+
+  /// Everything chosen for an operator called `family`, each once.
+  public func settings(of family: String) -> [TunedSettings] {
+    let chosen = choices.filter { $0.key.family == family }.map(\.value) + [defaults[family] ?? [:]]
+    return Set(chosen).filter { !$0.isEmpty }.sorted { describe($0) < describe($1) }
+  }
 
   /// Chooses `settings` for `key`.
   public mutating func choose(_ settings: TunedSettings, for key: TuningKey) {
@@ -27,19 +35,19 @@ public struct TunedParameters: Hashable, Sendable {
   func settings(for key: TuningKey) -> TunedSettings {
     if !forced.isEmpty { return forced }
     if let exact = choices[key] { return exact }
-    return choices.filter { $0.key.family == key.family && $0.key.channels == key.channels }
-      .min { (abs($0.key.scale - key.scale), $0.key.scale) < (abs($1.key.scale - key.scale), $1.key.scale) }?
-      .value ?? [:]
+    func distance(_ other: TuningKey) -> (Int, Int) { (abs(other.scale - key.scale), other.scale) }
+    let similar = choices.filter {
+      $0.key.family == key.family && $0.key.channels == key.channels
+    }
+    return similar.min { distance($0.key) < distance($1.key) }?.value
+      ?? defaults[key.family] ?? [:]
   }
 }
 
 extension TunedParameters {
   /// One line per choice, sorted: `Conv1x1 48x144 16: blockRows=8 blockVectors=3 vectorWidth=16`.
   public var text: String {
-    choices.map { key, settings in
-      let values = settings.map { "\($0.key.rawValue)=\($0.value)" }.sorted()
-      return "\(key): \(values.joined(separator: " "))"
-    }.sorted().joined(separator: "\n")
+    choices.map { "\($0.key): \(describe($0.value))" }.sorted().joined(separator: "\n")
   }
 
   /// Reads `text`. A line that today's tuner could not have written, because an operator or its numbers changed, is left out.
@@ -69,4 +77,9 @@ extension TunedParameters {
     }
     return settings
   }
+}
+
+/// Chosen numbers as text: `blockRows=8 blockVectors=3`.
+public func describe(_ settings: TunedSettings) -> String {
+  settings.map { "\($0.key.rawValue)=\($0.value)" }.sorted().joined(separator: " ")
 }

@@ -30,3 +30,13 @@ public struct TuningFile {
     return load(isCPUFamily: isCPUFamily).choices == all.choices
   }
 }
+
+extension TunedParameters {
+  /// What was chosen on `device`, over what ships for its kind.
+  static func forDevice(_ device: OpenCLDevice, isCPUFamily: Bool) -> TunedParameters {
+    var result = TuningFile(device).load(isCPUFamily: isCPUFamily)
+    result.defaults = ShippedSettings.settings(
+      isCPUFamily: isCPUFamily, nativeWidth: device.nativeFloatWidth)
+    return result
+  }
+}

@@ -1,7 +1,7 @@
 /// What the tuner chooses for: an operator, the channels of its images, and about how many pixels they have.
 public struct TuningKey: Hashable, Sendable, CustomStringConvertible {
   /// The operator's name.
-  let family: String
+  public let family: String
   /// Channels of the inputs and outputs that have as many pixels as the first input.
   let channels: [Int]
   /// Pixels of a batch, as the power of two at or below.

@@ -38,35 +38,16 @@ public struct OperatorBenchmark<B: Backend> {
   }
 
   private func time(_ node: Node, count: Int) throws -> OperatorTiming {
-    let inputs = try node.inputs.enumerated().map { index, tensor in
-      try makeView(tensor.shape, seed: UInt64(index + 1))
-    }
-    let outputs = try node.outputs.map { try makeView($0.shape, seed: nil) }
-    let shapes = node.inputs.map(\.shape)
-    let scratch = try backend.scratch(node.op, shapes).map {
-      try makeView(Shape(1, 1, 1, $0), seed: nil)
-    }
-    let steps = try backend.bind(node.op, inputs, into: outputs, scratch: scratch)
+    let run = try OperatorRun(node, on: backend)
+    let steps = try run.bind(on: backend)
     let timing = try Timing.measure(repeats: repeats) {
       try backend.run(steps)
       try backend.synchronize()
     }
+    let shapes = node.inputs.map(\.shape)
     let elements = (shapes + node.outputs.map(\.shape)).reduce(0) { $0 + $1.count }
     return OperatorTiming(
       name: node.op.name, shapes: shapes.map(\.description).joined(separator: " "), count: count,
       timing: timing, multiplyAdds: node.op.multiplyAdds(shapes), bytes: 4 * elements)
-  }
-
-  private func makeView(_ shape: Shape, seed: UInt64?) throws -> TensorView<B.Storage> {
-    let stride = paddedPlaneStride(shape)
-    let view = TensorView(
-      try backend.makeStorage(count: shape.n * shape.c * stride), offset: 0, shape: shape,
-      planeStride: stride)
-    try backend.fill(view, with: 0)
-    if let seed {
-      var generator = SplitMix64(seed: seed)
-      try backend.write((0..<shape.count).map { _ in generator.nextUnit() - 0.5 }, to: view)
-    }
-    return view
   }
 }

@@ -1,0 +1,100 @@
+import Dispatch
+import Kernels
+
+/// What the tuner found for one operator and rectangle.
+public struct TuningFinding: Sendable {
+  /// Operator and rectangle.
+  public let key: TuningKey
+  /// The best numbers; none where the defaults are best.
+  public let settings: TunedSettings
+  /// Seconds of everything tried; the defaults are no numbers.
+  public let seconds: [TunedSettings: Double]
+
+  /// The share of the defaults' time that the best numbers save.
+  public var gain: Double {
+    guard let before = seconds[[:]], let after = seconds[settings] else { return 0 }
+    return 1 - after / before
+  }
+}
+
+/// The numbers that serve all rectangles of an operator best: what to ship for devices of the kind.
+public struct ShippingRow: Sendable {
+  /// The operator.
+  public let family: String
+  /// The numbers; none where the defaults are best.
+  public let settings: TunedSettings
+  /// The share of the defaults' time, over all rectangles, that they save.
+  public let gain: Double
+
+  /// One row per operator of `findings`.
+  public static func rows(_ findings: [TuningFinding]) -> [ShippingRow] {
+    Dictionary(grouping: findings) { $0.key.family }.map { family, findings in
+      let common = findings.map { Set($0.seconds.keys) }.reduce(nil) { $0?.intersection($1) ?? $1 }
+      func total(_ settings: TunedSettings) -> Double {
+        findings.reduce(0) { $0 + ($1.seconds[settings] ?? .infinity) }
+      }
+      let best = common?.min { total($0) < total($1) } ?? [:]
+      let gain = 1 - total(best) / total([:])
+      return gain < OperatorTuner.leastGain
+        ? ShippingRow(family: family, settings: [:], gain: 0)
+        : ShippingRow(family: family, settings: best, gain: gain)
+    }.sorted { $0.family < $1.family }
+  }
+}
+
+/// Tries the numbers that operators leave open on the device at hand.
+public struct OperatorTuner {
+  private let backend: OpenCLBackend
+  private let rounds: Int
+  /// What a choice must save to be taken: less is noise.
+  static let leastGain = 0.03
+
+  /// Tries everything `rounds` times on `backend`; the quickest run counts.
+  public init(on backend: OpenCLBackend, rounds: Int) {
+    (self.backend, self.rounds) = (backend, rounds)
+  }
+
+  /// Tries every distinct operator application among `nodes` that leaves numbers open.
+  /// - Throws: the backend's error; numbers that the driver refuses are passed over.
+  public func tune(_ nodes: [Node], report: (TuningFinding) -> Void) throws -> TunedParameters {
+    var result = TunedParameters()
+    for node in nodes {
+      guard let op = node.op as? any CatalogOp else { continue }
+      let candidates = type(of: op).tuning.candidates(
+        isCPUFamily: backend.configuration.isCPUFamily)
+      let key = TuningKey(op, node.inputs.map(\.shape))
+      guard !candidates.isEmpty, result.choices[key] == nil else { continue }
+      let finding = try find(node, key, candidates)
+      result.choose(finding.settings, for: key)
+      report(finding)
+    }
+    return result
+  }
+
+  private func find(
+    _ node: Node, _ key: TuningKey, _ candidates: [TunedSettings]
+  ) throws -> TuningFinding {
+    let run = try OperatorRun(node, on: backend)
+    // A block that the driver cannot build is not an error of the tuner.
+    let trials =
+      [(TunedSettings(), try run.bind(on: backend.forcing([:])))]
+      + candidates.compactMap { settings in
+        (try? run.bind(on: backend.forcing(settings))).map { (settings, $0) }
+      }
+    var seconds = [Double](repeating: .infinity, count: trials.count)
+    // All take turns, so that whatever else the machine does strikes all alike; the first round compiles.
+    for round in 0...rounds {
+      for (index, trial) in trials.enumerated() {
+        let start = DispatchTime.now().uptimeNanoseconds
+        try backend.run(trial.1)
+        try backend.synchronize()
+        let taken = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
+        if round > 0 { seconds[index] = min(seconds[index], taken) }
+      }
+    }
+    let best = seconds.indices.min { seconds[$0] < seconds[$1] } ?? 0
+    let isBetter = seconds[best] < (1 - Self.leastGain) * seconds[0]
+    let timed = Dictionary(uniqueKeysWithValues: zip(trials.map(\.0), seconds))
+    return TuningFinding(key: key, settings: isBetter ? trials[best].0 : [:], seconds: timed)
+  }
+}

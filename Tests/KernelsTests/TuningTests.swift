@@ -1,0 +1,126 @@
+import CLBackend
+import Foundation
+import Kernels
+import TestSupport
+import XCTest
+
+/// What the tuner may choose changes time only, and survives on disk whatever happens to the file.
+final class TuningTests: XCTestCase {
+  func testChoicesLeaveEveryBit() throws {
+    for (device, isCPU) in [(try Device.shared(), true), (try Device.gpuShaped(), false)] {
+      for op in OpCatalog.operators where op.tuning != .none {
+        let all = op.tuning.candidates(isCPUFamily: isCPU)
+        // Each set of numbers is a program to compile.
+        let isSlow = ProcessInfo.processInfo.environment["RESTORMER_SLOW_TESTS"] == "1"
+        for settings in isSlow
+          ? all : all.enumerated().filter({ $0.offset % 9 == 4 }).map(\.element)
+        {
+          try assertSameBits(op, settings, on: device)
+        }
+      }
+    }
+  }
+
+  private func assertSameBits(
+    _ op: any CatalogOp.Type, _ settings: TunedSettings, on device: OpenCLBackend
+  ) throws {
+    for (index, check) in op.cases.enumerated() {
+      let inputs = check.randomInputs(seed: UInt64(index))
+      let expected = try OpCheck.evaluate(check, inputs: inputs, on: device.forcing([:]))
+      let found = try OpCheck.evaluate(check, inputs: inputs, on: device.forcing(settings))
+      let title = "\(op.name) \(check.label) with \(describe(settings))"
+      XCTAssertEqual(found.violations, [], title)
+      XCTAssertEqual(
+        found.outputs.map { $0.map(\.bitPattern) }, expected.outputs.map { $0.map(\.bitPattern) },
+        title)
+    }
+  }
+
+  func testChoicesReachTheLaunches() throws {
+    let device = try Device.shared()
+    let (op, inputs) = (Conv1x1(), [Shape(1, 8, 64, 64), Shape(8, 8, 1, 1)])
+    var chosen = TunedParameters()
+    chosen.choose([.vectorWidth: 8, .blockRows: 4, .blockVectors: 1], for: TuningKey(op, inputs))
+    XCTAssertEqual(try columns(op, inputs, on: device.tuned(by: chosen)), 64 * 64 / 8)
+    // Fourfold pixels of the same channels take the same numbers, other channels do not.
+    let larger = [Shape(1, 8, 128, 128), inputs[1]]
+    XCTAssertEqual(try columns(op, larger, on: device.tuned(by: chosen)), 128 * 128 / 8)
+    let other = [Shape(1, 9, 64, 64), Shape(8, 9, 1, 1)]
+    XCTAssertEqual(
+      try columns(op, other, on: device.tuned(by: chosen)),
+      try columns(op, other, on: device.forcing([:])))
+  }
+
+  /// Work-items along the pixels.
+  private func columns(_ op: Conv1x1, _ inputs: [Shape], on device: OpenCLBackend) throws -> Int {
+    let views = try (inputs + op.outputShapes(inputs)).map { shape in
+      let stride = paddedPlaneStride(shape)
+      return TensorView(
+        try device.makeStorage(count: shape.n * shape.c * stride), offset: 0, shape: shape,
+        planeStride: stride)
+    }
+    return try device.bind(op, Array(views[..<2]), into: [views[2]], scratch: [])[0].global[0]
+  }
+
+  func testTextRoundTripAndStrangeLines() {
+    let text = """
+      Conv1x1 48x144 16: blockRows=8 blockVectors=3 vectorWidth=16
+      Conv3x3 3x48 16: 
+      """
+    XCTAssertEqual(TunedParameters(text: text, isCPUFamily: true).text, text)
+    let strange = [
+      "Conv1x1 48x144 16: blockRows=7 blockVectors=3 vectorWidth=16",
+      "Conv1x1 48x144 16: blockRows=8", "Conv9x9 48x144 16: blockRows=8", "Add 3x3x3 4: a=1",
+      "Conv1x1 x 16: ", "Conv1x1 48xz 16: ", "Conv1x1", ":", "Conv1x1 4x4 4: blockRows",
+      "Conv1x1 4x4 4: tileItemRows=6 tileItemColumns=4 tileRowItems=8 tileColumnItems=32",
+    ]
+    for line in strange {
+      XCTAssertTrue(TunedParameters(text: line, isCPUFamily: true).isEmpty, line)
+    }
+  }
+
+  func testFileKeepsMergesAndSurvivesDamage() throws {
+    let device = try Device.shared().context.device
+    let folder = NSTemporaryDirectory() + "tuning-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let file = TuningFile(device, directory: folder)
+    XCTAssertTrue(file.load(isCPUFamily: true).isEmpty)
+    let first = TunedParameters(text: "Conv1x1 48x144 16: ", isCPUFamily: true)
+    let second = TunedParameters(
+      text: "Conv3x3 3x48 16: blockRows=8 blockVectors=3 vectorWidth=16", isCPUFamily: true)
+    XCTAssertTrue(file.store(first, isCPUFamily: true))
+    XCTAssertTrue(file.store(second, isCPUFamily: true))
+    XCTAssertEqual(file.load(isCPUFamily: true).text, first.text + "\n" + second.text)
+
+    let entries = try FileManager.default.contentsOfDirectory(atPath: folder)
+    XCTAssertEqual(entries.count, 1, "no temporary file is left: \(entries)")
+    let path = "\(folder)/\(entries[0])"
+    var bytes = try XCTUnwrap(FileManager.default.contents(atPath: path))
+    bytes[bytes.count - 3] ^= 1
+    try bytes.write(to: URL(fileURLWithPath: path))
+    XCTAssertTrue(file.load(isCPUFamily: true).isEmpty, "a damaged entry counts as none")
+  }
+
+  func testFolderThatTakesNoFiles() throws {
+    let device = try Device.shared().context.device
+    let file = TuningFile(device, directory: "/dev/null/none")
+    let chosen = TunedParameters(text: "Conv1x1 48x144 16: ", isCPUFamily: true)
+    XCTAssertFalse(file.store(chosen, isCPUFamily: true))
+    XCTAssertTrue(file.load(isCPUFamily: true).isEmpty)
+  }
+
+  func testCeilings() throws {
+    for ceilings in [
+      try Device.shared().measureCeilings(), try Device.gpuShaped().measureCeilings(),
+      try CPUBackend().measureCeilings(),
+    ] {
+      XCTAssertGreaterThan(ceilings.flops, 1e8)
+      XCTAssertGreaterThan(ceilings.bytes, 1e8)
+      XCTAssertGreaterThan(ceilings.launch, 0)
+      XCTAssertGreaterThanOrEqual(ceilings.launchAndFinish, ceilings.launch)
+      let share = ceilings.share(
+        multiplyAdds: Int(ceilings.flops), bytes: 0, seconds: 4)
+      XCTAssertEqual(share, 0.5, accuracy: 1e-6)
+    }
+  }
+}
