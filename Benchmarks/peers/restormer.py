@@ -35,6 +35,8 @@ class Normalization(nn.Module):
 class Attention(nn.Module):
     """Multi-Dconv head transposed attention: softmax of q kT over channels, q and k of unit length over pixels."""
 
+    normalize = staticmethod(F.normalize)
+
     def __init__(self, channels, heads, bias):
         super().__init__()
         self.heads = heads
@@ -47,7 +49,7 @@ class Attention(nn.Module):
         n, c, h, w = x.shape
         q, k, v = (part.reshape(n, self.heads, c // self.heads, h * w)
                    for part in self.qkv_dwconv(self.qkv(x)).chunk(3, dim=1))
-        product = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(-2, -1)
+        product = self.normalize(q, dim=-1) @ self.normalize(k, dim=-1).transpose(-2, -1)
         weights = torch.softmax(product * self.temperature, dim=-1)
         return self.project_out((weights @ v).reshape(n, c, h, w))
 

@@ -26,6 +26,9 @@ public enum Tunable: String, CaseIterable, Sendable {
 public typealias TunedSettings = [Tunable: Int]
 
 extension KernelConfiguration {
+  /// Whether `settings` are its own numbers.
+  public func has(_ settings: TunedSettings) -> Bool { with(settings) == self }
+
   /// The configuration with `settings` over its own numbers.
   func with(_ settings: TunedSettings) -> KernelConfiguration {
     var result = self
@@ -46,7 +49,7 @@ public enum TuningSpace: Sendable {
   /// The same, and on a GPU the tile of a work-group.
   case product
 
-  /// Everything to try on a device of the family, the family's default left out.
+  /// Everything to try on a device of the family.
   public func candidates(isCPUFamily: Bool) -> [TunedSettings] {
     switch self {
     case .none: []

@@ -75,26 +75,41 @@ public struct OperatorTuner {
     _ node: Node, _ key: TuningKey, _ candidates: [TunedSettings]
   ) throws -> TuningFinding {
     let run = try OperatorRun(node, on: backend)
-    // A block that the driver cannot build is not an error of the tuner.
-    let trials =
-      [(TunedSettings(), try run.bind(on: backend.forcing([:])))]
-      + candidates.compactMap { settings in
-        (try? run.bind(on: backend.forcing(settings))).map { (settings, $0) }
-      }
-    var seconds = [Double](repeating: .infinity, count: trials.count)
+    var trials = [Trial(settings: [:], steps: try run.bind(on: backend.forcing([:])))]
+    for settings in candidates where !backend.configuration.has(settings) {
+      // A block that the driver cannot build is not an error of the tuner.
+      guard let steps = try? run.bind(on: backend.forcing(settings)) else { continue }
+      trials.append(Trial(settings: settings, steps: steps))
+    }
     // All take turns, so that whatever else the machine does strikes all alike; the first round compiles.
     for round in 0...rounds {
-      for (index, trial) in trials.enumerated() {
-        let start = DispatchTime.now().uptimeNanoseconds
-        try backend.run(trial.1)
-        try backend.synchronize()
-        let taken = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
-        if round > 0 { seconds[index] = min(seconds[index], taken) }
+      // What is far behind will not catch up; the defaults stay to be compared with.
+      let limit = round > 1 ? 1.3 * (trials.map(\.seconds).min() ?? .infinity) : .infinity
+      for index in trials.indices where index == 0 || trials[index].seconds <= limit {
+        try time(&trials[index], counts: round > 0)
       }
     }
-    let best = seconds.indices.min { seconds[$0] < seconds[$1] } ?? 0
-    let isBetter = seconds[best] < (1 - Self.leastGain) * seconds[0]
-    let timed = Dictionary(uniqueKeysWithValues: zip(trials.map(\.0), seconds))
-    return TuningFinding(key: key, settings: isBetter ? trials[best].0 : [:], seconds: timed)
+    let timed = Dictionary(uniqueKeysWithValues: trials.map { ($0.settings, $0.seconds) })
+    let best = trials.min { $0.seconds < $1.seconds }?.settings ?? [:]
+    let found = TuningFinding(key: key, settings: best, seconds: timed)
+    return found.gain < Self.leastGain
+      ? TuningFinding(key: key, settings: [:], seconds: timed) : found
+  }
+
+  private struct Trial {
+    let settings: TunedSettings
+    let steps: [OpenCLBackend.Step]
+    var seconds = Double.infinity
+  }
+
+  /// Runs a trial twice: the first run finds the caches as the trial before left them.
+  private func time(_ trial: inout Trial, counts: Bool) throws {
+    for isWarm in [false, true] {
+      let start = DispatchTime.now().uptimeNanoseconds
+      try backend.run(trial.steps)
+      try backend.synchronize()
+      let taken = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
+      if isWarm && counts { trial.seconds = min(trial.seconds, taken) }
+    }
   }
 }
