@@ -63,10 +63,9 @@ final class TuningTests: XCTestCase {
   }
 
   func testTextRoundTripAndStrangeLines() {
-    let text = """
-      Conv1x1 48x144 16: blockRows=8 blockVectors=3 vectorWidth=16
-      Conv3x3 3x48 16: 
-      """
+    let text = [
+      "Conv1x1 48x144 16: blockRows=8 blockVectors=3 vectorWidth=16", "Conv3x3 3x48 16: ",
+    ].joined(separator: "\n")
     XCTAssertEqual(TunedParameters(text: text, isCPUFamily: true).text, text)
     let strange = [
       "Conv1x1 48x144 16: blockRows=7 blockVectors=3 vectorWidth=16",
