@@ -9,7 +9,8 @@ struct BenchCommand: ParsableCommand {
     abstract:
       "Times the device, every operator at the model's shapes, inference and a training step.",
     discussion: """
-      Example: restormer bench --preset compact --size 128x128
+      Example: restormer bench ceilings inference --preset compact --size 128x128
+
       Choose the kernels' free numbers for this device: restormer bench --tune
       Only a training step: restormer bench training --preset paper --batch 2 --recompute on
       """)
