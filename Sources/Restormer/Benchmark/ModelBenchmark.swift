@@ -61,7 +61,8 @@ public struct ModelBenchmark<B: Backend> {
     let work = TrainingEngine<B>.operators(model, shape: shape).reduce(0) {
       $0 + $1.op.multiplyAdds($1.inputs.map(\.shape))
     }
-    return ModelTiming(timing: timing, multiplyAdds: work, memory: engine.allocatedBytes)
+    let memory = TrainingEngine.memory(model, shape: shape, recompute: recompute, on: backend)
+    return ModelTiming(timing: timing, multiplyAdds: work, memory: memory.total)
   }
 
   private func pixels(_ shape: Shape, seed: UInt64) -> [Float] {
