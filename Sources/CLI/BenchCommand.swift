@@ -122,7 +122,8 @@ struct BenchmarkPlan: BackendVisitor {
 
   /// The operators of inference at the image's size.
   var inferenceOperators: [Node] {
-    let recording = weights.model.record(height: image.h, width: image.w)
+    let recording = weights.model.record(
+      height: image.h, width: image.w, execution: .banded(keepsValues: true))
     return recording.graph.nodes(yielding: [recording.output])
   }
 

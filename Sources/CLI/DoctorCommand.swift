@@ -41,12 +41,13 @@ struct DoctorCommand: ParsableCommand {
     }
   }
 
-  /// Repeats the cases of every operator with each set of numbers that a tuner chose for it on this device.
+  /// Repeats the cases that run an operator with each set of numbers that a tuner chose for it on this device.
   private func examineTuned(_ backend: OpenCLBackend, _ cases: [OpCase]) throws -> Int {
     try OpCatalog.operators.reduce(0) { failures, op in
       try backend.tuning.settings(of: op.name).reduce(failures) { failures, settings in
         Console.print("tuned: \(op.name) with \(describe(settings))")
-        let examination = Examination(cases: cases.filter { $0.op.name == op.name })
+        let examination = Examination(
+          cases: cases.filter { OpApplication($0.op, $0.inputs).runs(op.name) })
         return failures + (try examination.visit(backend.forcing(settings)))
       }
     }

@@ -96,10 +96,15 @@ extension CompositeOp {
     let views = CompositeViews(inputs, outputs, scratch, intermediates: plan.intermediates)
     return try plan.steps.flatMap { step in
       let stepInputs = step.inputs.map(views.view)
-      return try step.op.launches(
-        stepInputs, into: step.outputs.map(views.view),
-        scratch: views.scratch(backend.scratch(step.op, stepInputs.map(\.shape))), on: backend)
+      return try backend.bind(
+        step.op, stepInputs, into: step.outputs.map(views.view),
+        scratch: views.scratch(backend.scratch(step.op, stepInputs.map(\.shape))))
     }
+  }
+
+  /// The operators that the steps apply, and the shapes they apply them to.
+  func applications(_ inputs: [Shape], bandElements: Int) -> [OpApplication] {
+    CompositePlan(self, inputs, bandElements: bandElements).applications
   }
 }
 
@@ -118,10 +123,14 @@ private struct CompositePlan {
 
   /// Elements of the intermediates, then of the memory that the steps take turns to use.
   func scratch(_ need: (any CatalogOp, [Shape]) -> [Int]) -> [Int] {
-    let shared = steps.map { step in
-      need(step.op, step.inputs.map(shape)).reduce(0) { $0 + roundUp($1, 64) }
+    let shared = applications.map { step in
+      need(step.op, step.inputs).reduce(0) { $0 + roundUp($1, 64) }
     }
     return intermediates.map(extent) + [max(1, shared.max() ?? 1)]
+  }
+
+  var applications: [OpApplication] {
+    steps.map { OpApplication($0.op, $0.inputs.map(shape)) }
   }
 
   private func shape(_ piece: Piece) -> Shape {

@@ -8,7 +8,7 @@ import XCTest
 final class TuningTests: XCTestCase {
   func testChoicesLeaveEveryBit() throws {
     for (device, isCPU) in [(try Device.shared(), true), (try Device.gpuShaped(), false)] {
-      for op in OpCatalog.operators where op.tuning != .none {
+      for op in OpCatalog.operators where op.tuning != .none && op.tuning != .bands {
         let all = op.tuning.candidates(isCPUFamily: isCPU)
         // Each set of numbers is a program to compile.
         let isSlow = ProcessInfo.processInfo.environment["RESTORMER_SLOW_TESTS"] == "1"
@@ -36,6 +36,67 @@ final class TuningTests: XCTestCase {
     }
   }
 
+  /// The height of bands may move sums within rounding.
+  func testBandsAgree() throws {
+    for device in [try Device.shared(), try Device.gpuShaped()] {
+      let lowBands = device.forcing([.bandElements: 2048])
+      for op in OpCatalog.operators where op.tuning == .bands {
+        for (index, check) in op.cases.enumerated() {
+          let inputs = check.randomInputs(seed: UInt64(index))
+          let expected = try OpCheck.evaluate(check, inputs: inputs, on: device.forcing([:]))
+          let found = try OpCheck.evaluate(check, inputs: inputs, on: lowBands)
+          let title = "\(op.name) \(check.label)"
+          XCTAssertEqual(found.violations, [], title)
+          for (a, b) in zip(found.outputs, expected.outputs) {
+            XCTAssertLessThan(OpCheck.relativeError(a, b), 2e-6, title)
+          }
+        }
+      }
+    }
+  }
+
+  /// The memory that is laid out before steps are bound does not depend on choices for the steps.
+  func testChoicesForStepsLeaveScratch() throws {
+    for (device, isCPU) in [(try Device.shared(), true), (try Device.gpuShaped(), false)] {
+      for op in OpCatalog.operators where op.tuning != .none && op.tuning != .bands {
+        for settings in op.tuning.candidates(isCPUFamily: isCPU) {
+          let tuned = device.forcing(settings)
+          for check in op.cases {
+            XCTAssertEqual(
+              tuned.scratch(check.op, check.inputs), device.scratch(check.op, check.inputs),
+              "\(op.name) \(check.label)")
+          }
+        }
+      }
+    }
+  }
+
+  func testChoicesReachTheStepsOfComposites() throws {
+    let device = try Device.shared()
+    let (op, inputs) = (UpsampleConv(), [Shape(1, 8, 64, 64), Shape(16, 8, 3, 3)])
+    var chosen = TunedParameters()
+    chosen.choose(
+      [.vectorWidth: 8, .blockRows: 4, .blockVectors: 1], for: TuningKey(Conv3x3(), inputs))
+    XCTAssertEqual(try bind(op, inputs, on: device.tuned(by: chosen))[0].global[0], 64 * 64 / 8)
+    XCTAssertLessThan(try bind(op, inputs, on: device.forcing([:]))[0].global[0], 64 * 64 / 8)
+    let block = try XCTUnwrap(FeedForwardBlock.cases.last)
+    chosen.choose([.bandElements: 2048], for: TuningKey(block.op, block.inputs))
+    XCTAssertGreaterThan(
+      try bind(block.op, block.inputs, on: device.tuned(by: chosen)).count,
+      try bind(block.op, block.inputs, on: device.forcing([:])).count)
+  }
+
+  func testTunerDescendsIntoComposites() throws {
+    let device = try Device.shared()
+    let graph = Graph()
+    let placeholders = [Shape(1, 8, 64, 64), Shape(16, 8, 3, 3)].map(graph.placeholder)
+    let y = graph.upsampleConv(placeholders[0], weight: placeholders[1])
+    let tunable = OpApplication.tunable(in: graph.nodes(yielding: [y]), on: device)
+    XCTAssertEqual(tunable.map(\.op.name), ["Conv3x3", "UpsampleConv"])
+    XCTAssertTrue(tunable[1].runs("Conv3x3"))
+    XCTAssertFalse(tunable[1].runs("Conv1x1"))
+  }
+
   func testChoicesReachTheLaunches() throws {
     let device = try Device.shared()
     let (op, inputs) = (Conv1x1(), [Shape(1, 8, 64, 64), Shape(8, 8, 1, 1)])
@@ -53,13 +114,21 @@ final class TuningTests: XCTestCase {
 
   /// Work-items along the pixels.
   private func columns(_ op: Conv1x1, _ inputs: [Shape], on device: OpenCLBackend) throws -> Int {
-    let views = try (inputs + op.outputShapes(inputs)).map { shape in
+    try bind(op, inputs, on: device)[0].global[0]
+  }
+
+  private func bind(
+    _ op: any Op, _ inputs: [Shape], on device: OpenCLBackend
+  ) throws -> [OpenCLBackend.Step] {
+    func view(_ shape: Shape) throws -> DeviceTensor {
       let stride = paddedPlaneStride(shape)
       return TensorView(
         try device.makeStorage(count: shape.n * shape.c * stride), offset: 0, shape: shape,
         planeStride: stride)
     }
-    return try device.bind(op, Array(views[..<2]), into: [views[2]], scratch: [])[0].global[0]
+    return try device.bind(
+      op, inputs.map(view), into: op.outputShapes(inputs).map(view),
+      scratch: device.scratch(op, inputs).map { try view(Shape(1, 1, 1, $0)) })
   }
 
   func testTextRoundTripAndStrangeLines() {

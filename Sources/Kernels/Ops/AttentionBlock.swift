@@ -9,6 +9,7 @@
 public struct AttentionBlock: CompositeOp {
   public static let name = "AttentionBlock"
   public static let section = "ChannelAttention"
+  public static let tuning = TuningSpace.bands
   private let heads: Int
   private let normBias: Bool
   private let bias: Bool

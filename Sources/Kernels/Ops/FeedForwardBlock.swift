@@ -7,6 +7,7 @@
 public struct FeedForwardBlock: CompositeOp {
   public static let name = "FeedForwardBlock"
   public static let section = "DepthwiseConv"
+  public static let tuning = TuningSpace.bands
   private let normBias: Bool
   private let bias: Bool
 

@@ -5,6 +5,7 @@
 public struct UpsampleConv: CompositeOp {
   public static let name = "UpsampleConv"
   public static let section = "PixelShuffle"
+  public static let tuning = TuningSpace.bands
 
   /// The operator; it has no attributes.
   public init() {}

@@ -7,6 +7,7 @@ public enum Tunable: String, CaseIterable, Sendable {
   case tileItemColumns
   case tileRowItems
   case tileColumnItems
+  case bandElements
 
   /// Where the number stands in a configuration.
   var path: WritableKeyPath<KernelConfiguration, Int> {
@@ -18,6 +19,7 @@ public enum Tunable: String, CaseIterable, Sendable {
     case .tileItemColumns: \.tileItemColumns
     case .tileRowItems: \.tileRowItems
     case .tileColumnItems: \.tileColumnItems
+    case .bandElements: \.bandElements
     }
   }
 }
@@ -39,8 +41,9 @@ extension KernelConfiguration {
 
 /// What the tuner tries for an operator.
 ///
-/// Every choice leaves each sum in its order: it changes time and not a bit of a result, so that a training run goes on bit
-/// for bit where a device was tuned in between. Numbers that reorder sums are not for the tuner.
+/// Every choice for an operator that a training step runs leaves each sum in its order: it changes time and not a bit of a
+/// result, so that a run goes on bit for bit where a device was tuned in between. The height of bands, which only restoring
+/// has, moves sums over pixels within rounding.
 public enum TuningSpace: Sendable {
   /// Nothing.
   case none
@@ -48,6 +51,8 @@ public enum TuningSpace: Sendable {
   case registerBlock
   /// The same, and on a GPU the tile of a work-group.
   case product
+  /// The height of a composite's bands of rows.
+  case bands
 
   /// Everything to try on a device of the family.
   public func candidates(isCPUFamily: Bool) -> [TunedSettings] {
@@ -55,6 +60,7 @@ public enum TuningSpace: Sendable {
     case .none: []
     case .registerBlock: isCPUFamily ? Self.registerBlocks : []
     case .product: isCPUFamily ? Self.registerBlocks : Self.tiles
+    case .bands: (isCPUFamily ? 18...22 : 22...25).map { [.bandElements: 1 << $0] }
     }
   }
 

@@ -25,7 +25,8 @@ public struct ModelBenchmark<B: Backend> {
   /// - Throws: the backend's error.
   public func inference(_ shape: Shape) throws -> ModelTiming {
     let model = weights.model
-    let recording = model.record(n: shape.n, height: shape.h, width: shape.w)
+    let recording = model.record(
+      n: shape.n, height: shape.h, width: shape.w, execution: .banded(keepsValues: true))
     let parameters = try DeviceParameters(model, values: weights.values, on: backend)
     let plan = try Plan(
       recording.graph, keeping: [recording.output], on: backend,

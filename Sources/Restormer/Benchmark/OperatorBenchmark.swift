@@ -38,13 +38,12 @@ public struct OperatorBenchmark<B: Backend> {
   }
 
   private func time(_ node: Node, count: Int) throws -> OperatorTiming {
-    let run = try OperatorRun(node, on: backend)
-    let steps = try run.bind(on: backend)
+    let shapes = node.inputs.map(\.shape)
+    let steps = try OperatorRun(node.op, shapes, on: backend).bind(on: backend)
     let timing = try Timing.measure(repeats: repeats) {
       try backend.run(steps)
       try backend.synchronize()
     }
-    let shapes = node.inputs.map(\.shape)
     let elements = (shapes + node.outputs.map(\.shape)).reduce(0) { $0 + $1.count }
     return OperatorTiming(
       name: node.op.name, shapes: shapes.map(\.description).joined(separator: " "), count: count,

@@ -1,27 +1,26 @@
 import Kernels
 
-/// One operator application with memory of its own: random inputs, outputs and temporary memory.
+/// One operator application with memory of its own: random inputs, and outputs.
 struct OperatorRun<B: Backend> {
   private let op: any Op
   private let inputs: [TensorView<B.Storage>]
   private let outputs: [TensorView<B.Storage>]
-  private let scratch: [TensorView<B.Storage>]
 
-  /// Allocates what `node` needs on `backend`.
-  init(_ node: Node, on backend: B) throws {
-    op = node.op
-    inputs = try node.inputs.enumerated().map { index, tensor in
-      try Self.makeView(tensor.shape, seed: UInt64(index + 1), on: backend)
+  /// Allocates what `op` on inputs of `shapes` needs on `backend`.
+  init(_ op: any Op, _ shapes: [Shape], on backend: B) throws {
+    self.op = op
+    inputs = try shapes.enumerated().map { index, shape in
+      try Self.makeView(shape, seed: UInt64(index + 1), on: backend)
     }
-    outputs = try node.outputs.map { try Self.makeView($0.shape, seed: nil, on: backend) }
-    scratch = try backend.scratch(node.op, node.inputs.map(\.shape)).map {
-      try Self.makeView(Shape(1, 1, 1, $0), seed: nil, on: backend)
-    }
+    outputs = try op.outputShapes(shapes).map { try Self.makeView($0, seed: nil, on: backend) }
   }
 
-  /// The steps of the application on `backend`, which shares the memory of the one before.
+  /// The steps of the application on `backend`, which shares the device of the one before.
   func bind(on backend: B) throws -> [B.Step] {
-    try backend.bind(op, inputs, into: outputs, scratch: scratch)
+    let scratch = try backend.scratch(op, inputs.map(\.shape)).map {
+      try Self.makeView(Shape(1, 1, 1, $0), seed: nil, on: backend)
+    }
+    return try backend.bind(op, inputs, into: outputs, scratch: scratch)
   }
 
   private static func makeView(

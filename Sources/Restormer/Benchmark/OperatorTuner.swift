@@ -54,32 +54,34 @@ public struct OperatorTuner {
     (self.backend, self.rounds) = (backend, rounds)
   }
 
-  /// Tries every distinct operator application among `nodes` that leaves numbers open.
+  /// Tries every distinct operator application among `nodes` that leaves numbers open, those within composites too.
   /// - Throws: the backend's error; numbers that the driver refuses are passed over.
   public func tune(_ nodes: [Node], report: (TuningFinding) -> Void) throws -> TunedParameters {
     var result = TunedParameters()
-    for node in nodes {
-      guard let op = node.op as? any CatalogOp else { continue }
-      let candidates = type(of: op).tuning.candidates(
-        isCPUFamily: backend.configuration.isCPUFamily)
-      let key = TuningKey(op, node.inputs.map(\.shape))
-      guard !candidates.isEmpty, result.choices[key] == nil else { continue }
-      let finding = try find(node, key, candidates)
-      result.choose(finding.settings, for: key)
+    for application in OpApplication.tunable(in: nodes, on: backend) {
+      let finding = try find(application, beside: result)
+      result.choose(finding.settings, for: finding.key)
       report(finding)
     }
     return result
   }
 
+  /// Tries everything for one application, with what was `chosen` for the steps that it may have.
   private func find(
-    _ node: Node, _ key: TuningKey, _ candidates: [TunedSettings]
+    _ application: OpApplication, beside chosen: TunedParameters
   ) throws -> TuningFinding {
-    let run = try OperatorRun(node, on: backend)
-    var trials = [Trial(settings: [:], steps: try run.bind(on: backend.forcing([:])))]
-    for settings in candidates where !backend.configuration.has(settings) {
-      // A block that the driver cannot build is not an error of the tuner.
-      guard let steps = try? run.bind(on: backend.forcing(settings)) else { continue }
-      trials.append(Trial(settings: settings, steps: steps))
+    let key = application.key
+    let run = try OperatorRun(application.op, application.inputs, on: backend)
+    func trial(_ settings: TunedSettings) throws -> Trial {
+      var tuning = chosen
+      tuning.choose(settings, for: key)
+      return Trial(settings: settings, steps: try run.bind(on: backend.tuned(by: tuning)))
+    }
+    var trials = [try trial([:])]
+    for settings in application.candidates(on: backend)
+    where !backend.configuration.has(settings) {
+      // What the driver cannot build is not an error of the tuner.
+      if let trial = try? trial(settings) { trials.append(trial) }
     }
     // All take turns, so that whatever else the machine does strikes all alike; the first round compiles.
     for round in 0...rounds {
