@@ -39,7 +39,8 @@ public struct MemoryPlan: Sendable {
           return blocks.count - 1
         })
     }
-    let (positions, slabs) = Packer.best(of: blocks, limit: max(1, limit / MemoryLayout<Float>.stride))
+    let (positions, slabs) = Packer.best(
+      of: blocks, limit: max(1, limit / MemoryLayout<Float>.stride))
     self.slabs = slabs
     func place(_ index: Int, offset: Int = 0) -> Place {
       Place(

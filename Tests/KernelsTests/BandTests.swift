@@ -5,7 +5,9 @@ import XCTest
 /// Blocks in bands of rows against the composition of whole operators, on both backends.
 final class BandTests: XCTestCase {
   /// Channels, height, width, heads; with small bands the larger ones are cut into many.
-  private let sizes = [(4, 1, 1, 1), (8, 40, 24, 2), (12, 33, 70, 3), (6, 90, 16, 1), (16, 64, 128, 2)]
+  private let sizes = [
+    (4, 1, 1, 1), (8, 40, 24, 2), (12, 33, 70, 3), (6, 90, 16, 1), (16, 64, 128, 2),
+  ]
 
   func testAttentionInBandsIsTheComposition() throws {
     for (c, h, w, heads) in sizes {
@@ -14,7 +16,8 @@ final class BandTests: XCTestCase {
           [.vector(c)] + (bias ? [.vector(c)] : [])
           + convolutions([(3 * c, c, 1), (3 * c, 1, 3), (c, c, 1)], bias: bias) + [.vector(heads)]
         let parameterCount = bias ? 2 : 1
-        try check(Shape(1, c, h, w), shapes, "attention \(c)x\(h)x\(w), \(heads) heads") { graph, x, p in
+        try check(Shape(1, c, h, w), shapes, "attention \(c)x\(h)x\(w), \(heads) heads") {
+          graph, x, p in
           let groups = (0..<4).map { Array(p[$0 * parameterCount..<($0 + 1) * parameterCount]) }
           return graph.attentionBlock(
             x, norm: groups[0], qkv: groups[1], depthwise: groups[2], output: groups[3],

@@ -124,7 +124,11 @@ public struct AttentionBlock: CompositeOp {
   }
 
   private func applyToKept(_ image: Int) -> [CompositeStep] {
-    [apply(Memory.value.piece, to: .input(0).images(image..<image + 1), .output(0).images(image..<image + 1))]
+    [
+      apply(
+        Memory.value.piece, to: .input(0).images(image..<image + 1),
+        .output(0).images(image..<image + 1))
+    ]
   }
 
   /// v band by band once more, and the result of each.
@@ -144,7 +148,8 @@ public struct AttentionBlock: CompositeOp {
   }
 
   /// LayerNorm and the first 1x1 convolution of the rows that arrive: output channels `channels`, to the start of the ring.
-  private func project(_ image: Int, _ band: RowBands.Band, channels: Range<Int>) -> [CompositeStep] {
+  private func project(_ image: Int, _ band: RowBands.Band, channels: Range<Int>) -> [CompositeStep]
+  {
     let rows = 0..<band.rows.count
     let norm = Memory.norm.piece.rows(rows)
     return [

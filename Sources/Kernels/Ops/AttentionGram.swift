@@ -15,7 +15,8 @@ public struct AttentionGram: CatalogOp, TerminalOp {
   public init(heads: Int, slices: Int) { (self.heads, self.slices) = (heads, slices) }
 
   public static var cases: [OpCase] {
-    [(1, Shape(1, 8, 13, 17), 3), (2, Shape(1, 16, 1, 5), 4), (2, Shape(1, 192, 16, 16), 2)].flatMap {
+    [(1, Shape(1, 8, 13, 17), 3), (2, Shape(1, 16, 1, 5), 4), (2, Shape(1, 192, 16, 16), 2)].flatMap
+    {
       heads, qk, slices in
       let op = AttentionGram(heads: heads, slices: slices)
       return [OpCase(op, [qk]), OpCase(op, [qk, op.outputShapes([qk])[0]])]

@@ -31,7 +31,9 @@ public struct AttentionMatrix: CatalogOp, TerminalOp {
     return [w]
   }
 
-  public func multiplyAdds(_ inputs: [Shape]) -> Int { inputs[2].c * inputs[2].c * (inputs[2].c / heads) }
+  public func multiplyAdds(_ inputs: [Shape]) -> Int {
+    inputs[2].c * inputs[2].c * (inputs[2].c / heads)
+  }
 
   private func products(_ c: Int) -> HeadProducts {
     HeadProducts(m: c / heads, heads: heads, images: 1, pixels: slices, slices: slices)
