@@ -10,3 +10,8 @@ public final class Buffer {
 
   deinit { clReleaseMemObject(handle) }
 }
+
+extension Buffer: Equatable {
+  /// Whether both are the same memory.
+  public static func == (a: Buffer, b: Buffer) -> Bool { a === b }
+}

@@ -1,7 +1,7 @@
 import COpenCL
 
 /// One argument of a kernel.
-public enum Argument {
+public enum Argument: Equatable {
   /// Device memory.
   case buffer(Buffer)
   /// A signed 32-bit number.
@@ -16,14 +16,14 @@ public enum Argument {
   case local(bytes: Int)
 }
 
-/// A kernel with its own argument slots: what is bound stays bound from launch to launch.
+/// A function of a program. Launches of it bind their own arguments as they enter the queue, so one object serves them all.
 public final class Kernel {
   /// The function's name.
   public let name: String
   let handle: cl_kernel
   private let parameterCount: Int
-  /// The driver does not hold what is bound: buffers must outlive every launch that uses them.
-  private var boundBuffers: [Int: Buffer] = [:]
+  /// The numbers in the slots; nothing for a buffer, which may be gone by now.
+  private var bound: [Argument?]
 
   init(_ handle: cl_kernel, name: String) {
     (self.handle, self.name) = (handle, name)
@@ -31,21 +31,25 @@ public final class Kernel {
     clGetKernelInfo(
       handle, cl_kernel_info(CL_KERNEL_NUM_ARGS), MemoryLayout<cl_uint>.size, &count, nil)
     parameterCount = Int(count)
+    bound = [Argument?](repeating: nil, count: parameterCount)
   }
 
   deinit { clReleaseKernel(handle) }
 
-  /// Binds every argument, in order, and holds on to the buffers among them.
+  /// Binds every argument, in order. A driver remembers until the next launch, and does not hold on to buffers.
   /// - Throws: `OpenCLError` naming the kernel and the argument.
-  public func setArguments(_ arguments: [Argument]) throws {
+  func bind(_ arguments: [Argument]) throws {
     guard arguments.count == parameterCount else {
       throw OpenCLError(
         call: "clSetKernelArg", code: CL_INVALID_KERNEL_ARGS,
         detail: "kernel \(name) takes \(parameterCount) arguments, not \(arguments.count)")
     }
-    for (index, argument) in arguments.enumerated() {
+    for (index, argument) in arguments.enumerated() where bound[index] != argument {
+      bound[index] = nil
       try check(
         "clSetKernelArg", set(argument, at: index), "argument \(index) of kernel \(name)")
+      if case .buffer = argument { continue }
+      bound[index] = argument
     }
   }
 
@@ -53,7 +57,6 @@ public final class Kernel {
     let slot = cl_uint(index)
     switch argument {
     case .buffer(let buffer):
-      boundBuffers[index] = buffer
       var memory: cl_mem? = buffer.handle
       return clSetKernelArg(handle, slot, MemoryLayout<cl_mem>.size, &memory)
     case .int(var value): return clSetKernelArg(handle, slot, 4, &value)

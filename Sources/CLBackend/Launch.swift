@@ -1,9 +1,9 @@
-/// A kernel bound to its arguments and its grid: enqueued as often as wanted.
-///
-/// The kernel keeps the buffers bound to it, so a launch needs nothing else kept alive.
+/// A kernel with its arguments and its grid: enqueued as often as wanted. It keeps its buffers alive.
 public struct Launch {
-  /// The kernel with its arguments.
+  /// The kernel.
   public let kernel: Kernel
+  /// What it is called with, in the order of its parameters.
+  public let arguments: [Argument]
   /// Work-items in each dimension.
   public let global: [Int]
   /// Work-items of a group in each dimension; the driver's choice if nil.
@@ -17,20 +17,22 @@ public struct Launch {
 
   /// A launch of `kernel` over `global` work-items.
   /// - Parameters:
-  ///   - kernel: the kernel, its arguments bound.
+  ///   - kernel: the kernel.
+  ///   - arguments: one for each of its parameters, in order.
   ///   - global: work-items in one to three dimensions.
   ///   - local: work-items of a group, in as many dimensions; the driver's choice if nil.
   ///   - label: the name in profiles; the kernel's name if nil.
   ///   - flops: floating-point operations of one launch.
   ///   - bytes: bytes that one launch moves at least.
   public init(
-    _ kernel: Kernel, global: [Int], local: [Int]? = nil, label: String? = nil, flops: Double = 0,
-    bytes: Double = 0
+    _ kernel: Kernel, _ arguments: [Argument], global: [Int], local: [Int]? = nil,
+    label: String? = nil, flops: Double = 0, bytes: Double = 0
   ) {
     precondition(
       (1...3).contains(global.count) && local.map { $0.count == global.count } ?? true,
       "\(kernel.name): grid \(global) in groups of \(local ?? [])")
-    (self.kernel, self.global, self.local) = (kernel, global, local)
+    (self.kernel, self.arguments) = (kernel, arguments)
+    (self.global, self.local) = (global, local)
     (self.label, self.flops, self.bytes) = (label ?? kernel.name, flops, bytes)
   }
 }

@@ -103,6 +103,7 @@ public final class OpenCLContext {
   }
 
   private func enqueue(_ launch: Launch, event: UnsafeMutablePointer<cl_event?>?) throws {
+    try launch.kernel.bind(launch.arguments)
     try check(
       "clEnqueueNDRangeKernel",
       clEnqueueNDRangeKernel(

@@ -5,6 +5,7 @@ public final class Program {
   /// Whether its binary came from the disk cache.
   public let fromCache: Bool
   let handle: cl_program
+  private var kernels: [String: Kernel] = [:]
 
   init(_ handle: cl_program, fromCache: Bool) {
     (self.handle, self.fromCache) = (handle, fromCache)
@@ -12,12 +13,15 @@ public final class Program {
 
   deinit { clReleaseProgram(handle) }
 
-  /// A new kernel object of its own for the function `name`.
+  /// The function `name`.
   /// - Throws: `OpenCLError` naming the function.
-  public func makeKernel(_ name: String) throws -> Kernel {
+  public func kernel(_ name: String) throws -> Kernel {
+    if let known = kernels[name] { return known }
     var code: cl_int = 0
     let handle = clCreateKernel(handle, name, &code)
-    return Kernel(try created("clCreateKernel", handle, code, "kernel \(name)"), name: name)
+    let kernel = Kernel(try created("clCreateKernel", handle, code, "kernel \(name)"), name: name)
+    kernels[name] = kernel
+    return kernel
   }
 }
 

@@ -15,6 +15,7 @@ public final class OpenCLBackend: Backend {
   /// What a tuner chose for operators on this device.
   public let tuning: TunedParameters
   public let memoryLimits: MemoryLimits
+  let kernels: KernelTable
 
   /// Opens `device`.
   /// - Parameters:
@@ -26,6 +27,7 @@ public final class OpenCLBackend: Backend {
     _ device: OpenCLDevice, configuration: KernelConfiguration? = nil, profiling: Bool = false
   ) throws {
     context = try OpenCLContext(device, profiling: profiling)
+    kernels = KernelTable()
     if let configuration {
       (self.configuration, tuning) = (configuration, TunedParameters())
     } else {
@@ -42,7 +44,7 @@ public final class OpenCLBackend: Backend {
   private init(
     _ other: OpenCLBackend, _ configuration: KernelConfiguration, _ tuning: TunedParameters
   ) {
-    (context, memoryLimits) = (other.context, other.memoryLimits)
+    (context, kernels, memoryLimits) = (other.context, other.kernels, other.memoryLimits)
     (self.configuration, self.tuning) = (configuration, tuning)
   }
 

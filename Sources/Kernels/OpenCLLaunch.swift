@@ -42,19 +42,40 @@ extension OpenCLBackend {
     _ section: String, _ name: String, _ arguments: [KernelArgument], global: [Int],
     local: [Int]? = nil, defines: [String: Int] = [:], flops: Double = 0, bytes: Double = 0
   ) throws -> Launch {
-    guard let source = KernelSource.unit(section) else {
-      preconditionFailure("kernels.cl has no section \(section)")
-    }
     var configuration = configuration
     configuration.defines.merge(defines) { $1 }
-    let program = try context.program(source: source, options: configuration.options)
-    let kernel = try program.makeKernel(name)
-    try kernel.setArguments(arguments.flatMap(\.arguments))
+    let key = KernelTable.Key(section: section, name: name, configuration: configuration)
+    let kernel = try kernels.kernel(key, on: context)
     let group = local ?? [configuration.groupSize] + global.dropFirst().map { _ in 1 }
     precondition(
       group.count == global.count, "\(name): \(global.count) global, \(group.count) local")
     return Launch(
-      kernel, global: zip(global, group).map { roundUp($0, $1) }, local: group, label: name,
-      flops: flops, bytes: bytes)
+      kernel, arguments.flatMap(\.arguments),
+      global: zip(global, group).map { roundUp($0, $1) }, local: group, label: name, flops: flops,
+      bytes: bytes)
+  }
+}
+
+/// The kernels of one context that were asked for: a network launches each of a few dozen many thousand times.
+final class KernelTable {
+  struct Key: Hashable {
+    let section: String
+    let name: String
+    let configuration: KernelConfiguration
+  }
+
+  private var kernels: [Key: Kernel] = [:]
+
+  /// The remembered kernel, or a new one.
+  /// - Throws: `OpenCLError` with the build log.
+  func kernel(_ key: Key, on context: OpenCLContext) throws -> Kernel {
+    if let known = kernels[key] { return known }
+    guard let source = KernelSource.unit(key.section) else {
+      preconditionFailure("kernels.cl has no section \(key.section)")
+    }
+    let program = try context.program(source: source, options: key.configuration.options)
+    let kernel = try program.kernel(key.name)
+    kernels[key] = kernel
+    return kernel
   }
 }

@@ -17,10 +17,9 @@ final class BinaryTests: XCTestCase {
   }
 
   private func assertWorks(_ program: Program, on context: OpenCLContext) throws {
-    let kernel = try program.makeKernel("seven")
+    let kernel = try program.kernel("seven")
     let out = try context.makeBuffer([Int32(0)])
-    try kernel.setArguments([.buffer(out)])
-    try context.enqueue(Launch(kernel, global: [1], local: [1]))
+    try context.enqueue(Launch(kernel, [.buffer(out)], global: [1], local: [1]))
     XCTAssertEqual(try context.values(of: out, as: Int32.self), [7])
   }
 

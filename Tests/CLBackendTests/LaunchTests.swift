@@ -26,11 +26,11 @@ final class LaunchTests: XCTestCase {
       }
       """)
     let out = try context.makeBuffer([Int64](repeating: -1, count: 5 * 8 + 4))
-    try kernel.setArguments([
+    let arguments: [Argument] = [
       .buffer(out), .int(-7), .uint(4_000_000_000), .ulong(1 << 40), .float(-2.25),
       .local(bytes: 16),
-    ])
-    try context.enqueue(Launch(kernel, global: [8], local: [4]))
+    ]
+    try context.enqueue(Launch(kernel, arguments, global: [8], local: [4]))
     let mirrored: [Int64] = [3, 2, 1, 0, 7, 6, 5, 4]
     let big: Int64 = 1 << 40
     let expected = mirrored.flatMap { i -> [Int64] in [-7, 4_000_000_000, big, -9, i] }
@@ -49,8 +49,7 @@ final class LaunchTests: XCTestCase {
       }
       """)
     let out = try context.makeBuffer([Int32](repeating: -1, count: 30))
-    try kernel.setArguments([.buffer(out)])
-    try context.enqueue(Launch(kernel, global: [3, 5, 2]))
+    try context.enqueue(Launch(kernel, [.buffer(out)], global: [3, 5, 2]))
     var expected: [Int32] = []
     for k: Int32 in 0..<2 {
       for j: Int32 in 0..<5 { for i: Int32 in 0..<3 { expected.append(i + 10 * j + 100 * k) } }
@@ -58,16 +57,23 @@ final class LaunchTests: XCTestCase {
     XCTAssertEqual(try context.values(of: out, as: Int32.self), expected)
   }
 
-  func testArgumentsStayBoundAndKernelsOfOneFunctionAreApart() throws {
+  func testLaunchesOfOneKernelKeepTheirOwnArguments() throws {
     let context = try SharedContext.get()
     let program = try context.program(source: Self.add, options: "")
-    let (one, ten) = (try program.makeKernel("add_number"), try program.makeKernel("add_number"))
-    let x = try context.makeBuffer([Float](repeating: 0, count: 4))
-    try one.setArguments([.buffer(x), .float(1)])
-    try ten.setArguments([.buffer(x), .float(10)])
-    let launches = [Launch(one, global: [4]), Launch(ten, global: [2])]
+    let kernel = try program.kernel("add_number")
+    XCTAssertTrue(try program.kernel("add_number") === kernel)
+    let (x, y) = (
+      try context.makeBuffer([Float](repeating: 0, count: 4)),
+      try context.makeBuffer([Float](repeating: 0, count: 4))
+    )
+    let launches = [
+      Launch(kernel, [.buffer(x), .float(1)], global: [4]),
+      Launch(kernel, [.buffer(y), .float(1)], global: [1]),
+      Launch(kernel, [.buffer(x), .float(10)], global: [2]),
+    ]
     for _ in 0..<3 { for launch in launches { try context.enqueue(launch) } }
     XCTAssertEqual(try context.values(of: x, as: Float.self), [33, 33, 3, 3])
+    XCTAssertEqual(try context.values(of: y, as: Float.self), [3, 0, 0, 0])
   }
 
   func testOptionsReachTheCompilerAndProgramsAreRemembered() throws {
@@ -77,9 +83,8 @@ final class LaunchTests: XCTestCase {
     for number in [3, 4] {
       let program = try context.program(source: source, options: "-D NUMBER=\(number)")
       XCTAssertFalse(program.fromCache)
-      let kernel = try program.makeKernel("number")
-      try kernel.setArguments([.buffer(out)])
-      try context.enqueue(Launch(kernel, global: [1]))
+      let kernel = try program.kernel("number")
+      try context.enqueue(Launch(kernel, [.buffer(out)], global: [1]))
       XCTAssertEqual(try context.values(of: out, as: Int32.self), [Int32(number)])
       XCTAssertTrue(
         try context.program(source: source, options: "-D NUMBER=\(number)") === program)
@@ -97,8 +102,8 @@ final class LaunchTests: XCTestCase {
       )
       var buffer: Buffer? = try context.makeBuffer([3, 4] as [Float])
       source = buffer
-      if let buffer { try kernel.setArguments([.buffer(buffer), .buffer(result)]) }
-      let launch = Launch(kernel, global: [1])
+      let arguments = [buffer, result].compactMap { $0 }.map(Argument.buffer)
+      let launch = Launch(kernel, arguments, global: [1])
       buffer = nil
       XCTAssertNotNil(source)
       try context.enqueue(launch)

@@ -12,9 +12,9 @@ final class ProfilerTests: XCTestCase {
 
   private func launch(_ context: OpenCLContext, label: String?, steps: Int32) throws -> Launch {
     let kernel = try context.makeKernel("busy", Self.source)
-    try kernel.setArguments([.buffer(try context.makeBuffer(bytes: 4096)), .int(steps)])
     return Launch(
-      kernel, global: [1024], local: [16], label: label, flops: 2 * 1024 * Double(steps),
+      kernel, [.buffer(try context.makeBuffer(bytes: 4096)), .int(steps)], global: [1024],
+      local: [16], label: label, flops: 2 * 1024 * Double(steps),
       bytes: 8192)
   }
 

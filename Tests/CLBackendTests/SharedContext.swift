@@ -25,7 +25,7 @@ enum SharedContext {
 extension OpenCLContext {
   /// A kernel of a program of its own.
   func makeKernel(_ name: String, _ source: String) throws -> Kernel {
-    try program(source: source, options: "").makeKernel(name)
+    try program(source: source, options: "").kernel(name)
   }
 
   /// A buffer that holds `values`.
