@@ -120,7 +120,7 @@ def ncnn_inference(side, folder):
         import restormer
         # ncnn's converter normalises over channels whatever the dimension; the same in plain arithmetic comes out right.
         restormer.Attention.normalize = staticmethod(
-            lambda x, dim: x / x.square().sum(dim, keepdim=True).sqrt().clamp_min(1e-12))
+            lambda x, dim: x * (x.square().sum(dim, keepdim=True) + 1e-24).rsqrt())
         here = os.getcwd()
         os.chdir(folder)
         pnnx.export(model("paper").eval(), f"{base.name}.pt", (image(1, side),), fp16=False)
