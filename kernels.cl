@@ -316,6 +316,92 @@ INLINE void outer_product(
   }
 }
 
+#ifndef PANEL_VECTORS
+#define PANEL_VECTORS 4  // vectors of channels in a turned panel
+#endif
+#ifndef PANEL_ROWS
+#define PANEL_ROWS 6  // rows in the register block of products with a panel
+#endif
+#define PANEL_CHANNELS (PANEL_VECTORS * VECTOR_WIDTH)
+#define PANEL_PIXELS 256  // pixels of a panel: it stays in the nearest cache
+
+#if VECTOR_WIDTH == 16
+// The elements of a and b in turn: their first halves, then their second.
+inline void interleave(vector a, vector b, vector *first, vector *second) {
+  *first = (vector)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7);
+  *second = (vector)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf);
+}
+
+// panel[p * PANEL_CHANNELS + i] = x[i, p] for 16 channels and 16 pixels: four rounds of interleaving turn a square.
+// Channels beyond `channels` repeat the last one.
+inline void turn_square(__global const float *x, ulong plane, int channels, float *panel) {
+  vector a[16], b[16];
+#pragma unroll
+  for (int i = 0; i < 16; ++i) a[i] = LOAD(x + (ulong)min(i, channels - 1) * plane);
+#pragma unroll
+  for (int i = 0; i < 8; ++i) interleave(a[i], a[i + 8], &b[2 * i], &b[2 * i + 1]);
+#pragma unroll
+  for (int i = 0; i < 8; ++i) interleave(b[i], b[i + 8], &a[2 * i], &a[2 * i + 1]);
+#pragma unroll
+  for (int i = 0; i < 8; ++i) interleave(a[i], a[i + 8], &b[2 * i], &b[2 * i + 1]);
+#pragma unroll
+  for (int i = 0; i < 8; ++i) interleave(b[i], b[i + 8], &a[2 * i], &a[2 * i + 1]);
+#pragma unroll
+  for (int i = 0; i < 16; ++i) STORE(a[i], panel + i * PANEL_CHANNELS);
+}
+#else
+inline void turn_square(__global const float *x, ulong plane, int channels, float *panel) {
+  for (int i = 0; i < VECTOR_WIDTH; ++i)
+    for (int p = 0; p < VECTOR_WIDTH; ++p)
+      panel[p * PANEL_CHANNELS + i] = x[(ulong)min(i, channels - 1) * plane + p];
+}
+#endif
+
+// Turns `count` pixels of at most PANEL_CHANNELS channels of x, so that a pixel's channels lie side by side.
+inline void turn_panel(__global const float *x, ulong plane, int channels, int count, float *panel) {
+  for (int i = 0; i < channels; i += VECTOR_WIDTH)
+    for (int p = 0; p < count; p += VECTOR_WIDTH)
+      turn_square(x + (ulong)i * plane + p, plane, channels - i, panel + p * PANEL_CHANNELS + i);
+}
+
+// sum[o * pitch + i] += sum_{p < count} g[o, p] panel[p, i] for `rows` rows and PANEL_CHANNELS columns: PANEL_ROWS rows at
+// a time in registers. Sums over a panel start at zero, so that rounding errors stay those of short sums.
+inline void panel_product(
+    __global const float *g, ulong g_plane, const float *panel, int count, __global float *sum, int pitch,
+    int rows) {
+  for (int row = 0; row < rows; row += PANEL_ROWS) {
+    vector block[PANEL_ROWS][PANEL_VECTORS];
+    __global const float *line[PANEL_ROWS];
+#pragma unroll
+    for (int i = 0; i < PANEL_ROWS; ++i) {
+      // Rows beyond the end repeat the last one and are not stored.
+      line[i] = g + (ulong)min(row + i, rows - 1) * g_plane;
+#pragma unroll
+      for (int v = 0; v < PANEL_VECTORS; ++v) block[i][v] = (vector)(0.0f);
+    }
+    for (int p = 0; p < count; ++p) {
+      vector value[PANEL_VECTORS];
+#pragma unroll
+      for (int v = 0; v < PANEL_VECTORS; ++v)
+        value[v] = LOAD(panel + p * PANEL_CHANNELS + v * VECTOR_WIDTH);
+#pragma unroll
+      for (int i = 0; i < PANEL_ROWS; ++i) {
+        const float slope = line[i][p];
+#pragma unroll
+        for (int v = 0; v < PANEL_VECTORS; ++v) block[i][v] = fma(value[v], (vector)(slope), block[i][v]);
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < PANEL_ROWS; ++i) {
+      if (row + i >= rows) break;
+      __global float *out = sum + (ulong)(row + i) * pitch;
+#pragma unroll
+      for (int v = 0; v < PANEL_VECTORS; ++v)
+        STORE(LOAD(out + v * VECTOR_WIDTH) + block[i][v], out + v * VECTOR_WIDTH);
+    }
+  }
+}
+
 // sum of `slices` partial sums, `count` elements apart, in order.
 INLINE float sum_of_slices(__global const float *partial, int slices, ulong count) {
   float total = 0.0f;
@@ -1041,25 +1127,28 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_ti
   }
 }
 
-// Partial sums of gW[o, i] = sum_{n, p} gy[n, o, p] x[n, i, p]: one work-item per slice of pixels (dimension 0) and
-// strip of `rows` output channels (dimension 1). Within a slice, `rows` input channels and `run` pixels are
-// taken at a time: few enough to stay in cache, long enough to outweigh summing lanes.
+// Partial sums of S[a, c] = sum_{n, p} left[n, a, p] right[n, c, p]: gW with left = gy and right = x, or its transpose
+// with the two exchanged. One work-item: `panels` panels of right channels (dimension 0), `rows` left channels (1), one
+// slice of the pixels of all images (2). partial: [slice][a][pitch], pitch the right channels in whole panels.
 __kernel void conv1x1_backward_weight(
-    TENSOR_IN(x), TENSOR_IN(g), __global float *restrict partial, ulong partial_offset, int pixels,
-    int in_channels, int out_channels, int images, int slice, int run, int rows) {
-  const int s = (int)get_global_id(0);
-  const int row_begin = rows * (int)get_global_id(1);
-  const int row_end = min(row_begin + rows, out_channels);
-  if (s * slice >= pixels || row_begin >= out_channels) return;
-  __global float *sum = partial + partial_offset + (ulong)s * out_channels * in_channels;
-  for (int index = row_begin * in_channels; index < row_end * in_channels; ++index) sum[index] = 0.0f;
-  const int slice_end = min((s + 1) * slice, pixels);
-  for (int column = 0; column < in_channels; column += rows)
-    for (int n = 0; n < images; ++n)
-      for (int begin = s * slice; begin < slice_end; begin += run)
-        outer_product(
-            PLANE(g, n, 0), g_plane, PLANE(x, n, 0), x_plane, sum, begin, min(begin + run, slice_end),
-            row_begin, row_end, column, min(column + rows, in_channels), in_channels);
+    TENSOR_IN(left), TENSOR_IN(right), __global float *restrict partial, ulong partial_offset, int pixels,
+    int left_channels, int right_channels, int images, int slice, int rows, int panels, int pitch) {
+  const int first = PANEL_CHANNELS * panels * (int)get_global_id(0), row = rows * (int)get_global_id(1);
+  const int s = (int)get_global_id(2);
+  if (first >= right_channels || row >= left_channels) return;
+  const int height = min(rows, left_channels - row), last = min(first + PANEL_CHANNELS * panels, pitch);
+  __global float *sum = partial + partial_offset + ((ulong)s * left_channels + row) * pitch;
+  for (int a = 0; a < height; ++a)
+    for (int c = first; c < last; c += VECTOR_WIDTH) STORE((vector)(0.0f), sum + (ulong)a * pitch + c);
+  const int end = min((s + 1) * slice, pixels);
+  float panel[PANEL_PIXELS * PANEL_CHANNELS];
+  for (int n = 0; n < images; ++n)
+    for (int p = s * slice; p < end; p += PANEL_PIXELS)
+      for (int c = first; c < last; c += PANEL_CHANNELS) {
+        const int count = min(PANEL_PIXELS, end - p), width = min(PANEL_CHANNELS, right_channels - c);
+        turn_panel(PLANE(right, n, c) + p, right_plane, width, count, panel);
+        panel_product(PLANE(left, n, row) + p, left_plane, panel, count, sum + c, pitch, height);
+      }
 }
 
 #ifndef SQUARE_SIDE
@@ -1130,12 +1219,28 @@ __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void conv1x1_backward_w
     }
 }
 
-// gW = the sum of the partial sums, in order. One work-item per element.
+// gW = the sum of the partial sums S, in order; S[a, c] goes to gw[a * row_step + c * column_step]. One work-item: VEC
+// elements of a row of S (dimension 1).
 __kernel void conv1x1_backward_weight_sum(
-    __global const float *restrict partial, ulong partial_offset, TENSOR_OUT(gw), int count, int slices) {
-  const int index = (int)get_global_id(0);
-  if (index >= count) return;
-  PLANE(gw, 0, 0)[index] = sum_of_slices(partial + partial_offset + index, slices, count);
+    __global const float *restrict partial, ulong partial_offset, TENSOR_OUT(gw), int rows, int columns,
+    int pitch, int slices, int row_step, int column_step) {
+  const int c = VEC * (int)get_global_id(0), a = (int)get_global_id(1);
+  if (c >= columns || a >= rows) return;
+  __global const float *sums = partial + partial_offset + (ulong)a * pitch + c;
+  vec total = load_vec(sums);
+  for (int s = 1; s < slices; ++s) total += load_vec(sums + (ulong)s * rows * pitch);
+  __global float *out = PLANE(gw, 0, 0) + (ulong)a * row_step + (ulong)c * column_step;
+  if (column_step == 1) {
+    store_vec(total, columns - c, out);
+    return;
+  }
+#ifdef CPU_DEVICE
+  float lanes[VEC];
+  vstore16(total, 0, lanes);
+  for (int i = 0; i < min(VEC, columns - c); ++i) out[(ulong)i * column_step] = lanes[i];
+#else
+  *out = total;
+#endif
 }
 
 // ---- ChannelSum ----

@@ -38,8 +38,8 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
     let (x, gy) = (inputs[0], inputs[1])
-    guard !configuration.isCPUFamily else { return cpuScratch(inputs) }
-    return [tileSlices(x, gy).count * x.c * gy.c]
+    guard configuration.isCPUFamily else { return [tileSlices(x, gy).count * x.c * gy.c] }
+    return [ProductPanels(x, gy, configuration).scratch]
   }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
@@ -70,31 +70,59 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
     _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
     on backend: OpenCLBackend
   ) throws -> [Launch] {
-    let (x, gy, gw) = (inputs[0], inputs[1], outputs[0])
-    let isCPU = backend.configuration.isCPUFamily
-    let slices =
-      isCPU ? ProductSlices(x.shape, gy.shape).count : tileSlices(x.shape, gy.shape).count
+    let (x, gy) = (inputs[0], inputs[1])
+    guard backend.configuration.isCPUFamily else {
+      let slices = tileSlices(x.shape, gy.shape).count
+      return [
+        try tiles(x, gy, scratch[0], on: backend),
+        try sum(
+          scratch[0], outputs[0], slices: slices, pitch: x.shape.c, isTransposed: false,
+          on: backend),
+      ]
+    }
+    let panels = ProductPanels(x.shape, gy.shape, backend.configuration)
     return [
-      isCPU
-        ? try blocks(x, gy, scratch[0], on: backend) : try tiles(x, gy, scratch[0], on: backend),
-      try backend.launch(
-        Self.section, "conv1x1_backward_weight_sum",
-        [.region(scratch[0]), .tensor(gw), .int(gw.shape.count), .int(slices)],
-        global: [gw.shape.count], local: [64]),
+      try blocks(x, gy, scratch[0], panels, on: backend),
+      try sum(
+        scratch[0], outputs[0], slices: panels.slices, pitch: panels.pitch,
+        isTransposed: panels.isTransposed, on: backend),
     ]
   }
 
-  /// The partial sums from blocks of registers, for a CPU.
-  private func blocks(
-    _ x: DeviceTensor, _ gy: DeviceTensor, _ partial: DeviceTensor, on backend: OpenCLBackend
+  /// The partial sums added up.
+  private func sum(
+    _ partial: DeviceTensor, _ gw: DeviceTensor, slices: Int, pitch: Int, isTransposed: Bool,
+    on backend: OpenCLBackend
   ) throws -> Launch {
-    let slices = ProductSlices(x.shape, gy.shape)
+    let (o, i) = (gw.shape.n, gw.shape.c)
+    let (rows, columns) = isTransposed ? (i, o) : (o, i)
+    let isCPU = backend.configuration.isCPUFamily
+    return try backend.launch(
+      Self.section, "conv1x1_backward_weight_sum",
+      [
+        .region(partial), .tensor(gw), .int(rows), .int(columns), .int(pitch), .int(slices),
+        .int(isTransposed ? 1 : i), .int(isTransposed ? i : 1),
+      ],
+      global: [ceilingQuotient(columns, isCPU ? 16 : 1), rows], local: isCPU ? [1, 32] : [64, 1],
+      bytes: 4 * Double((slices + 1) * gw.shape.count))
+  }
+
+  /// The partial sums from turned panels and blocks of registers, for a CPU.
+  private func blocks(
+    _ x: DeviceTensor, _ gy: DeviceTensor, _ partial: DeviceTensor, _ panels: ProductPanels,
+    on backend: OpenCLBackend
+  ) throws -> Launch {
+    let (left, right) = panels.isTransposed ? (x, gy) : (gy, x)
     return try backend.launch(
       Self.section, "conv1x1_backward_weight",
-      arguments(x, gy, partial, slice: slices.length) + [.int(slices.run), .int(slices.rows)],
-      global: [slices.count, slices.strips], local: [1, 1],
-      defines: ["OUTER_ROWS": backend.configuration.blockVectors == 1 ? 2 : 4],
-      flops: flops(x.shape, gy.shape), bytes: 4 * Double(x.shape.count + gy.shape.count))
+      [
+        .tensor(left), .tensor(right), .region(partial), .int(x.shape.plane), .int(left.shape.c),
+        .int(right.shape.c), .int(x.shape.n), .int(panels.length), .int(panels.rows),
+        .int(panels.panelsPerItem), .int(panels.pitch),
+      ],
+      global: [panels.columns, panels.strips, panels.slices], local: [1, 1, 1],
+      defines: panels.block.defines, flops: flops(x.shape, gy.shape),
+      bytes: 4 * Double(x.shape.count + gy.shape.count))
   }
 
   /// The partial sums from tiles in local memory, for a GPU.
@@ -104,20 +132,14 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
     let slices = tileSlices(x.shape, gy.shape)
     return try backend.launch(
       Self.section, "conv1x1_backward_weight_tiles",
-      arguments(x, gy, partial, slice: slices.length),
+      [
+        .tensor(x), .tensor(gy), .region(partial), .int(x.shape.plane), .int(x.shape.c),
+        .int(gy.shape.c), .int(x.shape.n), .int(slices.length),
+      ],
       global: [
         64 * squareTiles(x.shape.c), squareTiles(gy.shape.c), slices.count,
       ], local: [64, 1, 1], defines: ["SQUARE_SIDE": squareSide], flops: flops(x.shape, gy.shape),
       bytes: 4 * Double(x.shape.count + gy.shape.count))
-  }
-
-  private func arguments(
-    _ x: DeviceTensor, _ gy: DeviceTensor, _ partial: DeviceTensor, slice: Int
-  ) -> [KernelArgument] {
-    [
-      .tensor(x), .tensor(gy), .region(partial), .int(x.shape.plane), .int(x.shape.c),
-      .int(gy.shape.c), .int(x.shape.n), .int(slice),
-    ]
   }
 
   private func flops(_ x: Shape, _ gy: Shape) -> Double { 2 * Double(x.count) * Double(gy.c) }
@@ -135,6 +157,72 @@ private func tileSlices(_ x: Shape, _ gy: Shape) -> (count: Int, length: Int) {
   let wanted = max(1, 1024 / (squareTiles(x.c) * squareTiles(gy.c)))
   let length = max(512, roundUp((x.plane + wanted - 1) / wanted, 32))
   return ((x.plane + length - 1) / length, length)
+}
+
+/// How a CPU-type device shares out a product over pixels, `S[a, c] = sum_p left[a, p] right[c, p]`: in panels of right
+/// channels, strips of left channels and slices of pixels, whose sums are kept apart.
+struct ProductPanels {
+  /// Whether the right side is `gy`, the fewer channels: they have to be turned.
+  let isTransposed: Bool
+  /// The register block.
+  let block: PanelBlock
+  /// Panels that a work-item takes, one after the other.
+  let panelsPerItem: Int
+  /// Work-items along right channels.
+  let columns: Int
+  /// Left channels of a strip.
+  let rows: Int
+  /// Strips of left channels.
+  let strips: Int
+  /// Pixels of a slice.
+  let length: Int
+  /// Slices of each plane.
+  let slices: Int
+  /// Elements from one row of the partial sums to the next.
+  let pitch: Int
+  /// Elements of all partial sums.
+  let scratch: Int
+
+  /// The shares of `gy x^T`: 32 or more. A strip is so high that turning its panels costs little beside the products.
+  /// Where there are many pixels, one work-item takes all panels, so that the left side is fetched once.
+  init(_ x: Shape, _ gy: Shape, _ configuration: KernelConfiguration) {
+    isTransposed = gy.c < x.c
+    let (left, right) = isTransposed ? (x.c, gy.c) : (gy.c, x.c)
+    block = PanelBlock(channels: right, configuration)
+    pitch = block.panels * block.vectors * configuration.vectorWidth
+    let isLong = x.plane >= 4096
+    panelsPerItem = isLong ? block.panels : 1
+    columns = isLong ? 1 : block.panels
+    let wanted = ceilingQuotient(32, columns)
+    rows = max(16 * block.rows, roundUp(ceilingQuotient(left, wanted), block.rows))
+    strips = ceilingQuotient(left, rows)
+    length = max(512, roundUp(ceilingQuotient(x.plane, ceilingQuotient(wanted, strips)), 256))
+    slices = ceilingQuotient(x.plane, length)
+    scratch = slices * left * pitch
+  }
+}
+
+/// The register block of products with a turned panel.
+struct PanelBlock {
+  /// Vectors of channels of a panel.
+  let vectors: Int
+  /// Rows of the block.
+  let rows: Int
+  /// Panels that hold all channels.
+  let panels: Int
+
+  /// The block of which the fewest channels are left over.
+  init(channels: Int, _ configuration: KernelConfiguration) {
+    let needed = ceilingQuotient(channels, configuration.vectorWidth)
+    let widest = configuration.blockVectors
+    vectors = (1...widest).reversed().min { roundUp(needed, $0) < roundUp(needed, $1) } ?? 1
+    // 24 of 32 registers hold sums; of 16 half as wide ones, 12.
+    rows = min(12, 6 * widest / vectors)
+    panels = ceilingQuotient(needed, vectors)
+  }
+
+  /// The tunables of the kernel.
+  var defines: [String: Int] { ["PANEL_VECTORS": vectors, "PANEL_ROWS": rows] }
 }
 
 /// How a CPU shares out a product over pixels: in slices of pixels, whose sums are kept apart, and strips of rows of the
