@@ -194,10 +194,6 @@ INLINE float sum_lanes(vector v) {
 #endif
 #define BLOCK_COLUMNS (BLOCK_VECTORS * VECTOR_WIDTH)
 
-#ifndef OUTER_ROWS
-#define OUTER_ROWS 4  // rows and columns in the register block of products over pixels; 2 with 16 registers
-#endif
-
 // Rows row_begin..row_end of y[o, p] = start[o] + sum_i w[o * w_row + i * w_column] x[i, p] + scale[o] r[o, p] for
 // BLOCK_COLUMNS pixels from `first` on: BLOCK_ROWS rows at a time in registers, while the columns of x stay in the
 // nearest cache. start, r and scale may be null: no start, no addend, scale 1.
@@ -246,76 +242,6 @@ INLINE void product(
   }
 }
 
-#if VECTOR_WIDTH == 16 && OUTER_ROWS == 4
-#define SUM_LANES_TOGETHER
-
-// Sums of neighbouring lanes: those of a, then those of b.
-INLINE vector sum_neighbours(vector a, vector b) {
-  return (vector)(a.even, b.even) + (vector)(a.odd, b.odd);
-}
-
-// The sums of all lanes of sixteen vectors: folding them together takes a third of the work of one by one.
-INLINE vector sum_lanes_together(const vector v[4][4]) {
-  vector quarter[4];
-#pragma unroll
-  for (int a = 0; a < 4; ++a)
-    quarter[a] = sum_neighbours(sum_neighbours(v[a][0], v[a][1]), sum_neighbours(v[a][2], v[a][3]));
-  return sum_neighbours(sum_neighbours(quarter[0], quarter[1]), sum_neighbours(quarter[2], quarter[3]));
-}
-#endif
-
-// sum[o * columns + i] += sum_{begin <= p < end} g[o, p] x[i, p] for rows row_begin..row_end and columns
-// column_begin..column_end: products are collected in vectors of pixels, their lanes summed at the end.
-INLINE void outer_product(
-    __global const float *g, ulong g_plane, __global const float *x, ulong x_plane, __global float *sum,
-    int begin, int end, int row_begin, int row_end, int column_begin, int column_end, int columns) {
-  const int whole = begin + (end - begin) / VECTOR_WIDTH * VECTOR_WIDTH;
-  for (int o = row_begin; o < row_end; o += OUTER_ROWS) {
-    for (int i = column_begin; i < column_end; i += OUTER_ROWS) {
-      vector block[OUTER_ROWS][OUTER_ROWS];
-      __global const float *left[OUTER_ROWS], *right[OUTER_ROWS];
-#pragma unroll
-      for (int a = 0; a < OUTER_ROWS; ++a) {
-        left[a] = g + (ulong)min(o + a, row_end - 1) * g_plane;
-        right[a] = x + (ulong)min(i + a, column_end - 1) * x_plane;
-#pragma unroll
-        for (int c = 0; c < OUTER_ROWS; ++c) block[a][c] = (vector)(0.0f);
-      }
-      for (int p = begin; p < whole; p += VECTOR_WIDTH) {
-        vector row[OUTER_ROWS], column[OUTER_ROWS];
-#pragma unroll
-        for (int a = 0; a < OUTER_ROWS; ++a) {
-          row[a] = LOAD(left[a] + p);
-          column[a] = LOAD(right[a] + p);
-        }
-#pragma unroll
-        for (int a = 0; a < OUTER_ROWS; ++a)
-#pragma unroll
-          for (int c = 0; c < OUTER_ROWS; ++c) block[a][c] = fma(row[a], column[c], block[a][c]);
-      }
-#ifdef SUM_LANES_TOGETHER
-      float totals[16];
-      STORE(sum_lanes_together(block), totals);
-#endif
-#pragma unroll
-      for (int a = 0; a < OUTER_ROWS; ++a) {
-        if (o + a >= row_end) break;
-#pragma unroll
-        for (int c = 0; c < OUTER_ROWS; ++c) {
-          if (i + c >= column_end) break;
-#ifdef SUM_LANES_TOGETHER
-          float total = totals[4 * a + c];
-#else
-          float total = sum_lanes(block[a][c]);
-#endif
-          for (int p = whole; p < end; ++p) total = fma(left[a][p], right[c][p], total);
-          sum[(ulong)(o + a) * columns + i + c] += total;
-        }
-      }
-    }
-  }
-}
-
 #ifndef PANEL_VECTORS
 #define PANEL_VECTORS 4  // vectors of channels in a turned panel
 #endif
@@ -327,14 +253,14 @@ INLINE void outer_product(
 
 #if VECTOR_WIDTH == 16
 // The elements of a and b in turn: their first halves, then their second.
-inline void interleave(vector a, vector b, vector *first, vector *second) {
+INLINE void interleave(vector a, vector b, vector *first, vector *second) {
   *first = (vector)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7);
   *second = (vector)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf);
 }
 
 // panel[p * PANEL_CHANNELS + i] = x[i, p] for 16 channels and 16 pixels: four rounds of interleaving turn a square.
 // Channels beyond `channels` repeat the last one.
-inline void turn_square(__global const float *x, ulong plane, int channels, float *panel) {
+INLINE void turn_square(__global const float *x, ulong plane, int channels, float *panel) {
   vector a[16], b[16];
 #pragma unroll
   for (int i = 0; i < 16; ++i) a[i] = LOAD(x + (ulong)min(i, channels - 1) * plane);
@@ -350,7 +276,7 @@ inline void turn_square(__global const float *x, ulong plane, int channels, floa
   for (int i = 0; i < 16; ++i) STORE(a[i], panel + i * PANEL_CHANNELS);
 }
 #else
-inline void turn_square(__global const float *x, ulong plane, int channels, float *panel) {
+INLINE void turn_square(__global const float *x, ulong plane, int channels, float *panel) {
   for (int i = 0; i < VECTOR_WIDTH; ++i)
     for (int p = 0; p < VECTOR_WIDTH; ++p)
       panel[p * PANEL_CHANNELS + i] = x[(ulong)min(i, channels - 1) * plane + p];
@@ -358,17 +284,28 @@ inline void turn_square(__global const float *x, ulong plane, int channels, floa
 #endif
 
 // Turns `count` pixels of at most PANEL_CHANNELS channels of x, so that a pixel's channels lie side by side.
-inline void turn_panel(__global const float *x, ulong plane, int channels, int count, float *panel) {
+INLINE void turn_panel(__global const float *x, ulong plane, int channels, int count, float *panel) {
   for (int i = 0; i < channels; i += VECTOR_WIDTH)
     for (int p = 0; p < count; p += VECTOR_WIDTH)
       turn_square(x + (ulong)i * plane + p, plane, channels - i, panel + p * PANEL_CHANNELS + i);
 }
 
-// sum[o * pitch + i] += sum_{p < count} g[o, p] panel[p, i] for `rows` rows and PANEL_CHANNELS columns: PANEL_ROWS rows at
-// a time in registers. Sums over a panel start at zero, so that rounding errors stay those of short sums.
-inline void panel_product(
+// Adds the first `count` lanes of v to p.
+INLINE void add_lanes(vector v, int count, __global float *p) {
+  if (count >= VECTOR_WIDTH) {
+    STORE(LOAD(p) + v, p);
+    return;
+  }
+  float lanes[VECTOR_WIDTH];
+  STORE(v, lanes);
+  for (int i = 0; i < count; ++i) p[i] += lanes[i];
+}
+
+// sum[o * pitch + i] += sum_{p < count} g[o, p] panel[p, i] for `rows` rows and `width` columns, PANEL_ROWS rows at a
+// time in registers. Sums over a panel start at zero, so that rounding errors stay those of short sums.
+INLINE void panel_product(
     __global const float *g, ulong g_plane, const float *panel, int count, __global float *sum, int pitch,
-    int rows) {
+    int rows, int width) {
   for (int row = 0; row < rows; row += PANEL_ROWS) {
     vector block[PANEL_ROWS][PANEL_VECTORS];
     __global const float *line[PANEL_ROWS];
@@ -397,7 +334,7 @@ inline void panel_product(
       __global float *out = sum + (ulong)(row + i) * pitch;
 #pragma unroll
       for (int v = 0; v < PANEL_VECTORS; ++v)
-        STORE(LOAD(out + v * VECTOR_WIDTH) + block[i][v], out + v * VECTOR_WIDTH);
+        add_lanes(block[i][v], width - v * VECTOR_WIDTH, out + v * VECTOR_WIDTH);
     }
   }
 }
@@ -1147,7 +1084,8 @@ __kernel void conv1x1_backward_weight(
       for (int c = first; c < last; c += PANEL_CHANNELS) {
         const int count = min(PANEL_PIXELS, end - p), width = min(PANEL_CHANNELS, right_channels - c);
         turn_panel(PLANE(right, n, c) + p, right_plane, width, count, panel);
-        panel_product(PLANE(left, n, row) + p, left_plane, panel, count, sum + c, pitch, height);
+        panel_product(
+            PLANE(left, n, row) + p, left_plane, panel, count, sum + c, pitch, height, PANEL_CHANNELS);
       }
 }
 
@@ -1372,15 +1310,127 @@ __kernel void conv3x3_turn_weight(
   turned[turned_offset + (ulong)(i * out_channels + o) * 9 + 8 - tap] = PLANE(w, 0, 0)[index];
 }
 
+#ifdef CPU_DEVICE
+#define PATCH_AREA 448  // pixels of a turned patch, margins included
+
+// Turns rows first - 1 .. first + rows and columns u - 1 .. u + across of x into a panel, zero outside of the image.
+INLINE void turn_patch(
+    __global const float *x, ulong plane, int channels, int first, int rows, int u, int across, int height,
+    int width, float *panel) {
+  const int begin = max(u - 1, 0), end = min(u + across + 1, width);
+  for (int r = -1; r <= rows; ++r) {
+    float *line = panel + (r + 1) * (across + 2) * PANEL_CHANNELS;
+    const bool inside = first + r >= 0 && first + r < height;
+    if (inside)
+      turn_panel(
+          x + (first + r) * width + begin, plane, channels, end - begin,
+          line + (begin - u + 1) * PANEL_CHANNELS);
+    for (int p = 0; p < across + 2; ++p)
+      if (!inside || u + p < 1 || u + p > width)
+        for (int i = 0; i < PANEL_CHANNELS; i += VECTOR_WIDTH)
+          STORE((vector)(0.0f), line + p * PANEL_CHANNELS + i);
+  }
+}
+
+// sum[o * pitch + i] += sum of g[o, v, u] patch[v + j, u + k, i] over `rows` rows and `across` columns of a patch, for
+// `channels` output channels o.
+INLINE void patch_product(
+    __global const float *g, ulong g_plane, int width, const float *patch, int rows, int across, int j, int k,
+    __global float *sum, int pitch, int channels) {
+  for (int row = 0; row < channels; row += PANEL_ROWS) {
+    vector block[PANEL_ROWS][PANEL_VECTORS];
+    __global const float *line[PANEL_ROWS];
+#pragma unroll
+    for (int i = 0; i < PANEL_ROWS; ++i) {
+      // Channels beyond the end repeat the last one and are not stored.
+      line[i] = g + (ulong)min(row + i, channels - 1) * g_plane;
+#pragma unroll
+      for (int v = 0; v < PANEL_VECTORS; ++v) block[i][v] = (vector)(0.0f);
+    }
+    for (int r = 0; r < rows; ++r) {
+      const float *place = patch + ((r + j) * (across + 2) + k) * PANEL_CHANNELS;
+      for (int p = r * width; p < r * width + across; ++p) {
+        vector value[PANEL_VECTORS];
+#pragma unroll
+        for (int v = 0; v < PANEL_VECTORS; ++v) value[v] = LOAD(place + v * VECTOR_WIDTH);
+#pragma unroll
+        for (int i = 0; i < PANEL_ROWS; ++i) {
+          const float slope = line[i][p];
+#pragma unroll
+          for (int v = 0; v < PANEL_VECTORS; ++v) block[i][v] = fma(value[v], (vector)(slope), block[i][v]);
+        }
+        place += PANEL_CHANNELS;
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < PANEL_ROWS; ++i) {
+      if (row + i >= channels) break;
+#pragma unroll
+      for (int v = 0; v < PANEL_VECTORS; ++v) {
+        __global float *out = sum + (ulong)(row + i) * pitch + v * VECTOR_WIDTH;
+        STORE(LOAD(out) + block[i][v], out);
+      }
+    }
+  }
+}
+
+// Partial sums of gW[o, i, j, k] = sum gy[n, o, v, u] x[n, i, v + j - 1, u + k - 1], for CPUs. One work-item: a panel of
+// input channels (dimension 0), `strip` output channels (1), a band of rows of all images (2), a turned patch of x of at
+// most `rows` by `across` pixels at a time. partial: [band][j, k][o][pitch], pitch the input channels in whole panels.
+__kernel void conv3x3_backward_weight(
+    TENSOR_IN(x), TENSOR_IN(g), __global float *restrict partial, ulong partial_offset, int height,
+    int width, int in_channels, int out_channels, int images, int band_rows, int strip, int rows, int across) {
+  const int column = PANEL_CHANNELS * (int)get_global_id(0), o = strip * (int)get_global_id(1);
+  const int band = (int)get_global_id(2), pitch = PANEL_CHANNELS * (int)get_global_size(0);
+  if (column >= in_channels || o >= out_channels) return;
+  const int channels = min(strip, out_channels - o), depth = min(PANEL_CHANNELS, in_channels - column);
+  const ulong tap_step = (ulong)out_channels * pitch;
+  __global float *sum = partial + partial_offset + 9 * band * tap_step + (ulong)o * pitch + column;
+  for (int t = 0; t < 9; ++t)
+    for (int c = 0; c < channels; ++c)
+      for (int i = 0; i < PANEL_CHANNELS; i += VECTOR_WIDTH)
+        STORE((vector)(0.0f), sum + t * tap_step + (ulong)c * pitch + i);
+  // Turning writes whole vectors of pixels.
+  float patch[(PATCH_AREA + VECTOR_WIDTH) * PANEL_CHANNELS];
+  const int end = min((band + 1) * band_rows, height);
+  for (int n = 0; n < images; ++n)
+    for (int first = band * band_rows; first < end; first += rows)
+      for (int u = 0; u < width; u += across) {
+        const int down = min(rows, end - first), wide = min(across, width - u);
+        turn_patch(PLANE(x, n, column), x_plane, depth, first, down, u, wide, height, width, patch);
+        for (int t = 0; t < 9; ++t)
+          patch_product(
+              PLANE(g, n, o) + first * width + u, g_plane, width, patch, down, wide, t / 3, t % 3,
+              sum + t * tap_step, pitch, channels);
+      }
+}
+
+// gW = the sum of the bands' sums, in order. One work-item: VEC input channels of one output channel (dimension 1).
+__kernel void conv3x3_backward_weight_sum(
+    __global const float *restrict partial, ulong partial_offset, TENSOR_OUT(gw), int in_channels,
+    int out_channels, int pitch, int bands) {
+  const int i = VEC * (int)get_global_id(0), o = (int)get_global_id(1);
+  if (i >= in_channels || o >= out_channels) return;
+  const ulong tap_step = (ulong)out_channels * pitch;
+  float lanes[9][VEC];
+  for (int t = 0; t < 9; ++t) {
+    __global const float *sums = partial + partial_offset + t * tap_step + (ulong)o * pitch + i;
+    vec total = load_vec(sums);
+    for (int s = 1; s < bands; ++s) total += load_vec(sums + 9 * s * tap_step);
+    vstore16(total, 0, lanes[t]);
+  }
+  __global float *out = PLANE(gw, 0, 0) + ((ulong)o * in_channels + i) * 9;
+  for (int c = 0; c < min(VEC, in_channels - i); ++c)
+    for (int t = 0; t < 9; ++t) out[9 * c + t] = lanes[t][c];
+}
+#else
 // Partial sums of gW[o, i, j, k] = sum gy[n, o, v, u] x[n, i, v + j - 1, u + k - 1]. One work-group: one input channel
-// (dimension 0), four output channels (1), a band of rows of all images (2). Its items, one on a CPU, share out the
-// band's columns first, so that neighbours load neighbouring vectors, then its rows.
+// (dimension 0), four output channels (1), a band of rows of all images (2). Its items share out the band's columns first,
+// so that neighbours load neighbouring vectors, then its rows.
 __kernel void conv3x3_backward_weight(
     TENSOR_IN(x), TENSOR_IN(g), __global float *restrict partial, ulong partial_offset, int height,
     int width, int in_channels, int out_channels, int images, int band_rows) {
-#ifndef CPU_DEVICE
   __local float shared[36][GROUP_SIZE + 1];
-#endif
   const int item = (int)get_local_id(0), items = (int)get_local_size(0);
   const int c = (int)get_group_id(0), block = 4 * (int)get_group_id(1), band = (int)get_group_id(2);
   const int across = min((width + VECTOR_WIDTH - 1) / VECTOR_WIDTH, items), down = items / across;
@@ -1424,10 +1474,6 @@ __kernel void conv3x3_backward_weight(
     }
   }
   __global float *out = partial + partial_offset + (ulong)band * out_channels * in_channels * 9;
-#ifdef CPU_DEVICE
-  for (int a = 0; a < 4 && block + a < out_channels; ++a)
-    for (int t = 0; t < 9; ++t) out[((ulong)(block + a) * in_channels + c) * 9 + t] = total[a][t];
-#else
   for (int t = 0; t < 36; ++t) shared[t][item] = total[t / 9][t % 9];
   barrier(CLK_LOCAL_MEM_FENCE);
   for (int t = item; t < 36 && block + t / 9 < out_channels; t += items) {
@@ -1435,7 +1481,6 @@ __kernel void conv3x3_backward_weight(
     for (int i = 0; i < items; ++i) sum += shared[t][i];
     out[((ulong)(block + t / 9) * in_channels + c) * 9 + t % 9] = sum;
   }
-#endif
 }
 
 // gW = the sum of the bands' sums, in order. One work-item per element.
@@ -1447,6 +1492,7 @@ __kernel void conv3x3_backward_weight_sum(
   for (int s = 0; s < bands; ++s) total += partial[partial_offset + (ulong)s * count + index];
   PLANE(gw, 0, 0)[index] = total;
 }
+#endif
 
 // ---- LayerNorm ----
 // Over the c channels of every pixel: mu = mean x, r = 1 / sqrt(mean (x - mu)^2 + eps);
@@ -1608,12 +1654,12 @@ INLINE void add_squares(__global const float *row, int begin, int end, __global 
   *sum += run;
 }
 
-// For CPUs. One work-item: one slice (dimension 1) of one image and head (2), in runs of pixels that stay in cache.
+// For CPUs. One work-item: one slice (dimension 1) of one image and head (2), a turned panel of the right rows at a time.
 // `previous` holds sums to add to, if `adds`; it may be `partial` itself.
 __kernel void attention_gram(
     TENSOR_IN(left), TENSOR_IN(right), __global const float *previous, ulong previous_offset,
     __global float *partial, ulong partial_offset, int pixels, int m, int heads, int left_part,
-    int right_part, int slice, int squares, int adds, int run) {
+    int right_part, int slice, int squares, int adds) {
   const int s = (int)get_global_id(1), slices = (int)get_global_size(1);
   const int n = (int)get_global_id(2) / heads, head = (int)get_global_id(2) % heads;
   __global float *sum =
@@ -1624,9 +1670,13 @@ __kernel void attention_gram(
       previous + previous_offset + ((ulong)get_global_id(2) * slices + s) * HEAD_SUMS(m);
   for (int index = 0; index < HEAD_SUMS(m); ++index) sum[index] = adds ? before[index] : 0.0f;
   const int slice_end = min((s + 1) * slice, pixels);
-  for (int begin = s * slice; begin < slice_end; begin += run) {
-    const int end = min(begin + run, slice_end);
-    outer_product(first, left_plane, second, right_plane, sum, begin, end, 0, m, 0, m, m);
+  float panel[PANEL_PIXELS * PANEL_CHANNELS];
+  for (int begin = s * slice; begin < slice_end; begin += PANEL_PIXELS) {
+    const int end = min(begin + PANEL_PIXELS, slice_end);
+    for (int j = 0; j < m; j += PANEL_CHANNELS) {
+      turn_panel(second + j * right_plane + begin, right_plane, min(m - j, PANEL_CHANNELS), end - begin, panel);
+      panel_product(first + begin, left_plane, panel, end - begin, sum + j, m, m, m - j);
+    }
     for (int i = 0; squares && i < m; ++i) {
       add_squares(first + i * left_plane, begin, end, sum + m * m + i);
       add_squares(second + i * right_plane, begin, end, sum + m * m + m + i);
@@ -1825,33 +1875,36 @@ __kernel void attention_backward_factors(
 }
 
 // dq = P k + f_q q, dk = P^T q + f_k k, dv = A^T gy. One work-item: `columns` pixels (dimension 0),
-// `rows` rows of one of the three parts of a head (1), one image (2).
+// `rows` rows of `parts` of the three parts of a head (1), one image (2).
 __kernel void attention_backward_apply(
     TENSOR_IN(qkv), TENSOR_IN(a), TENSOR_IN(g), __global const float *restrict small, ulong small_offset,
     __global const float *restrict factors, ulong factors_offset, TENSOR_OUT(gqkv), int pixels, int m,
-    int heads, int columns, int rows) {
+    int heads, int columns, int rows, int parts) {
   const int begin = columns * (int)get_global_id(0), strips = (m + rows - 1) / rows;
   const int row_begin = rows * ((int)get_global_id(1) % strips);
-  const int part = (int)get_global_id(1) / strips / heads, head = (int)get_global_id(1) / strips % heads;
+  const int part_begin = parts * ((int)get_global_id(1) / strips / heads);
+  const int head = (int)get_global_id(1) / strips % heads;
   const int n = (int)get_global_id(2), row_end = min(row_begin + rows, m);
-  if (part >= 3) return;
+  if (part_begin >= 3) return;
   __global const float *p = small + small_offset + (ulong)(n * heads + head) * (2 * m * m + m);
   __global const float *f = factors + factors_offset + (ulong)(n * heads + head) * 2 * m;
   __global const float *q = HEAD_PLANE(qkv, n, 0, head), *k = HEAD_PLANE(qkv, n, 1, head);
-  __global float *out = HEAD_PLANE(gqkv, n, part, head);
   const int end = min(begin + columns, pixels);
   for (int first = begin; first < end; first += BLOCK_COLUMNS)
-    if (part == 0)
-      product(
-          k, qkv_plane, p, m, 1, 0, q, qkv_plane, f, out, gqkv_plane, first, pixels, m, row_begin, row_end);
-    else if (part == 1)
-      product(
-          q, qkv_plane, p, 1, m, 0, k, qkv_plane, f + m, out, gqkv_plane, first, pixels, m, row_begin,
-          row_end);
-    else
-      product(
-          HEAD_PLANE(g, n, 0, head), g_plane, PLANE(a, n, head), 1, m, 0, 0, 0, 0, out, gqkv_plane, first,
-          pixels, m, row_begin, row_end);
+    for (int part = part_begin; part < part_begin + parts; ++part) {
+      __global float *out = HEAD_PLANE(gqkv, n, part, head);
+      if (part == 0)
+        product(
+            k, qkv_plane, p, m, 1, 0, q, qkv_plane, f, out, gqkv_plane, first, pixels, m, row_begin, row_end);
+      else if (part == 1)
+        product(
+            q, qkv_plane, p, 1, m, 0, k, qkv_plane, f + m, out, gqkv_plane, first, pixels, m, row_begin,
+            row_end);
+      else
+        product(
+            HEAD_PLANE(g, n, 0, head), g_plane, PLANE(a, n, head), 1, m, 0, 0, 0, 0, out, gqkv_plane, first,
+            pixels, m, row_begin, row_end);
+    }
 }
 
 // The temperature's gradient: rows and images added up, in order. One work-item per head.

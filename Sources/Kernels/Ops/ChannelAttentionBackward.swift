@@ -146,6 +146,8 @@ public struct ChannelAttentionBackward: CatalogOp, TerminalOp {
     let (partial, small, factors) = (scratch[0], scratch[1], scratch[2])
     let count = Double(gy.shape.count)
     let block = backend.headBlock(shape, heads: heads, m: m)
+    // All parts of a few pixels at a time find q and k in cache.
+    let parts = backend.configuration.isCPUFamily ? 3 : 1
     let sums = try products.launches(gy, 0, qkv, 2, squares: false, into: partial, on: backend)
     return sums + [
       try backend.launch(
@@ -164,9 +166,10 @@ public struct ChannelAttentionBackward: CatalogOp, TerminalOp {
         [
           .tensor(qkv), .tensor(a), .tensor(gy), .region(small), .region(factors),
           .tensor(outputs[0]), .int(shape.plane), .int(m), .int(heads), .int(block.columns),
-          .int(block.rows),
+          .int(block.rows), .int(parts),
         ],
-        global: backend.headGrid(shape, heads: heads, m: m, parts: 3), local: backend.columnGroup,
+        global: backend.headGrid(shape, heads: heads, m: m, parts: 3 / parts),
+        local: backend.columnGroup,
         defines: ["BLOCK_ROWS": backend.configuration.fittingBlockRows(m)],
         flops: 6 * count * Double(m), bytes: 28 * count),
       try backend.launch(

@@ -38,7 +38,9 @@ public struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
   }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
-    [bands(inputs[0]) * 9 * inputs[0].c * inputs[1].c]
+    let (x, gy) = (inputs[0], inputs[1])
+    guard configuration.isCPUFamily else { return [bands(x) * 9 * x.c * gy.c] }
+    return [PatchPanels(x, gy, configuration).scratch]
   }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
@@ -61,28 +63,107 @@ public struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
     _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
     on backend: OpenCLBackend
   ) throws -> [Launch] {
-    let (x, gy, gw) = (inputs[0], inputs[1], outputs[0])
-    let bands = bands(x.shape)
-    let blocks = (gy.shape.c + 3) / 4
-    let items = backend.configuration.isCPUFamily ? 1 : backend.configuration.groupSize
+    let (x, gy) = (inputs[0], inputs[1])
+    return backend.configuration.isCPUFamily
+      ? try panels(x, gy, into: outputs[0], partial: scratch[0], on: backend)
+      : try groups(x, gy, into: outputs[0], partial: scratch[0], on: backend)
+  }
+
+  /// Turned patches and blocks of registers, for a CPU.
+  private func panels(
+    _ x: DeviceTensor, _ gy: DeviceTensor, into gw: DeviceTensor, partial: DeviceTensor,
+    on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    let panels = PatchPanels(x.shape, gy.shape, backend.configuration)
     return [
       try backend.launch(
         Self.section, "conv3x3_backward_weight",
-        [
-          .tensor(x), .tensor(gy), .region(scratch[0]), .int(x.shape.h), .int(x.shape.w),
-          .int(x.shape.c), .int(gy.shape.c), .int(x.shape.n), .int(rowsPerBand(x.shape)),
-        ],
-        global: [x.shape.c * items, blocks, bands], local: [items, 1, 1],
-        flops: 2 * Double(x.shape.n * x.shape.plane) * Double(gw.shape.count),
-        bytes: 4 * Double(x.shape.count + gy.shape.count)),
+        arguments(x, gy, partial, bandRows: panels.bandRows)
+          + [.int(panels.strip), .int(panels.rows), .int(panels.across)],
+        global: panels.global, local: [1, 1, 1], defines: panels.block.defines,
+        flops: flops(x.shape, gw.shape), bytes: 4 * Double(x.shape.count + gy.shape.count)),
       try backend.launch(
         Self.section, "conv3x3_backward_weight_sum",
-        [.region(scratch[0]), .tensor(gw), .int(gw.shape.count), .int(bands)],
+        [
+          .region(partial), .tensor(gw), .int(x.shape.c), .int(gy.shape.c), .int(panels.pitch),
+          .int(panels.bands),
+        ],
+        global: [ceilingQuotient(x.shape.c, 16), gy.shape.c], local: [1, 16]),
+    ]
+  }
+
+  /// Work-groups that share out rows and columns, for a GPU.
+  private func groups(
+    _ x: DeviceTensor, _ gy: DeviceTensor, into gw: DeviceTensor, partial: DeviceTensor,
+    on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    let bands = bands(x.shape)
+    let items = backend.configuration.groupSize
+    return [
+      try backend.launch(
+        Self.section, "conv3x3_backward_weight",
+        arguments(x, gy, partial, bandRows: rowsPerBand(x.shape)),
+        global: [x.shape.c * items, ceilingQuotient(gy.shape.c, 4), bands], local: [items, 1, 1],
+        flops: flops(x.shape, gw.shape), bytes: 4 * Double(x.shape.count + gy.shape.count)),
+      try backend.launch(
+        Self.section, "conv3x3_backward_weight_sum",
+        [.region(partial), .tensor(gw), .int(gw.shape.count), .int(bands)],
         global: [gw.shape.count], local: [64]),
     ]
+  }
+
+  private func arguments(
+    _ x: DeviceTensor, _ gy: DeviceTensor, _ partial: DeviceTensor, bandRows: Int
+  ) -> [KernelArgument] {
+    [
+      .tensor(x), .tensor(gy), .region(partial), .int(x.shape.h), .int(x.shape.w),
+      .int(x.shape.c), .int(gy.shape.c), .int(x.shape.n), .int(bandRows),
+    ]
+  }
+
+  private func flops(_ x: Shape, _ gw: Shape) -> Double {
+    2 * Double(x.n * x.plane) * Double(gw.count)
   }
 
   private func rowsPerBand(_ x: Shape) -> Int { max(4, (x.h + 15) / 16) }
 
   private func bands(_ x: Shape) -> Int { (x.h + rowsPerBand(x) - 1) / rowsPerBand(x) }
+}
+
+/// How a CPU-type device shares out the weight gradient: panels of input channels, strips of output channels and bands of
+/// rows, whose sums are kept apart; a band is taken in patches that fit a turned panel.
+private struct PatchPanels {
+  /// The register block.
+  let block: PanelBlock
+  /// Output channels of a strip.
+  let strip: Int
+  /// Rows of a band.
+  let bandRows: Int
+  /// Bands of the image.
+  let bands: Int
+  /// Rows of a patch at most.
+  let rows: Int
+  /// Columns of a patch at most.
+  let across: Int
+  /// Elements from one row of the partial sums to the next.
+  let pitch: Int
+  /// Elements of all partial sums.
+  let scratch: Int
+  /// The work-items.
+  let global: [Int]
+
+  init(_ x: Shape, _ gy: Shape, _ configuration: KernelConfiguration) {
+    block = PanelBlock(channels: x.c, configuration)
+    pitch = block.panels * block.vectors * configuration.vectorWidth
+    // `PATCH_AREA` pixels with a margin of one on every side.
+    across = min(x.w, 128)
+    rows = min(x.h, max(1, 448 / (across + 2) - 2))
+    let wanted = ceilingQuotient(32, block.panels)
+    strip = max(8 * block.rows, roundUp(ceilingQuotient(gy.c, wanted), block.rows))
+    let strips = ceilingQuotient(gy.c, strip)
+    bandRows = roundUp(ceilingQuotient(x.h, ceilingQuotient(wanted, strips)), rows)
+    bands = ceilingQuotient(x.h, bandRows)
+    scratch = bands * 9 * gy.c * pitch
+    global = [block.panels, strips, bands]
+  }
 }

@@ -125,10 +125,11 @@ struct HeadProducts {
         .tensor(left), .tensor(right), .region(previous ?? partial), .region(partial),
         .int(pixels), .int(m), .int(heads), .int(leftPart), .int(rightPart), .int(length),
         .int(squares ? 1 : 0), .int(previous == nil ? 0 : 1),
-      ] + (isCPU ? [.int(runLength(2 * m))] : []),
+      ],
       global: isCPU ? [1, slices, images * heads] : [64 * tiles, slices, images * heads],
       local: [isCPU ? 1 : 64, 1, 1],
-      defines: isCPU ? ["OUTER_ROWS": backend.outerRows] : ["GRAM_BLOCK": tileBlock],
+      defines: isCPU
+        ? PanelBlock(channels: m, backend.configuration).defines : ["GRAM_BLOCK": tileBlock],
       flops: 2 * Double(images * heads * m * m) * Double(pixels),
       bytes: 8 * Double(images * heads * m * pixels))
   }
@@ -151,9 +152,6 @@ struct HeadProducts {
 }
 
 extension OpenCLBackend {
-  /// Rows and columns of the register block of products over pixels.
-  var outerRows: Int { configuration.isCPUFamily && configuration.blockVectors == 1 ? 2 : 4 }
-
   /// Pixels, and rows of a head's matrix, of one work-item of the kernels that multiply per-head matrices with pixels.
   ///
   /// On a CPU a work-item walks along its rows, so that their next pixels are fetched in advance; on a GPU it has one block
