@@ -1561,27 +1561,50 @@ __kernel void layer_norm(
 }
 
 // With bias: gx = r (g - mean g - h mean (g h)), g = gy w, h = (x - mu) r.
-// Without:   gx = r g - r^3 (x - mu) mean (g x).
+// Without:   gx = r g - r^3 (x - mu) mean (g x). With an addend, plus that.
 __kernel void layer_norm_backward_input(
-    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(mean), TENSOR_IN(rstd), TENSOR_IN(g), TENSOR_OUT(gx),
-    int pixels, int channels, int has_bias) {
-  const int first = VECTOR_WIDTH * (int)get_global_id(0), n = (int)get_global_id(1);
+    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(mean), TENSOR_IN(rstd), TENSOR_IN(g), TENSOR_IN(addend),
+    TENSOR_OUT(gx), int pixels, int channels, int has_bias, int has_addend) {
+  const int first = NORM_VECTORS * VECTOR_WIDTH * (int)get_global_id(0), n = (int)get_global_id(1);
   if (first >= pixels) return;
-  const vector mu = LOAD(PLANE(mean, n, 0) + first), r = LOAD(PLANE(rstd, n, 0) + first);
-  const vector centre = has_bias ? mu : (vector)(0.0f);
-  vector total = (vector)(0.0f), along = (vector)(0.0f);
+  // Vectors beyond the end repeat the last one.
+  int place[NORM_VECTORS];
+  vector mu[NORM_VECTORS], r[NORM_VECTORS], total[NORM_VECTORS], along[NORM_VECTORS];
+#pragma unroll
+  for (int v = 0; v < NORM_VECTORS; ++v) {
+    place[v] = min(first + v * VECTOR_WIDTH, (pixels - 1) / VECTOR_WIDTH * VECTOR_WIDTH);
+    mu[v] = LOAD(PLANE(mean, n, 0) + place[v]);
+    r[v] = LOAD(PLANE(rstd, n, 0) + place[v]);
+    total[v] = along[v] = (vector)(0.0f);
+  }
   for (int c = 0; c < channels; ++c) {
-    const vector gw = LOAD(PLANE(g, n, c) + first) * PLANE(w, 0, 0)[c];
-    total += gw;
-    along = fma(gw, LOAD(PLANE(x, n, c) + first) - centre, along);
+    __global const float *gy = PLANE(g, n, c), *row = PLANE(x, n, c);
+    const float weight = PLANE(w, 0, 0)[c];
+#pragma unroll
+    for (int v = 0; v < NORM_VECTORS; ++v) {
+      const vector gw = LOAD(gy + place[v]) * weight;
+      total[v] += gw;
+      along[v] = fma(gw, LOAD(row + place[v]) - (has_bias ? mu[v] : (vector)(0.0f)), along[v]);
+    }
   }
   const float share = 1.0f / channels;
-  const vector slope = along * share * r * r * r;
-  const vector level = has_bias ? total * share * r : (vector)(0.0f);
+#pragma unroll
+  for (int v = 0; v < NORM_VECTORS; ++v) {
+    along[v] *= share * r[v] * r[v] * r[v];
+    total[v] *= has_bias ? share * r[v] : (vector)(0.0f);
+  }
   for (int c = 0; c < channels; ++c) {
-    const vector gw = LOAD(PLANE(g, n, c) + first) * PLANE(w, 0, 0)[c];
-    const vector d = LOAD(PLANE(x, n, c) + first) - mu;
-    store_vector(gw * r - level - d * slope, pixels - first, PLANE(gx, n, c) + first);
+    __global const float *gy = PLANE(g, n, c), *row = PLANE(x, n, c);
+    __global const float *sum = PLANE(addend, n, c);
+    __global float *out = PLANE(gx, n, c);
+    const float weight = PLANE(w, 0, 0)[c];
+#pragma unroll
+    for (int v = 0; v < NORM_VECTORS; ++v) {
+      const vector d = LOAD(row + place[v]) - mu[v];
+      vector value = LOAD(gy + place[v]) * weight * r[v] - total[v] - d * along[v];
+      if (has_addend) value += LOAD(sum + place[v]);
+      store_vector(value, pixels - place[v], out + place[v]);
+    }
   }
 }
 

@@ -28,6 +28,18 @@ extension Graph {
   }
 }
 
+extension Graph {
+  /// The sum of two gradients: by the operator that computes `a`, recorded anew, where it can add (its first recording is
+  /// then without use and not run), else by an operator of its own.
+  fileprivate func sum(_ a: Tensor, _ b: Tensor) -> Tensor {
+    // The operator of a contribution is among the last few of the recording.
+    guard let node = nodes.suffix(8).last(where: { $0.outputs.first == a }),
+      let summing = (node.op as? any SummingOp)?.withAddend
+    else { return add(b, a) }
+    return apply(summing, node.inputs + [b])[0]
+  }
+}
+
 /// The state of one backward recording.
 private struct BackwardPass {
   let graph: Graph
@@ -50,11 +62,7 @@ private struct BackwardPass {
   }
 
   mutating func add(_ contribution: Tensor, to tensor: Tensor) {
-    if let sum = gradient[tensor] {
-      gradient[tensor] = graph.add(sum, contribution)
-    } else {
-      gradient[tensor] = contribution
-    }
+    gradient[tensor] = gradient[tensor].map { graph.sum(contribution, $0) } ?? contribution
   }
 
   mutating func run() {

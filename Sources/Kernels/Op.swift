@@ -40,6 +40,12 @@ extension TerminalOp {
   }
 }
 
+/// An operator that can add a last input to its first output, so that a sum of gradients needs no pass of its own.
+public protocol SummingOp: Op {
+  /// The operator with one more input, as its first output, that is added to it; nil if it has one already.
+  var withAddend: (any Op)? { get }
+}
+
 /// The reference twin of an operator: plain, multi-threaded Swift over planes in memory.
 public protocol CPUOp: Op {
   /// Sizes, in elements, of the temporary memory that one evaluation needs.

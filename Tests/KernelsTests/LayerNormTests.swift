@@ -27,6 +27,34 @@ final class LayerNormTests: XCTestCase {
     }
   }
 
+  /// `x + norm(x)`: the gradient of the norm is computed onto that of the residual.
+  func testGradientIsAddedToTheResidual() throws {
+    for shape in Self.shapes {
+      try GradientCheck(
+        inputs: [shape, .vector(shape.c)],
+        record: { graph, inputs in
+          graph.add(inputs[0], graph.layerNorm(inputs[0], weight: inputs[1], bias: nil))
+        },
+        reference: { values in
+          zip(values[0], normalized(values[0], shape, weight: values[1], bias: nil)).map { $0 + $1 }
+        }
+      ).run("residual \(shape)")
+    }
+  }
+
+  /// The residual's sum costs no operator of its own.
+  func testNoAdditionIsLeftOfTheResidual() throws {
+    let graph = Graph()
+    let x = graph.placeholder(Shape(1, 4, 3, 3))
+    let weight = graph.placeholder(.vector(4))
+    let y = graph.add(x, graph.layerNorm(x, weight: weight, bias: nil))
+    let seed = graph.placeholder(y.shape)
+    let gradient = try XCTUnwrap(
+      graph.gradients(from: [GradientSeed(y, gradient: seed)], wrt: [x])[0])
+    XCTAssertEqual(
+      graph.nodes(yielding: [gradient]).map(\.op.name), ["LayerNorm", "LayerNormBackwardInput"])
+  }
+
   /// A mean a million times the deviation: its rounding must not show in the output.
   func testVarianceFarBelowTheMean() throws {
     let shape = Shape(2, 48, 9, 8)

@@ -4,29 +4,37 @@ import CMicroKernels
 /// Input gradient of `LayerNorm`, with `g = gy w`:
 /// with bias `gx = r (g - mean g - h mean(g h))`, `h = (x - mu) r`; without `gx = r g - r^3 (x - mu) mean(g x)`.
 ///
-/// Inputs: `x` `[n, c, h, w]`, `w` `[c]`, `mu` and `r` `[n, 1, h, w]`, `gy` as `x`; output as `x`.
-public struct LayerNormBackwardInput: CatalogOp, TerminalOp {
+/// Inputs: `x` `[n, c, h, w]`, `w` `[c]`, `mu` and `r` `[n, 1, h, w]`, `gy` as `x` and, if asked for, an addend as `x`;
+/// output as `x`.
+public struct LayerNormBackwardInput: CatalogOp, TerminalOp, SummingOp {
   public static let name = "LayerNormBackwardInput"
   public static let section = "LayerNorm"
   private let hasBias: Bool
 
-  /// The gradient of the operator with or without bias.
-  public init(bias: Bool) { hasBias = bias }
+  private let hasAddend: Bool
+
+  /// The gradient of the operator with or without bias; a last input is added to it if `addend`.
+  public init(bias: Bool, addend: Bool = false) { (hasBias, hasAddend) = (bias, addend) }
 
   public static var cases: [OpCase] {
     LayerNorm.testShapes.flatMap { x in
-      [true, false].map { bias in
+      [(true, false), (false, false), (true, true), (false, true)].map { bias, addend in
         OpCase(
-          LayerNormBackwardInput(bias: bias),
-          [x, .vector(x.c), x.channels(1), x.channels(1), x],
+          LayerNormBackwardInput(bias: bias, addend: addend),
+          [x, .vector(x.c), x.channels(1), x.channels(1), x] + (addend ? [x] : []),
           [.symmetric, .symmetric, .symmetric, .positive])
       }
     }
   }
 
+  public var withAddend: (any Op)? {
+    hasAddend ? nil : LayerNormBackwardInput(bias: hasBias, addend: true)
+  }
+
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     precondition(
-      inputs.count == 5 && inputs[0] == inputs[4], "LayerNormBackwardInput: inputs \(inputs)")
+      inputs.count == (hasAddend ? 6 : 5) && inputs[4...].allSatisfy { $0 == inputs[0] },
+      "LayerNormBackwardInput: inputs \(inputs)")
     return [inputs[0]]
   }
 
@@ -38,6 +46,11 @@ public struct LayerNormBackwardInput: CatalogOp, TerminalOp {
         x.plane(n, 0) + first, x.planeStride, w.base, mean.plane(n, 0) + first,
         rstd.plane(n, 0) + first, gy.plane(n, 0) + first, gy.planeStride, gx.plane(n, 0) + first,
         gx.planeStride, last - first, x.shape.c, hasBias ? 1 : 0)
+      guard hasAddend else { return }
+      for c in 0..<x.shape.c {
+        let (sum, addend) = (gx.plane(n, c), inputs[5].plane(n, c))
+        for p in first..<last { sum[p] += addend[p] }
+      }
     }
   }
 
@@ -47,16 +60,17 @@ public struct LayerNormBackwardInput: CatalogOp, TerminalOp {
   ) throws -> [Launch] {
     let shape = inputs[0].shape
     let configuration = backend.configuration
-    let columns = configuration.vectorWidth
+    let vectors = configuration.isCPUFamily ? 4 : 1
     return [
       try backend.launch(
         Self.section, "layer_norm_backward_input",
-        inputs.map(KernelArgument.tensor) + [
-          .tensor(outputs[0]), .int(shape.plane), .int(shape.c), .int(hasBias ? 1 : 0),
+        (inputs + (hasAddend ? [] : [inputs[0]]) + outputs).map(KernelArgument.tensor) + [
+          .int(shape.plane), .int(shape.c), .int(hasBias ? 1 : 0), .int(hasAddend ? 1 : 0),
         ],
-        global: [(shape.plane + columns - 1) / columns, shape.n],
-        local: [configuration.isCPUFamily ? 4 : configuration.groupSize, 1],
-        flops: 10 * Double(shape.count), bytes: 12 * Double(shape.count))
+        global: [ceilingQuotient(shape.plane, vectors * configuration.vectorWidth), shape.n],
+        local: [configuration.isCPUFamily ? 1 : configuration.groupSize, 1],
+        defines: ["NORM_VECTORS": vectors], flops: 10 * Double(shape.count),
+        bytes: (hasAddend ? 16 : 12) * Double(shape.count))
     ]
   }
 }
