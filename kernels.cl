@@ -642,6 +642,182 @@ __kernel void depthwise_conv_backward_weight_total(TENSOR_IN(partial), TENSOR_OU
   if (has_bias) *PLANE(gbias, 0, c) = total[9];
 }
 
+#ifdef CPU_DEVICE
+// Both gradients in one sweep, for CPUs, a tile of FRAME_ROWS by FRAME_COLUMNS pixels at a time. What a tile needs is
+// copied into frames, with two rows above and below it and a vector left and right of it, zero outside of the image: there
+// are no edges to test, and memory is read once, in order.
+
+#ifndef FRAME_ROWS
+#define FRAME_ROWS 32  // rows of a tile; a multiple of DEPTHWISE_ROWS
+#endif
+#ifndef FRAME_COLUMNS
+#define FRAME_COLUMNS 128  // columns of a tile; a multiple of VEC
+#endif
+#define FRAME_PITCH (FRAME_COLUMNS + 2 * VEC)
+#define FRAME_ELEMENTS ((FRAME_ROWS + DEPTHWISE_ROWS + 4) * FRAME_PITCH)
+// The element of row y and column x of the tile; its neighbours' are negative or beyond.
+#define FRAME_AT(frame, y, x) ((frame) + ((y) + 2) * FRAME_PITCH + 2 * VEC + (x))
+
+// A tile: its first row and column in the image, what of it lies in the image, and which rows and vectors of columns next
+// to it do: rows top to bottom - 1, columns left to right - 1.
+typedef struct {
+  int y, x, rows, columns, top, bottom, left, right;
+} depthwise_tile;
+
+INLINE depthwise_tile depthwise_tile_of(int item, int height, int width) {
+  const int across = (width + FRAME_COLUMNS - 1) / FRAME_COLUMNS;
+  depthwise_tile t;
+  t.y = item / across * FRAME_ROWS;
+  t.x = item % across * FRAME_COLUMNS;
+  t.rows = min(FRAME_ROWS, height - t.y);
+  t.columns = min(FRAME_COLUMNS, width - t.x);
+  t.top = t.y > 0 ? -1 : 0;
+  t.bottom = t.y + t.rows < height ? t.rows + 1 : t.rows;
+  t.left = t.x > 0 ? -VEC : 0;
+  t.right = t.x + t.columns < width ? t.columns + VEC : t.columns;
+  return t;
+}
+
+INLINE void frame_clear(float *frame) {
+  for (int i = 0; i < FRAME_ELEMENTS; i += VEC) vstore16((vec)(0.0f), 0, frame + i);
+}
+
+// Copies the tile and `margin` rows above and below it, as far as they lie in the image; the rest of the frame stays zero.
+INLINE void frame_fill(float *frame, __global const float *plane, depthwise_tile t, int margin, int height,
+                       int width) {
+  for (int y = max(-margin, -t.y); y < min(t.rows + margin, height - t.y); ++y) {
+    __global const float *row = plane + (long)(t.y + y) * width + t.x;
+    for (int j = t.left; j < t.right; j += VEC)
+      vstore16(keep_vec(load_vec(row + j), width - t.x - j), 0, FRAME_AT(frame, y, j));
+  }
+}
+
+// sum[r] += the taps over the neighbourhood of columns j .. j + VEC - 1 of row y + r.
+INLINE void frame_taps(const float *frame, const float *k, vec *sum, int y, int j) {
+#pragma unroll
+  for (int r = -1; r <= DEPTHWISE_ROWS; ++r) {
+    const float *line = FRAME_AT(frame, y + r, j);
+    const vec left = vload16(0, line - 1), centre = vload16(0, line), right = vload16(0, line + 1);
+#pragma unroll
+    for (int ky = 0; ky < 3; ++ky) {
+      const int target = r + 1 - ky;
+      if (target < 0 || target >= DEPTHWISE_ROWS) continue;
+      sum[target] += k[3 * ky] * left;
+      sum[target] += k[3 * ky + 1] * centre;
+      sum[target] += k[3 * ky + 2] * right;
+    }
+  }
+}
+
+// Stores gx, the neighbourhood of gy times the taps w in reverse order, and the tile's partial sums: nine of gw[ky, kx] =
+// sum of x[i, j] gy[i - ky + 1, j - kx + 1], one of gy. x, gy: frames; partial: [n][c][tiles][10].
+INLINE void depthwise_tile_backward(const float *x, const float *gy, __global float *gx,
+                                    __global const float *w, __global float *partial, depthwise_tile t,
+                                    int width) {
+  float k[9];
+  vec sum[10];
+  for (int i = 0; i < 9; ++i) k[i] = w[i];
+  for (int i = 0; i < 10; ++i) sum[i] = (vec)(0.0f);
+  for (int y = 0; y < t.rows; y += DEPTHWISE_ROWS)
+    for (int j = 0; j < t.columns; j += VEC) {
+      vec in[DEPTHWISE_ROWS], out[DEPTHWISE_ROWS];
+#pragma unroll
+      for (int r = 0; r < DEPTHWISE_ROWS; ++r) {
+        in[r] = vload16(0, FRAME_AT(x, y + r, j));
+        out[r] = (vec)(0.0f);
+      }
+#pragma unroll
+      for (int r = -1; r <= DEPTHWISE_ROWS; ++r) {
+        const float *line = FRAME_AT(gy, y + r, j);
+        const vec left = vload16(0, line - 1), centre = vload16(0, line), right = vload16(0, line + 1);
+#pragma unroll
+        for (int ky = 0; ky < 3; ++ky) {
+          const int target = r + ky - 1;
+          if (target < 0 || target >= DEPTHWISE_ROWS) continue;
+          out[target] += k[3 * ky] * right;
+          out[target] += k[3 * ky + 1] * centre;
+          out[target] += k[3 * ky + 2] * left;
+          sum[3 * ky] += in[target] * right;
+          sum[3 * ky + 1] += in[target] * centre;
+          sum[3 * ky + 2] += in[target] * left;
+        }
+        // Rows of the next tile are its own to add up; rows outside of the image are zero.
+        if (r >= 0 && r < DEPTHWISE_ROWS) sum[9] += centre;
+      }
+#pragma unroll
+      for (int r = 0; r < DEPTHWISE_ROWS; ++r)
+        if (y + r < t.rows)
+          store_vec(out[r], t.columns - j, gx + (long)(t.y + y + r) * width + t.x + j);
+    }
+  for (int i = 0; i < 10; ++i) partial[i] = sum_vec(sum[i]);
+}
+
+// One work-item: one tile (dimension 0) of some channels (1) of one image (2).
+__kernel void depthwise_conv_backward(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(gy), TENSOR_OUT(gx),
+                                      TENSOR_OUT(partial), int channels, int height, int width,
+                                      int channels_per_item) {
+  const int item = (int)get_global_id(0), n = (int)get_global_id(2);
+  const int first = channels_per_item * (int)get_global_id(1);
+  const depthwise_tile t = depthwise_tile_of(item, height, width);
+  float in[FRAME_ELEMENTS], slope[FRAME_ELEMENTS];
+  frame_clear(in);
+  frame_clear(slope);
+  for (int c = first; c < min(channels, first + channels_per_item); ++c) {
+    frame_fill(in, PLANE(x, n, c), t, 0, height, width);
+    frame_fill(slope, PLANE(gy, n, c), t, 1, height, width);
+    const long slot = ((long)n * channels + c) * (long)get_global_size(0) + item;
+    depthwise_tile_backward(
+        in, slope, PLANE(gx, n, c), PLANE(w, c, 0), PLANE(partial, 0, 0) + 10 * slot, t, width);
+  }
+}
+
+// The gradients of y = gelu(a) b, where a and b are the halves of the convolution's channels: a and b are computed again,
+// their gradients ga = gy b (P(a) + a p(a)) and gb = gy gelu(a) (see GELUGate) take the place of gy above. channels: of y.
+__kernel void depthwise_gate_backward(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias), TENSOR_IN(gy),
+                                      TENSOR_OUT(gx), TENSOR_OUT(partial), int has_bias, int channels,
+                                      int height, int width, int channels_per_item) {
+  const int item = (int)get_global_id(0), n = (int)get_global_id(2);
+  const int first = channels_per_item * (int)get_global_id(1);
+  const depthwise_tile t = depthwise_tile_of(item, height, width);
+  float in[2][FRAME_ELEMENTS], slope[2][FRAME_ELEMENTS];
+  for (int side = 0; side < 2; ++side) {
+    frame_clear(in[side]);
+    frame_clear(slope[side]);
+  }
+  for (int c = first; c < min(channels, first + channels_per_item); ++c) {
+    float k[2][9], start[2];
+    for (int side = 0; side < 2; ++side) {
+      const int plane = side * channels + c;
+      depthwise_taps(PLANE(w, plane, 0), k[side]);
+      start[side] = has_bias ? *PLANE(bias, 0, plane) : 0.0f;
+      frame_fill(in[side], PLANE(x, n, plane), t, 2, height, width);
+    }
+    for (int y = t.top; y < t.bottom; y += DEPTHWISE_ROWS)
+      for (int j = t.left; j < t.right; j += VEC) {
+        vec a[DEPTHWISE_ROWS], b[DEPTHWISE_ROWS];
+        for (int r = 0; r < DEPTHWISE_ROWS; ++r) a[r] = (vec)(start[0]), b[r] = (vec)(start[1]);
+        frame_taps(in[0], k[0], a, y, j);
+        frame_taps(in[1], k[1], b, y, j);
+        __global const float *g = PLANE(gy, n, c) + (long)(t.y + y) * width + t.x + j;
+#pragma unroll
+        for (int r = 0; r < DEPTHWISE_ROWS; ++r) {
+          if (y + r >= t.bottom) break;
+          const vec grad = keep_vec(load_vec(g + (long)r * width), width - t.x - j);
+          const vec bell = gate_bell(a[r]), p = gate_distribution(a[r], bell);
+          vstore16(grad * b[r] * (p + 0.3989423f * a[r] * bell), 0, FRAME_AT(slope[0], y + r, j));
+          vstore16(grad * a[r] * p, 0, FRAME_AT(slope[1], y + r, j));
+        }
+      }
+    for (int side = 0; side < 2; ++side) {
+      const int plane = side * channels + c;
+      const long slot = ((long)n * 2 * channels + plane) * (long)get_global_size(0) + item;
+      depthwise_tile_backward(in[side], slope[side], PLANE(gx, n, plane), PLANE(w, plane, 0),
+                              PLANE(partial, 0, 0) + 10 * slot, t, width);
+    }
+  }
+}
+#endif
+
 // ---- GELUGate ----
 // y = gelu(a) b with a = x[:, :c], b = x[:, c:]; x: [n, 2 c, h, w], y: [n, c, h, w]; gelu(a) = a P(a),
 // P the normal distribution function.

@@ -4,6 +4,7 @@ public enum OpCatalog {
   public static let operators: [any CatalogOp.Type] = [
     Add.self,
     DepthwiseConv.self, DepthwiseConvBackwardInput.self, DepthwiseConvBackwardWeight.self,
+    DepthwiseConvGradients.self, DepthwiseGate.self, DepthwiseGateGradients.self,
     DepthwiseWindow.self, FeedForwardBlock.self,
     GELUGate.self, GELUGateBackward.self,
     PixelShuffle.self, PixelUnshuffle.self, UpsampleConv.self,

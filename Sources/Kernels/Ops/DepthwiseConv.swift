@@ -32,8 +32,7 @@ public struct DepthwiseConv: CatalogOp {
     guard let gy = outputGradients[0] else { return node.inputs.map { _ in nil } }
     let (x, weight) = (node.inputs[0], node.inputs[1])
     let hasBias = node.inputs.count == 3
-    let gx = gy.graph.apply(DepthwiseConvBackwardInput(), [gy, weight])
-    return gx + gy.graph.apply(DepthwiseConvBackwardWeight(bias: hasBias), [x, gy])
+    return gy.graph.apply(DepthwiseConvGradients(bias: hasBias), [x, weight, gy])
   }
 
   public func multiplyAdds(_ inputs: [Shape]) -> Int { 9 * inputs[0].count }

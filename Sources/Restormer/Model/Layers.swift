@@ -64,8 +64,11 @@ package struct Layers {
   /// Gated-Dconv feed-forward network (section 3.2): `x + W_o · (gelu(a) * b)`, `[a, b] = dw(W_in · norm)`.
   package func feedForward(_ norm: Tensor, residual: Tensor?, _ scope: ParameterScope) -> Tensor {
     let hidden = configuration.hidden(norm.shape.c)
-    let both = depthwise(conv1x1(norm, 2 * hidden, scope["project_in"]), scope["dwconv"])
-    return conv1x1(graph.geluGate(both), norm.shape.c, scope["project_out"], residual: residual)
+    let both = conv1x1(norm, 2 * hidden, scope["project_in"])
+    let parameters = convolution([2 * hidden, 1, 3, 3], scope["dwconv"])
+    let gated = graph.depthwiseGate(
+      both, weight: parameters[0], bias: parameters.dropFirst().first)
+    return conv1x1(gated, norm.shape.c, scope["project_out"], residual: residual)
   }
 
   /// A transformer block: attention, then feed-forward, each on a normalised input with a residual.

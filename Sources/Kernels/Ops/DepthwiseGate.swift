@@ -1,0 +1,55 @@
+import CLBackend
+
+/// The middle of the feed-forward network in one sweep: `y = gelu(a) b`, where `a` and `b` are the two halves of the
+/// channels of a depthwise 3x3 convolution.
+///
+/// Equal to `GELUGate` of `DepthwiseConv`, whose result, the largest tensor of a block, is neither stored nor kept for the
+/// backward pass. Inputs: `x: [n, 2c, h, w]`, `weight: [2c, 1, 3, 3]` and, if there is one, `bias: [2c]`. Output:
+/// `[n, c, h, w]`.
+public struct DepthwiseGate: CatalogOp {
+  public static let name = "DepthwiseGate"
+  public static let section = "DepthwiseConv"
+  public static var cases: [OpCase] {
+    DepthwiseShapes.cases.flatMap { shape in
+      let x = shape.channels(2 * shape.c)
+      let weight = Shape(x.c, 1, 3, 3)
+      return [OpCase(Self(), [x, weight]), OpCase(Self(), [x, weight, .vector(x.c)])]
+    }
+  }
+
+  /// The operator; it has no attributes.
+  public init() {}
+
+  public func outputShapes(_ inputs: [Shape]) -> [Shape] { window(inputs[0]).outputShapes(inputs) }
+
+  public func multiplyAdds(_ inputs: [Shape]) -> Int { 9 * inputs[0].count }
+
+  public func gradients(of node: Node, _ outputGradients: [Tensor?]) -> [Tensor?] {
+    guard let gy = outputGradients[0] else { return node.inputs.map { _ in nil } }
+    return gy.graph.apply(DepthwiseGateGradients(), node.inputs + [gy])
+  }
+
+  public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
+    window(inputs[0].shape).evaluate(inputs, into: outputs, scratch: scratch)
+  }
+
+  public func launches(
+    _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
+    on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    try window(inputs[0].shape).launches(inputs, into: outputs, scratch: scratch, on: backend)
+  }
+
+  /// The window that shows all rows.
+  private func window(_ x: Shape) -> DepthwiseWindow {
+    DepthwiseWindow(rows: 0..<x.h, height: x.h, gated: true)
+  }
+}
+
+extension Graph {
+  /// `gelu(a) b` with the channel halves `a` and `b` of the depthwise 3x3 convolution of `x: [n, 2c, h, w]` with `weight:
+  /// [2c, 1, 3, 3]` and `bias: [2c]`; the result is `[n, c, h, w]`.
+  public func depthwiseGate(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
+    apply(DepthwiseGate(), [x, weight] + [bias].compactMap { $0 })[0]
+  }
+}

@@ -1,0 +1,103 @@
+import CLBackend
+
+/// The gradients of `DepthwiseGate`. The convolution is computed again: tile by tile on CPU-type devices, where a tile's
+/// gradients never leave the cache, as a whole elsewhere.
+///
+/// Inputs: `x: [n, 2c, h, w]`, `weight: [2c, 1, 3, 3]`, perhaps `bias: [2c]`, and `gy: [n, c, h, w]`. Outputs: the gradients
+/// of all but the last.
+public struct DepthwiseGateGradients: TerminalOp, CatalogOp {
+  public static let name = "DepthwiseGateGradients"
+  public static let section = "DepthwiseConv"
+  public static var cases: [OpCase] {
+    DepthwiseGate.cases.map { check in
+      let x = check.inputs[0]
+      return OpCase(Self(), check.inputs + [x.channels(x.c / 2)], tolerance: 5e-5)
+    }
+  }
+
+  /// The operator; it has no attributes.
+  public init() {}
+
+  public func outputShapes(_ inputs: [Shape]) -> [Shape] {
+    precondition(
+      (3...4).contains(inputs.count)
+        && DepthwiseGate().outputShapes(Array(inputs.dropLast())) == [inputs[inputs.count - 1]],
+      "DepthwiseGateGradients: \(inputs) are not x, weight, perhaps bias, and gy")
+    return Array(inputs.dropLast())
+  }
+
+  public func multiplyAdds(_ inputs: [Shape]) -> Int { 27 * inputs[0].count }
+
+  public func cpuScratch(_ inputs: [Shape]) -> [Int] { [extent(inputs[0]), extent(inputs[0])] }
+
+  public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
+    let x = inputs[0]
+    guard !configuration.isCPUFamily else { return [tiles(x).scratch] }
+    return cpuScratch(inputs)
+      + convolution(inputs.count).openCLScratch([x, inputs[1], x], configuration)
+  }
+
+  /// The simple operators, one after the other.
+  public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
+    let shape = inputs[0].shape
+    let (both, slope) = (view(scratch[0], shape), view(scratch[1], shape))
+    DepthwiseConv().evaluate(inputs.dropLast(), into: [both], scratch: [])
+    GELUGateBackward().evaluate(
+      [both, inputs[inputs.count - 1]], into: [slope], scratch: [])
+    convolution(inputs.count).evaluate(
+      [inputs[0], inputs[1], slope], into: outputs, scratch: [])
+  }
+
+  public func launches(
+    _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
+    on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    guard backend.configuration.isCPUFamily else {
+      return try composition(inputs, into: outputs, scratch: scratch, on: backend)
+    }
+    let (x, gy) = (inputs[0], inputs[inputs.count - 1])
+    let hasBias = inputs.count == 4
+    let tiles = tiles(x.shape)
+    let count = Double(gy.shape.count)
+    return [
+      try backend.launch(
+        Self.section, "depthwise_gate_backward",
+        [
+          .tensor(x), .tensor(inputs[1]), .tensor(inputs[hasBias ? 2 : 1]), .tensor(gy),
+          .tensor(outputs[0]), .tensor(scratch[0]), .int(hasBias ? 1 : 0),
+        ] + tiles.arguments, global: tiles.global, local: [1, 1, 1],
+        defines: tiles.defines(backend.configuration),
+        flops: (6 * 18 + 42) * count, bytes: 20 * count),
+      try tiles.total(scratch[0], into: Array(outputs[1...]), on: backend),
+    ]
+  }
+
+  /// The simple operators' launches.
+  private func composition(
+    _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
+    on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    let shape = inputs[0].shape
+    let (both, slope) = (view(scratch[0], shape), view(scratch[1], shape))
+    return try DepthwiseConv().launches(inputs.dropLast(), into: [both], scratch: [], on: backend)
+      + GELUGateBackward().launches(
+        [both, inputs[inputs.count - 1]], into: [slope], scratch: [], on: backend)
+      + convolution(inputs.count).launches(
+        [inputs[0], inputs[1], slope], into: outputs, scratch: Array(scratch[2...]), on: backend)
+  }
+
+  private func convolution(_ inputs: Int) -> DepthwiseConvGradients {
+    DepthwiseConvGradients(bias: inputs == 4)
+  }
+
+  private func tiles(_ x: Shape) -> DepthwiseTiles {
+    DepthwiseTiles(x.channels(x.c / 2), planes: 2)
+  }
+
+  private func extent(_ x: Shape) -> Int { x.n * x.c * paddedPlaneStride(x) }
+
+  private func view<Storage>(_ memory: TensorView<Storage>, _ x: Shape) -> TensorView<Storage> {
+    TensorView(
+      memory.storage, offset: memory.offset, shape: x, planeStride: paddedPlaneStride(x))
+  }
+}

@@ -1,0 +1,72 @@
+import Foundation
+import Kernels
+import TestSupport
+import XCTest
+
+final class DepthwiseGateTests: XCTestCase {
+  /// Shapes of the result: single pixels, lines, and planes cut into several tiles of 32 by 128 pixels.
+  func testAgainstDirectSums() throws {
+    for shape in [
+      Shape(1, 1, 1, 1), Shape(1, 2, 1, 9), Shape(2, 1, 9, 1), Shape(2, 2, 6, 17),
+      Shape(1, 1, 35, 3), Shape(1, 1, 2, 131),
+    ] {
+      let x = shape.channels(2 * shape.c)
+      try GradientCheck(
+        inputs: [x, Shape(x.c, 1, 3, 3)], record: { $0.depthwiseGate($1[0], weight: $1[1]) },
+        reference: { gated($0, shape) }
+      ).run("\(shape)")
+      try GradientCheck(
+        inputs: [x, Shape(x.c, 1, 3, 3), .vector(x.c)],
+        record: { $0.depthwiseGate($1[0], weight: $1[1], bias: $1[2]) },
+        reference: { gated($0, shape) }
+      ).run("\(shape) with bias")
+    }
+  }
+
+  /// The same numbers as the two operators that it stands for.
+  func testAgainstTheSimpleOperators() throws {
+    let shape = Shape(2, 6, 37, 140)
+    let device = try Device.shared()
+    var results: [[[Float]]] = []
+    for fused in [false, true] {
+      let graph = Graph()
+      let x = graph.placeholder(shape)
+      let weight = graph.placeholder(Shape(shape.c, 1, 3, 3))
+      let y =
+        fused
+        ? graph.depthwiseGate(x, weight: weight)
+        : graph.geluGate(graph.depthwiseConv(x, weight: weight))
+      let seed = graph.placeholder(y.shape)
+      let gradients = graph.gradients(
+        from: [GradientSeed(y, gradient: seed)], wrt: [x, weight]
+      ).compactMap { $0 }
+      let values = OpCase(Fill(0, .scalar), [shape, weight.shape, y.shape]).randomInputs(seed: 5)
+      results.append(
+        try evaluate(
+          graph, Array(zip([x, weight, seed], values)), [y] + gradients, on: device))
+    }
+    for (simple, fused) in zip(results[0], results[1]) {
+      XCTAssertLessThanOrEqual(OpCheck.relativeError(fused, simple), 1e-5)
+    }
+  }
+}
+
+/// `gelu(a) b` of the convolution's halves, as the formulas read. `shape`: of the result.
+private func gated(_ values: [[Double]], _ shape: Shape) -> [Double] {
+  func convolved(_ n: Int, _ c: Int, _ i: Int, _ j: Int) -> Double {
+    var sum = values.count == 3 ? values[2][c] : 0
+    for tap in 0..<9 {
+      let (row, column) = (i + tap / 3 - 1, j + tap % 3 - 1)
+      guard (0..<shape.h).contains(row), (0..<shape.w).contains(column) else { continue }
+      let plane = n * 2 * shape.c + c
+      sum += values[1][9 * c + tap] * values[0][(plane * shape.h + row) * shape.w + column]
+    }
+    return sum
+  }
+  return (0..<shape.count).map { index in
+    let (j, i) = (index % shape.w, index / shape.w % shape.h)
+    let (c, n) = (index / shape.plane % shape.c, index / shape.plane / shape.c)
+    let a = convolved(n, c, i, j)
+    return a * 0.5 * erfc(-a / 2.0.squareRoot()) * convolved(n, shape.c + c, i, j)
+  }
+}
