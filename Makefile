@@ -40,7 +40,7 @@ test-second: build-tests ## the operator suite on a second OpenCL implementation
 setup-second: ## fetch a second OpenCL implementation (Intel's CPU runtime, 800 MB)
 	@Scripts/second-opencl.sh install
 
-demo: build ## restore the bundled sample page into demo-output/
+demo: build ## restore the sample page, train for two minutes, into demo-output/
 	@Scripts/demo.sh
 
 lint: ## check kernels.cl with clang

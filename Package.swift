@@ -31,10 +31,13 @@ let package = Package(
     .target(
       name: "CImage", path: "Sources/Restormer/IO/CImage",
       linkerSettings: [.linkedLibrary("png"), .linkedLibrary("jpeg"), .linkedLibrary("z")]),
+    .target(name: "CBundledModels", path: "Sources/Restormer/CBundledModels"),
     .target(
       name: "Restormer",
-      dependencies: ["Kernels", "CImage", .product(name: "Yams", package: "Yams")],
-      path: "Sources/Restormer", exclude: ["IO/CImage"], swiftSettings: strict),
+      dependencies: [
+        "Kernels", "CImage", "CBundledModels", .product(name: "Yams", package: "Yams"),
+      ],
+      path: "Sources/Restormer", exclude: ["IO/CImage", "CBundledModels"], swiftSettings: strict),
     .executableTarget(
       name: "CLI",
       dependencies: [

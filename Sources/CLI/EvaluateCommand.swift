@@ -30,7 +30,7 @@ struct EvaluateCommand: ParsableCommand {
 
   @Option(
     name: [.customShort("m"), .customLong("model")],
-    help: "Restore the images with these weights first.")
+    help: "Restore the images first: a weights file or the name of a bundled model.")
   var model: String?
 
   @Option(name: .long, help: "Folder of the right views, for a dual-pixel model.")
@@ -99,7 +99,7 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   private func makeRestorer(_ path: String) throws -> (PairedFolder.Pair) throws -> Image {
-    let weights = try ModelWeights(contentsOf: path)
+    let weights = try ChosenModel(path).weights
     let opened = try device.open()
     Console.note("device: \(opened.name)")
     return try opened.accept(RestoringVisitor(weights: weights))
@@ -117,8 +117,10 @@ private struct RestoringVisitor: BackendVisitor {
   func visit<B: Backend>(_ backend: B) throws -> (PairedFolder.Pair) throws -> Image {
     let restorer = try Restorer(weights, on: backend)
     return { pair in
-      let right = try pair.right.map(Image.init(contentsOf:))
-      return try restorer.restore(Image(contentsOf: pair.input), right: right).quantized
+      let image = try Image(contentsOf: pair.input)
+      let restored = try restorer.restore(
+        image, right: try pair.right.map(Image.init(contentsOf:)))
+      return (weights.leavesAlone(image, restored: restored) ? image : restored).quantized
     }
   }
 }

@@ -9,21 +9,28 @@ struct RestoreCommand: ParsableCommand {
     commandName: "restore",
     abstract: "Restores images or folders of images.",
     discussion: """
-      Example: restormer restore Examples/page-blurred.png -o restored -m Examples/test-weights.safetensors
+      Example: restormer restore Examples/page-blurred.png -o restored
+
+      Without -m the bundled model for blurred pages of text restores; --list-models says more about it.
 
       PNG (8 and 16 bit) and JPEG are read; transparency, colour profile and bit depth are carried over, \
       EXIF orientation is applied. A file that fails is reported at the end and does not stop the others.
       """)
 
   @Argument(help: "Images or folders.")
-  var inputs: [String]
+  var inputs: [String] = []
 
   @Option(
     name: [.short, .long], help: "Folder for the results, or a file name for a single image.")
-  var output: String
+  var output: String?
 
-  @Option(name: [.customShort("m"), .customLong("model")], help: "Weights: .safetensors or .pth.")
-  var model: String
+  @Option(
+    name: [.customShort("m"), .customLong("model")],
+    help: "Weights: .safetensors, .pth, or the name of a bundled model.")
+  var model: String?
+
+  @Flag(name: .long, help: "Describe the bundled models, and restore nothing.")
+  var listModels = false
 
   @Option(
     name: .long,
@@ -53,13 +60,24 @@ struct RestoreCommand: ParsableCommand {
   @Flag(name: .long, help: "Replace results that exist.")
   var overwrite = false
 
+  @Flag(name: .long, help: "Let the bundled model change pages that look sharp already, too.")
+  var evenSharp = false
+
   @Flag(name: .long, help: "Print where the device's time went, per kernel.")
   var profile = false
 
   @Flag(name: [.short, .long], help: "Say more about device, tiles and memory.")
   var verbose = false
 
+  func validate() throws {
+    guard !listModels else { return }
+    guard !inputs.isEmpty else { throw ValidationError("no images or folders given") }
+    guard let output else { throw ValidationError("-o is missing: where to write the results") }
+    guard !output.isEmpty else { throw ValidationError("--output is empty") }
+  }
+
   func run() throws {
+    guard !listModels, let output else { return try printBundledModels() }
     let options = try restoreOptions()
     let jobs = try RestoreBatch(
       inputs: inputs, output: output, right: right, format: format, overwrite: overwrite
@@ -67,10 +85,13 @@ struct RestoreCommand: ParsableCommand {
     var failures = jobs.compactMap { job in job.fault.map { "\(job.input): \($0)" } }
     let possible = jobs.filter { $0.fault == nil }
     if !possible.isEmpty {
-      let weights = try ModelWeights(contentsOf: model)
+      let chosen = try ChosenModel(model)
       let opened = try device.open(profiling: profile)
       Console.note("device: \(opened.name)")
-      let run = RestoreRun(jobs: possible, weights: weights, options: options, verbose: verbose)
+      Console.note("model: \(chosen.title)")
+      let run = RestoreRun(
+        jobs: possible, weights: chosen.weights, options: options, evenSharp: evenSharp,
+        verbose: verbose)
       failures += try opened.accept(run)
       if profile { try printProfile(opened) }
     }
@@ -81,8 +102,20 @@ struct RestoreCommand: ParsableCommand {
     }
   }
 
+  private func printBundledModels() throws {
+    for name in BundledModel.names {
+      guard let model = try BundledModel(named: name) else { continue }
+      let network = model.weights.model
+      Console.print("\(name): \(model.purpose)")
+      Console.print("  training    \(model.training)")
+      Console.print("  gain        \(model.gain)")
+      Console.print(
+        "  network     \(grouped(network.parameterCount)) parameters, "
+          + network.configuration.summary)
+    }
+  }
+
   private func restoreOptions() throws -> RestoreOptions {
-    guard !output.isEmpty else { throw ValidationError("--output is empty") }
     var options = RestoreOptions()
     switch tile.lowercased() {
     case "auto": options.tile = .automatic
@@ -118,18 +151,22 @@ private struct RestoreRun: BackendVisitor {
   let jobs: [RestoreJob]
   let weights: ModelWeights
   let options: RestoreOptions
+  let evenSharp: Bool
   let verbose: Bool
   private let interrupt = InterruptGuard()
 
-  init(jobs: [RestoreJob], weights: ModelWeights, options: RestoreOptions, verbose: Bool) {
+  init(
+    jobs: [RestoreJob], weights: ModelWeights, options: RestoreOptions, evenSharp: Bool,
+    verbose: Bool
+  ) {
     (self.jobs, self.weights, self.options) = (jobs, weights, options)
-    self.verbose = verbose
+    (self.evenSharp, self.verbose) = (evenSharp, verbose)
   }
 
   func visit<B: Backend>(_ backend: B) throws -> [String] {
     let restorer = try Restorer(weights, on: backend, options: options)
     if verbose {
-      Console.note("model: \(weights.model.configuration.summary)")
+      Console.note("network: \(weights.model.configuration.summary)")
       Console.note("parameters: \(grouped(weights.model.parameterCount))")
     }
     var bar = ProgressLine()
@@ -160,14 +197,18 @@ private struct RestoreRun: BackendVisitor {
     let header = try Image.header(of: job.input)
     try checkHostMemory(job, restorer, width: header.width, height: header.height)
     let image = try Image(contentsOf: job.input)
+    var isKept = false
     do {
       let restored = try restorer.restore(
         image, right: try job.right.map(Image.init(contentsOf:)), progress: progress)
-      try interrupt.whole { try restored.write(to: job.output, format: job.format) }
+      isKept = !evenSharp && weights.leavesAlone(image, restored: restored)
+      let result = isKept ? image : restored
+      try interrupt.whole { try result.write(to: job.output, format: job.format) }
     } catch let error where !(error is ImageError) {
       throw RestoreFailure(description: "\(job.input): \(oneLine(error))")
     }
     var summary = "\(image.width)x\(image.height) \(duration(Date().timeIntervalSince(start)))"
+    if isKept { summary += ", sharp already: left as it is (--even-sharp)" }
     if verbose { summary += ", " + (try describeTiles(restorer, image)) }
     return summary
   }

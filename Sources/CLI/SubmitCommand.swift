@@ -105,7 +105,7 @@ struct SubmitCommand: ParsableCommand {
 
   private func makeRestore() throws -> (SubmissionImage, (Double) -> Void) throws -> Image {
     guard let model else { return { image, _ in try Image(contentsOf: image.path) } }
-    let weights = try ModelWeights(contentsOf: model)
+    let weights = try ChosenModel(model).weights
     guard !weights.model.configuration.dualPixel else {
       throw SubmitFailure(
         description: "\(model): a dual-pixel model: run 'restormer restore --right' first, then "
@@ -132,7 +132,9 @@ private struct SubmissionRestoring: BackendVisitor {
     let restorer = try Restorer(weights, on: backend, options: options)
     return { image, progress in
       do {
-        return try restorer.restore(Image(contentsOf: image.path), progress: progress)
+        let given = try Image(contentsOf: image.path)
+        let restored = try restorer.restore(given, progress: progress)
+        return weights.leavesAlone(given, restored: restored) ? given : restored
       } catch let error where !(error is ImageError) {
         throw SubmitFailure(description: "\(image.path): \(oneLine(error))")
       }

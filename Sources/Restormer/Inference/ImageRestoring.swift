@@ -15,6 +15,14 @@ extension Restorer {
   public func restore(
     _ image: Image, right: Image? = nil, progress: (Double) -> Void = { _ in }
   ) throws -> Image {
+    let light = whitensPaper && right == nil ? image.paperLight : 1
+    return try restoreAsLit(image.lit(by: 1 / light), right: right, progress: progress)
+      .lit(by: light)
+  }
+
+  private func restoreAsLit(
+    _ image: Image, right: Image?, progress: (Double) -> Void
+  ) throws -> Image {
     let plane = image.width * image.height
     let planar = { (channels: Int, pixels: [Float]) in
       PlanarImage(width: image.width, height: image.height, channels: channels, pixels: pixels)

@@ -34,6 +34,7 @@ public final class Restorer<B: Backend> {
   public let backend: B
   /// The options in force.
   public let options: RestoreOptions
+  let whitensPaper: Bool
   private let normalization: ImageNormalization
   private let parameters: DeviceParameters<B>
   private var session: Session?
@@ -66,6 +67,7 @@ public final class Restorer<B: Backend> {
     }
     model = weights.model
     normalization = weights.normalization
+    whitensPaper = weights.whitensPaper
     self.backend = backend
     self.options = options
     parameters = try DeviceParameters(weights.model, values: weights.values, on: backend)

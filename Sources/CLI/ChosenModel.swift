@@ -1,0 +1,33 @@
+import Foundation
+import Restormer
+
+/// The weights that `--model` names: a bundled model's name, a file, or nothing.
+struct ChosenModel {
+  /// How to speak of it.
+  let title: String
+  let weights: ModelWeights
+
+  /// - Parameter name: a bundled model's name or a path; nil for the bundled model. A file that happens to be called as a
+  ///   bundled model is `./NAME`.
+  /// - Throws: as reading a weights file.
+  init(_ name: String?) throws {
+    guard let name else {
+      let model = try BundledModel.standard()
+      title = "\(model.name), bundled with the program: \(model.purpose) (-m takes other weights)"
+      weights = model.weights
+      return
+    }
+    if let model = try BundledModel(named: name) {
+      (title, weights) = ("\(model.name), bundled with the program", model.weights)
+      return
+    }
+    guard
+      name.contains(where: { $0 == "/" || $0 == "." })
+        || FileManager.default.fileExists(atPath: name)
+    else {
+      let known = BundledModel.names.joined(separator: ", ")
+      throw WeightsError(path: name, fault: "no such file, and no bundled model (\(known))")
+    }
+    (title, weights) = (name, try ModelWeights(contentsOf: name))
+  }
+}

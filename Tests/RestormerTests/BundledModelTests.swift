@@ -1,0 +1,56 @@
+import Foundation
+import Kernels
+import Restormer
+import TestSupport
+import XCTest
+
+/// The model inside the program does what is said of it, on pages it has not seen.
+final class BundledModelTests: XCTestCase {
+  func testEveryModelIsWholeAndDescribed() throws {
+    XCTAssertFalse(BundledModel.names.isEmpty)
+    for name in BundledModel.names {
+      let model = try XCTUnwrap(BundledModel(named: name))
+      XCTAssertEqual(model.name, name)
+      XCTAssertGreaterThan(model.weights.model.parameterCount, 0)
+      for line in [model.purpose, model.training, model.gain] {
+        XCTAssertFalse(line.isEmpty)
+        XCTAssertNotEqual(line, "not recorded")
+        XCTAssertFalse(line.contains(where: \.isNewline), line)
+      }
+    }
+    XCTAssertEqual(try BundledModel.standard().name, BundledModel.names[0])
+    XCTAssertNil(try BundledModel(named: "no such model"))
+  }
+
+  /// PSNR of `page` before and after, degraded by `recipe`, in light that leaves `light` of its brightness.
+  private func scores<B: Backend>(
+    _ page: String, _ recipe: String, light: Float = 1, on backend: B
+  ) throws -> (before: Double, after: Double) {
+    var (input, target) = try Examples.pair("pages/val/\(page)", recipe, seed: 5)
+    input.pixels = input.pixels.map { $0 * light }
+    target.pixels = target.pixels.map { $0 * light }
+    let weights = try BundledModel.standard().weights
+    let restored = try Restorer(weights, on: backend).restore(input)
+    let output = (weights.leavesAlone(input, restored: restored) ? input : restored).quantized
+    return (try Metrics.psnr(input, target), try Metrics.psnr(output, target))
+  }
+
+  private func check<B: Backend>(_ backend: B) throws {
+    let blurred = try scores("00-0.png", "none defocus=1.8 noise=2", on: backend)
+    XCTAssertGreaterThan(blurred.after, blurred.before + 3)
+    let shaken = try scores("01-0.png", "none motion=5 defocus=1.5 noise=2", on: backend)
+    XCTAssertGreaterThan(shaken.after, shaken.before + 3)
+    let dark = try scores("00-0.png", "none defocus=1.8 noise=2", light: 0.3, on: backend)
+    XCTAssertGreaterThan(dark.after, dark.before + 3)
+    let noisy = try scores("00-0.png", "none defocus=1.5 noise=12", on: backend)
+    XCTAssertGreaterThan(noisy.after, noisy.before + 3)
+    for recipe in ["none noise=1", "none noise=8", "none jpeg=70"] {
+      let sharp = try scores("02-0.png", recipe, on: backend)
+      XCTAssertGreaterThan(sharp.after, sharp.before - 0.3, recipe)
+    }
+  }
+
+  func testPagesGainOnTheCPU() throws { try check(CPUBackend()) }
+
+  func testPagesGainOnTheDevice() throws { try check(try Device.shared()) }
+}
