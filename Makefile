@@ -9,8 +9,8 @@ TEST = swift test -c release --skip-build --disable-swift-testing
 OCLGRIND ?= $(if $(wildcard Sources/CLI/DoctorCommand.swift),1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-second build build-tests test test-all test-second \
-	test-scripts demo lint lint-swift oclgrind format clean
+.PHONY: help setup setup-test setup-second build build-tests test test-all test-browser \
+	test-second test-scripts demo lint lint-swift oclgrind format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -33,6 +33,10 @@ test: setup-test lint build-tests ## lint, build, test suite, kernels under oclg
 
 test-all: ## the same with the slow tests
 	RESTORMER_SLOW_TESTS=1 $(MAKE) test
+
+test-browser: build-tests ## reports in a real browser (installs Chromium without windows, 100 MB)
+	@Scripts/setup.sh browser
+	RESTORMER_BROWSER_TESTS=1 $(TEST) --filter ReportBrowserTests
 
 test-second: build-tests ## the operator suite on a second OpenCL implementation
 	@Scripts/second-opencl.sh test

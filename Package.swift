@@ -33,11 +33,16 @@ let package = Package(
       linkerSettings: [.linkedLibrary("png"), .linkedLibrary("jpeg"), .linkedLibrary("z")]),
     .target(name: "CBundledModels", path: "Sources/Restormer/CBundledModels"),
     .target(
+      name: "CReportPage", path: "Sources/Restormer/Report/CReportPage",
+      exclude: ["page.html", "page.css", "list.js", "viewer.js", "page.js"]),
+    .target(
       name: "Restormer",
       dependencies: [
-        "Kernels", "CImage", "CBundledModels", .product(name: "Yams", package: "Yams"),
+        "Kernels", "CImage", "CBundledModels", "CReportPage",
+        .product(name: "Yams", package: "Yams"),
       ],
-      path: "Sources/Restormer", exclude: ["IO/CImage", "CBundledModels"], swiftSettings: strict),
+      path: "Sources/Restormer",
+      exclude: ["IO/CImage", "CBundledModels", "Report/CReportPage"], swiftSettings: strict),
     .executableTarget(
       name: "CLI",
       dependencies: [

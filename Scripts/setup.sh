@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what building, running and testing need. Prints nothing when nothing is missing.
-# usage: Scripts/setup.sh [build|test]     (test also wants oclgrind)
+# usage: Scripts/setup.sh [build|test|browser]     (test also wants oclgrind, browser a Chromium without windows)
 set -euo pipefail
 
 purpose=${1:-test}
@@ -63,6 +63,11 @@ check_swift() {
   fi
 }
 
+has_browser() { # the one that the tests find
+  has_command chromium-headless-shell || has_command chromium || has_command chromium-browser \
+    || has_command google-chrome
+}
+
 find_missing() { # fills the array `missing` with package names
   missing=()
   has_header CL/cl.h || missing+=(opencl-headers)
@@ -78,6 +83,10 @@ find_missing() { # fills the array `missing` with package names
   has_file "$root"/etc/ssl/certs/ca-certificates.crt || missing+=(ca-certificates)
   if [[ $purpose == test && ! -e $no_simulator ]]; then
     has_command oclgrind || missing+=(oclgrind)
+  fi
+  if [[ $purpose == browser ]]; then
+    # With a font of its own: text without one has no size.
+    has_browser || missing+=(chromium-headless-shell fonts-dejavu-core)
   fi
 }
 

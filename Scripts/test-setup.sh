@@ -38,7 +38,7 @@ cd "$work/root"
 mkdir -p usr/include/CL usr/lib/aarch64-linux-gnu usr/include/aarch64-linux-gnu etc/OpenCL/vendors etc/ssl/certs
 touch usr/include/CL/cl.h usr/include/png.h usr/include/jpeglib.h etc/OpenCL/vendors/pocl.icd \
   usr/lib/aarch64-linux-gnu/lib{OpenCL,png,jpeg}.so etc/ssl/certs/ca-certificates.crt
-for tool in ld git oclgrind; do touch "$stubs/\$tool"; chmod 755 "$stubs/\$tool"; done
+for tool in ld git oclgrind chromium-headless-shell; do touch "$stubs/\$tool"; chmod 755 "$stubs/\$tool"; done
 END
 }
 
@@ -74,6 +74,17 @@ fresh debian
 add_apt
 run_setup build
 expect "building alone needs no simulator" 0 "setup: installing *" "*ca-certificates noninteractive"
+
+fresh debian
+add_apt
+run_setup browser
+expect "the browser, which testing alone does not need" 0 "setup: installing *" \
+  "*ca-certificates chromium-headless-shell fonts-dejavu-core noninteractive"
+fresh debian
+add_apt
+stub google-chrome 'exit 0'
+run_setup browser
+expect "any Chromium will do" 0 "setup: installing *" "*ca-certificates noninteractive"
 
 fresh ubuntu debian
 add_apt

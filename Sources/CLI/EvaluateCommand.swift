@@ -42,6 +42,9 @@ struct EvaluateCommand: ParsableCommand {
   @Option(name: .long, help: "Pixels to leave out on every side.")
   var border = 0
 
+  @Option(name: .long, help: "Also write an HTML page with the images, their targets and scores.")
+  var report: String?
+
   @OptionGroup var reading: ReadingOptions
 
   @OptionGroup var device: DeviceOptions
@@ -53,6 +56,9 @@ struct EvaluateCommand: ParsableCommand {
     guard right == nil || model != nil else {
       throw ValidationError("--right is for restoring first: --model is needed")
     }
+    guard reading.inputs == nil || reading.ocr || report != nil else {
+      throw ValidationError("--inputs is for reading and for reports: --ocr or --report is needed")
+    }
     guard reading.inputs == nil || model == nil else {
       throw ValidationError("--inputs is for images that are restored: leave it or --model away")
     }
@@ -61,6 +67,9 @@ struct EvaluateCommand: ParsableCommand {
     var readability =
       reading.ocr ? try Readability(reading, readsInputs: inputs != nil) : nil
     let read = try model.map { try makeRestorer($0) } ?? { try Image(contentsOf: $0.input) }
+    let page = try report.map {
+      try ReportFile($0, source: images, count: folder.pairs.count, border: border)
+    }
     let interrupt = InterruptFlag("leaving after these images (once more to leave at once)")
     var rows: [EvaluationRow] = []
     var bar = ProgressLine()
@@ -74,6 +83,7 @@ struct EvaluateCommand: ParsableCommand {
         let degraded = try inputs.map { (try Image(contentsOf: $0[index]), $0[index]) }
         try readability?.add(
           [(image, pair.input), (target, pair.target)] + [degraded].compactMap { $0 })
+        try page?.add(name, ReportViews(before: degraded?.0, after: image, target: target))
       } catch let error as MetricsError {
         throw EvaluationFailure(description: "\(pair.input): \(error)")
       } catch let error as RestoreError {
@@ -82,6 +92,7 @@ struct EvaluateCommand: ParsableCommand {
     }
     try readability?.finish()
     bar.clear()
+    try page?.finish()
     for (index, errors) in (readability?.errors ?? []).enumerated() { rows[index].reading = errors }
     let columns =
       EvaluationRow.columns
@@ -89,9 +100,9 @@ struct EvaluateCommand: ParsableCommand {
     for line in format.lines(rows + [EvaluationRow(meanOf: rows)], columns) { Console.print(line) }
   }
 
-  /// The degraded images, one for each pair, where they are known and to be read.
+  /// The degraded images, one for each pair, where they are known and wanted.
   private func degradedInputs(_ folder: PairedFolder) throws -> [String]? {
-    guard reading.ocr else { return nil }
+    guard reading.ocr || report != nil else { return nil }
     if model != nil { return folder.pairs.map(\.input) }
     return try reading.inputs.map {
       try PairedFolder(input: $0, target: targets).pairs.map(\.input)

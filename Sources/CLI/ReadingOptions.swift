@@ -7,7 +7,7 @@ struct ReadingOptions: ParsableArguments {
   @Flag(name: .long, help: "Read images and targets with tesseract and count the mistakes.")
   var ocr = false
 
-  @Option(name: .long, help: "Folder of the degraded images, to be read as well.")
+  @Option(name: .long, help: "Folder of the degraded images, to be read and shown as well.")
   var inputs: String?
 
   @Option(name: .long, help: "Language of the text, as tesseract names it.")
@@ -17,9 +17,6 @@ struct ReadingOptions: ParsableArguments {
   var ocrLayout = 3
 
   func validate() throws {
-    guard ocr || inputs == nil else {
-      throw ValidationError("--inputs is for reading: --ocr is needed")
-    }
     guard (0...13).contains(ocrLayout) else {
       throw ValidationError("--ocr-layout \(ocrLayout): expected 0 to 13")
     }

@@ -60,6 +60,9 @@ struct RestoreCommand: ParsableCommand {
   @Flag(name: .long, help: "Replace results that exist.")
   var overwrite = false
 
+  @Option(name: .long, help: "Also write an HTML page that shows the images before and after.")
+  var report: String?
+
   @Flag(name: .long, help: "Let the bundled model change pages that look sharp already, too.")
   var evenSharp = false
 
@@ -89,10 +92,15 @@ struct RestoreCommand: ParsableCommand {
       let opened = try device.open(profiling: profile)
       Console.note("device: \(opened.name)")
       Console.note("model: \(chosen.title)")
+      let page = try report.map {
+        try ReportFile($0, source: "restored with \(chosen.title)", count: possible.count)
+      }
+      let interrupt = InterruptGuard()
       let run = RestoreRun(
         jobs: possible, weights: chosen.weights, options: options, evenSharp: evenSharp,
-        verbose: verbose)
+        verbose: verbose, report: page, interrupt: interrupt)
       failures += try opened.accept(run)
+      do { try interrupt.whole { try page?.finish() } } catch { failures.append(oneLine(error)) }
       if profile { try printProfile(opened) }
     }
     guard failures.isEmpty else {
@@ -153,15 +161,8 @@ private struct RestoreRun: BackendVisitor {
   let options: RestoreOptions
   let evenSharp: Bool
   let verbose: Bool
-  private let interrupt = InterruptGuard()
-
-  init(
-    jobs: [RestoreJob], weights: ModelWeights, options: RestoreOptions, evenSharp: Bool,
-    verbose: Bool
-  ) {
-    (self.jobs, self.weights, self.options) = (jobs, weights, options)
-    (self.evenSharp, self.verbose) = (evenSharp, verbose)
-  }
+  let report: ReportFile?
+  let interrupt: InterruptGuard
 
   func visit<B: Backend>(_ backend: B) throws -> [String] {
     let restorer = try Restorer(weights, on: backend, options: options)
@@ -204,6 +205,9 @@ private struct RestoreRun: BackendVisitor {
       isKept = !evenSharp && weights.leavesAlone(image, restored: restored)
       let result = isKept ? image : restored
       try interrupt.whole { try result.write(to: job.output, format: job.format) }
+      try report?.add(
+        (job.output as NSString).lastPathComponent,
+        ReportViews(before: image, after: Image(contentsOf: job.output)))
     } catch let error where !(error is ImageError) {
       throw RestoreFailure(description: "\(job.input): \(oneLine(error))")
     }

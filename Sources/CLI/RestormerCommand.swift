@@ -42,7 +42,7 @@ struct RestormerCommand: ParsableCommand {
     version: "0.1.0",
     subcommands: [
       RestoreCommand.self, DevicesCommand.self, InfoCommand.self, DoctorCommand.self,
-      BenchCommand.self, TrainCommand.self, EvaluateCommand.self, SubmitCommand.self,
-      DegradeCommand.self,
+      BenchCommand.self, TrainCommand.self, EvaluateCommand.self, CompareCommand.self,
+      SubmitCommand.self, DegradeCommand.self,
     ])
 }

@@ -20,6 +20,13 @@ struct TrainCommand: ParsableCommand {
       --degrade takes 'document' (a phone's photograph of a page) or 'none', then what differs from it, in quotes: \
       'document defocus=1.2-2.6 motion=3-8@0.5 jpeg=off'. A range is in pixels, levels of 255 or JPEG quality; the number \
       behind @ is the share of patches. See 'restormer degrade' for the kinds.
+
+      A grid of runs: restormer train --sweep Examples/sweeps/first-choices.yml --degrade document --data \
+      Examples/page-sharp.png --val Examples/page-sharp.png --steps 20
+
+      The file lists values of these options; each combination is trained on the other options given here. \
+      experiments/SWEEP/ gets a folder for each run, and sweep.csv, sweep.md and sweep.svg with scores and curves. The same \
+      command skips what is finished and goes on where it stood.
       """)
 
   @Option(name: .long, help: "Options file with the keys of the authors' published YAML files.")
@@ -34,6 +41,10 @@ struct TrainCommand: ParsableCommand {
 
   @Option(name: .long, help: "Validation folder, as --data; with --degrade pairs or clean images.")
   var val: String?
+
+  @Option(
+    name: .long, help: "Do a grid of runs, one after the other; see Examples/sweeps.")
+  var sweep: String?
 
   @Option(name: .long, help: "Name of the run's folder.")
   var name: String?
@@ -122,6 +133,7 @@ struct TrainCommand: ParsableCommand {
   @OptionGroup var device: DeviceOptions
 
   func run() throws {
+    if let sweep { return try runSweep(sweep) }
     let chosen = try trainingOptions()
     let opened = try device.open(profiling: profile)
     Console.note("device: \(opened.name)")
@@ -150,7 +162,7 @@ extension TrainingOptions.Recompute: ExpressibleByArgument {}
 
 extension TrainCommand {
   /// The options file, if any, with the command line's values over it.
-  private func trainingOptions() throws -> TrainingOptions {
+  func trainingOptions() throws -> TrainingOptions {
     var result = try options.map(TrainingOptions.init(contentsOf:)) ?? TrainingOptions()
     if let preset {
       guard let model = ModelConfiguration.presets[preset] else {

@@ -116,7 +116,7 @@ public struct PairedFolder: Sendable {
     }
     guard unequal.isEmpty else {
       throw DataError(
-        "\(Self.listed(unequal.map(\.input))): not of the same size as the target")
+        "\(Self.listed(unequal.map(\.input))): not of the same size as its partner")
     }
   }
 

@@ -29,7 +29,7 @@ extension TrainingOptions {
   }
 
   /// A parser's message, which shows the place over several lines, as one line.
-  private static func line(_ error: any Error) -> String {
+  static func line(_ error: any Error) -> String {
     let lines = "\(error)".split(whereSeparator: \.isNewline)
     return lines.map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " ")
   }

@@ -95,28 +95,12 @@ struct OptionsReader {
   private func nearest(to key: String, at place: String) -> String {
     func isWorse(_ known: (section: String, key: String)) -> (Int, String, String) {
       let isElsewhere = known.section == place ? 0 : 1
-      return (2 * distance(known.key, key) + isElsewhere, known.key, known.section)
+      return (2 * editDistance(known.key, key) + isElsewhere, known.key, known.section)
     }
     guard let best = OptionKeys.all.paths().min(by: { isWorse($0) < isWorse($1) }) else {
       return ""
     }
     return best.section == place || best.section.isEmpty ? best.key : "\(best.section).\(best.key)"
-  }
-
-  /// Levenshtein's edit distance.
-  private func distance(_ a: String, _ b: String) -> Int {
-    let (left, right) = (Array(a), Array(b))
-    var row = Array(0...right.count)
-    for (i, character) in left.enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for (j, other) in right.enumerated() {
-        let cost = diagonal + (character == other ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(cost, row[j] + 1, diagonal + 1)
-      }
-    }
-    return row[right.count]
   }
 }
 

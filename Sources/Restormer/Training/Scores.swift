@@ -9,13 +9,18 @@ public struct Scores: Sendable, Hashable {
   /// Mean squared difference.
   public var l2 = 0.0
 
-  /// The scores of one image against its reference.
+  /// The scores of one image against its reference, without `border` pixels on every side.
   /// - Throws: `MetricsError` for images that differ in shape.
-  public init(_ image: Image, against reference: Image) throws {
-    psnr = try Metrics.psnr(image, reference)
-    ssim = try Metrics.ssim(image, reference)
-    l1 = try Metrics.l1(image, reference)
-    l2 = try Metrics.mse(image, reference)
+  public init(_ image: Image, against reference: Image, border: Int = 0) throws {
+    psnr = try Metrics.psnr(image, reference, border: border)
+    ssim = try Metrics.ssim(image, reference, border: border)
+    l1 = try Metrics.l1(image, reference, border: border)
+    l2 = try Metrics.mse(image, reference, border: border)
+  }
+
+  /// Scores that were computed before.
+  init(psnr: Double, ssim: Double, l1: Double, l2: Double) {
+    (self.psnr, self.ssim, self.l1, self.l2) = (psnr, ssim, l1, l2)
   }
 
   /// The means of `scores`.

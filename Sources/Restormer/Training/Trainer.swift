@@ -44,7 +44,7 @@ public final class Trainer<B: Backend> {
     loader = BatchLoader(
       PatchSampler(
         source, model: options.model, normalization: options.normalization, seed: options.seed))
-    let start = try Self.startValues(options, model)
+    let start = try options.startValues(of: model)
     let recompute = try TrainingMemoryChoice(
       options, model, images: source.cacheBytes, on: backend
     ).decide { report(.note($0)) }
@@ -60,27 +60,6 @@ public final class Trainer<B: Backend> {
       folder: folder.path, after: checkpoint?.progress.step ?? 0, options: options, report: report)
     lastSaved = (checkpoint?.progress.step ?? 0, Date())
     if let checkpoint { try resume(checkpoint) }
-  }
-
-  private static func startValues(
-    _ options: TrainingOptions, _ model: RestormerModel
-  ) throws -> [Float] {
-    guard let path = options.pretrained else {
-      return ModelWeights.initialized(model, seed: options.seed).values
-    }
-    let weights = try ModelWeights(contentsOf: path)
-    guard weights.model.configuration == options.model else {
-      throw DataError(
-        "\(path): its network is \(weights.model.configuration.summary), "
-          + "expected \(options.model.summary)")
-    }
-    guard weights.normalization == options.normalization else {
-      throw DataError(
-        "\(path): trained with mean \(weights.normalization.mean) and std "
-          + "\(weights.normalization.std), the options say mean \(options.normalization.mean) "
-          + "and std \(options.normalization.std)")
-    }
-    return weights.values
   }
 
   private func resume(_ checkpoint: Checkpoint) throws {
@@ -295,5 +274,28 @@ extension Trainer {
             + "\(lastSaved.step) is kept"))
       lastSaved.time = Date()
     }
+  }
+}
+
+extension TrainingOptions {
+  /// The parameters that training begins with: those of `pretrained`, or random ones.
+  /// - Throws: errors of reading weights, `DataError` for those of another network or normalisation.
+  func startValues(of model: RestormerModel) throws -> [Float] {
+    guard let path = pretrained else {
+      return ModelWeights.initialized(model, seed: seed).values
+    }
+    let weights = try ModelWeights(contentsOf: path)
+    guard weights.model.configuration == self.model else {
+      throw DataError(
+        "\(path): its network is \(weights.model.configuration.summary), "
+          + "expected \(self.model.summary)")
+    }
+    guard weights.normalization == normalization else {
+      throw DataError(
+        "\(path): trained with mean \(weights.normalization.mean) and std "
+          + "\(weights.normalization.std), the options say mean \(normalization.mean) "
+          + "and std \(normalization.std)")
+    }
+    return weights.values
   }
 }

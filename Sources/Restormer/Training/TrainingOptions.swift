@@ -101,9 +101,7 @@ public struct TrainingOptions: Sendable, Hashable {
 
   /// What is impossible, in one line, or nil.
   public var fault: String? {
-    if name.isEmpty || name.contains("/") || name.hasPrefix(".") {
-      return "name '\(name)', expected one for a folder"
-    }
+    if let fault = Self.fault(ofName: name) { return fault }
     if let fault = model.fault { return fault }
     if stages.isEmpty { return "no stage of training" }
     for stage in stages {
@@ -131,6 +129,12 @@ public struct TrainingOptions: Sendable, Hashable {
       return "loss weight \(lossWeight), expected above 0"
     }
     return optimizer.fault
+  }
+
+  /// Why a run, or a sweep of them, cannot have this name, or nil.
+  public static func fault(ofName name: String) -> String? {
+    guard name.isEmpty || name.contains("/") || name.hasPrefix(".") else { return nil }
+    return "name '\(name)', expected one for a folder"
   }
 
   private var dataFault: String? {

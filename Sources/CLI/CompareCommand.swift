@@ -1,0 +1,75 @@
+import ArgumentParser
+import Foundation
+import Restormer
+
+/// `restormer compare`: images before and after restoring, on a page to look at.
+struct CompareCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "compare",
+    abstract: "Shows images before and after restoring on an HTML page, the worst first.",
+    discussion: """
+      Example: restormer compare Examples/page-blurred.png Examples/page-sharp.png -o report.html
+
+      The page is one file and opens from disk without a network: a slider between the images, zoom, both side by side, \
+      and with --target the scores of each image, the change against before, and orders to sort by. Folders are matched by \
+      name, the extension may differ.
+
+      Images are stored exactly as long as the page stays below --limit; those of larger batches as JPEG or smaller. Scores \
+      are always of the files themselves.
+      """)
+
+  @Argument(help: "Folder of degraded images, or one image.")
+  var before: String
+
+  @Argument(help: "Folder of restored images of the same names, or one image.")
+  var after: String
+
+  @Option(name: .long, help: "Folder of targets of the same names, or one image: adds scores.")
+  var target: String?
+
+  @Option(name: [.short, .long], help: "The page to write.")
+  var output: String
+
+  @Option(name: .long, help: "Megabytes of the page at most.")
+  var limit = ComparisonReport.defaultLimit / 1_000_000
+
+  func run() throws {
+    guard (1...2000).contains(limit) else {
+      throw ValidationError("--limit \(limit): expected 1 to 2000")
+    }
+    let files = try ComparedFiles.list(before: before, after: after, target: target)
+    let report = try ReportFile(
+      output, source: "\(before) → \(after)", count: files.count, limit: limit * 1_000_000)
+    let interrupt = InterruptFlag("leaving after this image (once more to leave at once)")
+    var bar = ProgressLine()
+    for (index, file) in files.enumerated() {
+      if interrupt.isSet { throw CompareFailure(description: "interrupted, nothing was written") }
+      bar.update(
+        Double(index) / Double(files.count), "\(index + 1)/\(files.count) \(file.name)")
+      do {
+        try report.add(file.name, file.views())
+      } catch let error as MetricsError {
+        throw CompareFailure(description: "\(file.after): \(error)")
+      }
+    }
+    bar.clear()
+    try report.finish()
+    if let means = report.means { printMeans(means) }
+  }
+
+  private func printMeans(_ means: (before: Scores?, after: Scores)) {
+    var table = TextTable(["mean", "psnr", "ssim", "l1", "l2"])
+    for (name, scores) in [("before", means.before), ("after", means.after)] {
+      guard let scores else { continue }
+      table.add(
+        [name]
+          + [scores.psnr, scores.ssim, scores.l1, scores.l2].map { String(format: "%.4f", $0) })
+    }
+    for line in table.lines { Console.print(line) }
+  }
+}
+
+/// Images that cannot be compared.
+private struct CompareFailure: Error, CustomStringConvertible {
+  let description: String
+}

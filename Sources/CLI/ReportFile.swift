@@ -1,0 +1,45 @@
+import Foundation
+import Restormer
+
+/// The page that a command collects images for and writes at its end.
+final class ReportFile {
+  private let path: String
+  private var report: ComparisonReport
+
+  /// A page that is there already is replaced at the end; so that it is never a picture, the name must be a page's.
+  /// - Throws: `ReportFailure` for another name, `FileError` when nothing can be written at `path`: better now than after
+  ///   an hour of restoring.
+  init(
+    _ path: String, source: String, count: Int, border: Int = 0,
+    limit: Int = ComparisonReport.defaultLimit
+  ) throws {
+    guard ["html", "htm"].contains((path as NSString).pathExtension.lowercased()) else {
+      throw ReportFailure(description: "\(path): a report is a page, expected a name with .html")
+    }
+    try ComparisonReport.checkWritable(path)
+    self.path = path
+    report = ComparisonReport(
+      title: ((path as NSString).lastPathComponent as NSString).deletingPathExtension,
+      source: source, count: count, border: border, limit: limit)
+  }
+
+  func add(_ name: String, _ views: @autoclosure () throws -> ReportViews) throws {
+    try report.add(name, views())
+  }
+
+  /// The means of all images, where there are targets.
+  var means: (before: Scores?, after: Scores)? { report.means }
+
+  /// Writes the page, if there is anything to show.
+  func finish() throws {
+    guard report.count > 0 else { return }
+    let bytes = try report.write(to: path)
+    let images = report.count == 1 ? "one image" : "\(grouped(report.count)) images"
+    Console.note("\(path): \(images), \(String(format: "%.1f", Double(bytes) / 1e6)) MB")
+  }
+}
+
+/// A report that cannot be made.
+private struct ReportFailure: Error, CustomStringConvertible {
+  let description: String
+}
