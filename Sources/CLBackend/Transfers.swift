@@ -46,12 +46,17 @@ extension OpenCLContext {
       return try write(dense, to: buffer, offset: offset)
     }
     guard rowBytes > 0 else { return }
+    let detail = "\(rows) rows of " + range(rowBytes, offset, buffer) + ", pitch \(pitch)"
+    // Some drivers take rows beyond the end.
+    let end = offset + (rows - 1) * pitch + rowBytes
+    try check(
+      "clEnqueueWriteBufferRect", end <= buffer.bytes ? CL_SUCCESS : CL_INVALID_VALUE, detail)
     try check(
       "clEnqueueWriteBufferRect",
       clEnqueueWriteBufferRect(
         queue.pointer, buffer.handle, cl_bool(CL_TRUE), [offset, 0, 0], [0, 0, 0],
         [rowBytes, rows, 1], pitch, 0, rowBytes, 0, source, 0, nil, nil),
-      "\(rows) rows of " + range(rowBytes, offset, buffer) + ", pitch \(pitch)")
+      detail)
   }
 
   /// Copies device rows into dense host rows, after everything enqueued before.
@@ -72,12 +77,17 @@ extension OpenCLContext {
       return try read(dense, from: buffer, offset: offset)
     }
     guard rowBytes > 0 else { return }
+    let detail = "\(rows) rows of " + range(rowBytes, offset, buffer) + ", pitch \(pitch)"
+    // Some drivers take rows beyond the end.
+    let end = offset + (rows - 1) * pitch + rowBytes
+    try check(
+      "clEnqueueReadBufferRect", end <= buffer.bytes ? CL_SUCCESS : CL_INVALID_VALUE, detail)
     try check(
       "clEnqueueReadBufferRect",
       clEnqueueReadBufferRect(
         queue.pointer, buffer.handle, cl_bool(CL_TRUE), [offset, 0, 0], [0, 0, 0],
         [rowBytes, rows, 1], pitch, 0, rowBytes, 0, target, 0, nil, nil),
-      "\(rows) rows of " + range(rowBytes, offset, buffer) + ", pitch \(pitch)")
+      detail)
   }
 
   /// Enqueues setting `bytes` bytes from `offset` on, both multiples of 4, to copies of `value`.
