@@ -301,11 +301,12 @@ INLINE void add_lanes(vector v, int count, __global float *p) {
   for (int i = 0; i < count; ++i) p[i] += lanes[i];
 }
 
-// sum[o * pitch + i] += sum_{p < count} g[o, p] panel[p, i] for `rows` rows and `width` columns, PANEL_ROWS rows at a
-// time in registers. Sums over a panel start at zero, so that rounding errors stay those of short sums.
+// sum[o * pitch + i] += sum of g[o, r, p] panel[r, p, i] over r < lines and p < count, for `rows` rows o and `width`
+// columns i, PANEL_ROWS rows at a time in registers; a line starts g_line and panel_line pixels after the one before.
+// Sums over a panel start at zero, so that rounding errors stay those of short sums.
 INLINE void panel_product(
-    __global const float *g, ulong g_plane, const float *panel, int count, __global float *sum, int pitch,
-    int rows, int width) {
+    __global const float *g, ulong g_plane, int g_line, const float *panel, int panel_line, int lines,
+    int count, __global float *sum, int pitch, int rows, int width) {
   for (int row = 0; row < rows; row += PANEL_ROWS) {
     vector block[PANEL_ROWS][PANEL_VECTORS];
     __global const float *line[PANEL_ROWS];
@@ -316,16 +317,18 @@ INLINE void panel_product(
 #pragma unroll
       for (int v = 0; v < PANEL_VECTORS; ++v) block[i][v] = (vector)(0.0f);
     }
-    for (int p = 0; p < count; ++p) {
-      vector value[PANEL_VECTORS];
+    for (int r = 0; r < lines; ++r) {
+      const float *pixel = panel + r * panel_line * PANEL_CHANNELS;
+      for (int p = r * g_line; p < r * g_line + count; ++p, pixel += PANEL_CHANNELS) {
+        vector value[PANEL_VECTORS];
 #pragma unroll
-      for (int v = 0; v < PANEL_VECTORS; ++v)
-        value[v] = LOAD(panel + p * PANEL_CHANNELS + v * VECTOR_WIDTH);
+        for (int v = 0; v < PANEL_VECTORS; ++v) value[v] = LOAD(pixel + v * VECTOR_WIDTH);
 #pragma unroll
-      for (int i = 0; i < PANEL_ROWS; ++i) {
-        const float slope = line[i][p];
+        for (int i = 0; i < PANEL_ROWS; ++i) {
+          const float slope = line[i][p];
 #pragma unroll
-        for (int v = 0; v < PANEL_VECTORS; ++v) block[i][v] = fma(value[v], (vector)(slope), block[i][v]);
+          for (int v = 0; v < PANEL_VECTORS; ++v) block[i][v] = fma(value[v], (vector)(slope), block[i][v]);
+        }
       }
     }
 #pragma unroll
@@ -1261,7 +1264,7 @@ __kernel void conv1x1_backward_weight(
         const int count = min(PANEL_PIXELS, end - p), width = min(PANEL_CHANNELS, right_channels - c);
         turn_panel(PLANE(right, n, c) + p, right_plane, width, count, panel);
         panel_product(
-            PLANE(left, n, row) + p, left_plane, panel, count, sum + c, pitch, height, PANEL_CHANNELS);
+            PLANE(left, n, row) + p, left_plane, 0, panel, 0, 1, count, sum + c, pitch, height, PANEL_CHANNELS);
       }
 }
 
@@ -1508,48 +1511,6 @@ INLINE void turn_patch(
   }
 }
 
-// sum[o * pitch + i] += sum of g[o, v, u] patch[v + j, u + k, i] over `rows` rows and `across` columns of a patch, for
-// `channels` output channels o.
-INLINE void patch_product(
-    __global const float *g, ulong g_plane, int width, const float *patch, int rows, int across, int j, int k,
-    __global float *sum, int pitch, int channels) {
-  for (int row = 0; row < channels; row += PANEL_ROWS) {
-    vector block[PANEL_ROWS][PANEL_VECTORS];
-    __global const float *line[PANEL_ROWS];
-#pragma unroll
-    for (int i = 0; i < PANEL_ROWS; ++i) {
-      // Channels beyond the end repeat the last one and are not stored.
-      line[i] = g + (ulong)min(row + i, channels - 1) * g_plane;
-#pragma unroll
-      for (int v = 0; v < PANEL_VECTORS; ++v) block[i][v] = (vector)(0.0f);
-    }
-    for (int r = 0; r < rows; ++r) {
-      const float *place = patch + ((r + j) * (across + 2) + k) * PANEL_CHANNELS;
-      for (int p = r * width; p < r * width + across; ++p) {
-        vector value[PANEL_VECTORS];
-#pragma unroll
-        for (int v = 0; v < PANEL_VECTORS; ++v) value[v] = LOAD(place + v * VECTOR_WIDTH);
-#pragma unroll
-        for (int i = 0; i < PANEL_ROWS; ++i) {
-          const float slope = line[i][p];
-#pragma unroll
-          for (int v = 0; v < PANEL_VECTORS; ++v) block[i][v] = fma(value[v], (vector)(slope), block[i][v]);
-        }
-        place += PANEL_CHANNELS;
-      }
-    }
-#pragma unroll
-    for (int i = 0; i < PANEL_ROWS; ++i) {
-      if (row + i >= channels) break;
-#pragma unroll
-      for (int v = 0; v < PANEL_VECTORS; ++v) {
-        __global float *out = sum + (ulong)(row + i) * pitch + v * VECTOR_WIDTH;
-        STORE(LOAD(out) + block[i][v], out);
-      }
-    }
-  }
-}
-
 // Partial sums of gW[o, i, j, k] = sum gy[n, o, v, u] x[n, i, v + j - 1, u + k - 1], for CPUs. One work-item: a panel of
 // input channels (dimension 0), `strip` output channels (1), a band of rows of all images (2), a turned patch of x of at
 // most `rows` by `across` pixels at a time. partial: [band][j, k][o][pitch], pitch the input channels in whole panels.
@@ -1575,9 +1536,10 @@ __kernel void conv3x3_backward_weight(
         const int down = min(rows, end - first), wide = min(across, width - u);
         turn_patch(PLANE(x, n, column), x_plane, depth, first, down, u, wide, height, width, patch);
         for (int t = 0; t < 9; ++t)
-          patch_product(
-              PLANE(g, n, o) + first * width + u, g_plane, width, patch, down, wide, t / 3, t % 3,
-              sum + t * tap_step, pitch, channels);
+          panel_product(
+              PLANE(g, n, o) + first * width + u, g_plane, width,
+              patch + (t / 3 * (wide + 2) + t % 3) * PANEL_CHANNELS, wide + 2, down, wide, sum + t * tap_step,
+              pitch, channels, PANEL_CHANNELS);
       }
 }
 
@@ -1874,7 +1836,7 @@ __kernel void attention_gram(
     const int end = min(begin + PANEL_PIXELS, slice_end);
     for (int j = 0; j < m; j += PANEL_CHANNELS) {
       turn_panel(second + j * right_plane + begin, right_plane, min(m - j, PANEL_CHANNELS), end - begin, panel);
-      panel_product(first + begin, left_plane, panel, end - begin, sum + j, m, m, m - j);
+      panel_product(first + begin, left_plane, 0, panel, 0, 1, end - begin, sum + j, m, m, m - j);
     }
     for (int i = 0; squares && i < m; ++i) {
       add_squares(first + i * left_plane, begin, end, sum + m * m + i);
