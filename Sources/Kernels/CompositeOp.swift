@@ -25,8 +25,8 @@ public struct CompositeStep {
 }
 
 /// A part of an input, output or intermediate tensor of a composite operator; nil: all of that dimension.
-public struct Piece {
-  enum Tensor {
+public struct Piece: Sendable {
+  enum Tensor: Sendable {
     case input(Int)
     case output(Int)
     case intermediate(Int)

@@ -11,8 +11,7 @@ public struct AttentionBlock: CompositeOp {
   public static let section = "ChannelAttention"
   public static let tuning = TuningSpace.bands
   private let heads: Int
-  private let normBias: Bool
-  private let bias: Bool
+  private let entrance: BlockEntrance
   private let keepsValues: Bool
 
   /// The block.
@@ -22,7 +21,8 @@ public struct AttentionBlock: CompositeOp {
   ///   - bias: whether the convolutions have one.
   ///   - keepsValues: whether v is kept for the whole image.
   public init(heads: Int, normBias: Bool, bias: Bool, keepsValues: Bool) {
-    (self.heads, self.normBias, self.bias, self.keepsValues) = (heads, normBias, bias, keepsValues)
+    (self.heads, self.keepsValues) = (heads, keepsValues)
+    entrance = BlockEntrance(normBias: normBias, bias: bias)
   }
 
   public static var cases: [OpCase] {
@@ -38,12 +38,9 @@ public struct AttentionBlock: CompositeOp {
 
   private func inputShapes(_ x: Shape) -> [Shape] {
     let c = x.c
-    return [x, .vector(c)] + (normBias ? [.vector(c)] : [])
-      + withBias(Shape(3 * c, c, 1, 1)) + withBias(Shape(3 * c, 1, 3, 3))
-      + withBias(Shape(c, c, 1, 1)) + [.vector(heads)]
+    let weights = [Shape(3 * c, c, 1, 1), Shape(3 * c, 1, 3, 3), Shape(c, c, 1, 1)]
+    return entrance.inputShapes(x, weights: weights) + [.vector(heads)]
   }
-
-  private func withBias(_ weight: Shape) -> [Shape] { [weight] + (bias ? [.vector(weight.n)] : []) }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     precondition(
@@ -60,8 +57,8 @@ public struct AttentionBlock: CompositeOp {
   public var updatesInPlace: Bool { true }
 
   private enum Memory: Int {
-    case norm, mean, deviation, ring, qk, value, sums, matrix
-    var piece: Piece { .intermediate(rawValue) }
+    case qk, value, sums, matrix
+    var piece: Piece { .intermediate(BlockEntrance.intermediateCount + rawValue) }
   }
 
   private func bands(_ x: Shape, _ elements: Int) -> RowBands {
@@ -73,9 +70,8 @@ public struct AttentionBlock: CompositeOp {
     let bands = bands(x, bandElements)
     let products = HeadProducts(
       m: c / heads, heads: heads, images: 1, pixels: bands.rows * x.w, slices: slices(bands, x))
-    return [
-      Shape(1, c, bands.rows, x.w), Shape(1, 1, bands.rows, x.w), Shape(1, 1, bands.rows, x.w),
-      Shape(1, 3 * c, bands.slots, x.w), Shape(1, 2 * c, bands.readyRows, x.w),
+    return entrance.intermediates(x, channels: 3 * c, bands) + [
+      Shape(1, 2 * c, bands.readyRows, x.w),
       Shape(1, c, keepsValues ? x.h : bands.readyRows, x.w),
       Shape(1, 1, 1, products.scratch), Shape(c, c, 1, 1),
     ]
@@ -101,7 +97,7 @@ public struct AttentionBlock: CompositeOp {
     let sums = Memory.sums.piece
     var steps: [CompositeStep] = []
     for (index, band) in bands.bands.enumerated() {
-      steps += project(image, band, channels: 0..<3 * c)
+      steps += entrance.steps(image, band)
       guard !band.ready.isEmpty else { continue }
       let qk = Memory.qk.piece.rows(0..<band.ready.count)
       steps.append(convolve(x, band, channels: 0..<2 * c, ring: 0..<2 * c, into: qk))
@@ -118,7 +114,8 @@ public struct AttentionBlock: CompositeOp {
     }
     steps.append(
       CompositeStep(
-        AttentionMatrix(heads: heads, slices: slices), [sums, temperature, output],
+        AttentionMatrix(heads: heads, slices: slices),
+        [sums, .input(entrance.weightIndex(3)), .input(entrance.weightIndex(2))],
         into: Memory.matrix.piece))
     return steps
   }
@@ -135,7 +132,7 @@ public struct AttentionBlock: CompositeOp {
   private func applyAgain(_ x: Shape, image: Int, _ bands: RowBands) -> [CompositeStep] {
     let c = x.c
     return bands.bands.flatMap { band -> [CompositeStep] in
-      let arrive = project(image, band, channels: 2 * c..<3 * c)
+      let arrive = entrance.steps(image, band, channels: 2 * c..<3 * c)
       guard !band.ready.isEmpty else { return arrive }
       let value = Memory.value.piece.rows(0..<band.ready.count)
       let source = Piece.input(0).images(image..<image + 1).rows(band.ready)
@@ -147,48 +144,19 @@ public struct AttentionBlock: CompositeOp {
     }
   }
 
-  /// LayerNorm and the first 1x1 convolution of the rows that arrive: output channels `channels`, to the start of the ring.
-  private func project(_ image: Int, _ band: RowBands.Band, channels: Range<Int>) -> [CompositeStep]
-  {
-    let rows = 0..<band.rows.count
-    let norm = Memory.norm.piece.rows(rows)
-    return [
-      CompositeStep(
-        LayerNorm(bias: normBias),
-        [.input(0).images(image..<image + 1).rows(band.rows), .input(1)]
-          + (normBias ? [.input(2)] : []), into: norm, Memory.mean.piece.rows(rows),
-        Memory.deviation.piece.rows(rows)),
-      CompositeStep(
-        Conv1x1(bias: bias),
-        [norm, qkv.images(channels)] + (bias ? [next(qkv).channels(channels)] : []),
-        into: Memory.ring.piece.channels(0..<channels.count).rows(band.slots)),
-    ]
-  }
-
   /// The depthwise convolution of the rows that are ready: output channels `channels`, which lie in the ring at `ring`.
   private func convolve(
     _ x: Shape, _ band: RowBands.Band, channels: Range<Int>, ring: Range<Int>, into target: Piece
   ) -> CompositeStep {
     CompositeStep(
       DepthwiseWindow(rows: band.ready, height: x.h, gated: false),
-      [Memory.ring.piece.channels(ring), depthwise.images(channels)]
-        + (bias ? [next(depthwise).channels(channels)] : []), into: target)
+      [BlockEntrance.ring.channels(ring)] + entrance.weights(1, channels: channels), into: target)
   }
 
   private func apply(_ value: Piece, to residual: Piece, _ target: Piece) -> CompositeStep {
     CompositeStep(
-      Conv1x1(bias: bias, residual: true),
-      [value, Memory.matrix.piece] + (bias ? [next(output)] : []) + [residual], into: target)
-  }
-
-  private var qkv: Piece { .input(normBias ? 3 : 2) }
-  private var depthwise: Piece { bias ? next(next(qkv)) : next(qkv) }
-  private var output: Piece { bias ? next(next(depthwise)) : next(depthwise) }
-  private var temperature: Piece { bias ? next(next(output)) : next(output) }
-
-  private func next(_ piece: Piece) -> Piece {
-    guard case .input(let index) = piece.tensor else { return piece }
-    return .input(index + 1)
+      Conv1x1(bias: entrance.bias, residual: true),
+      [value, Memory.matrix.piece] + entrance.weights(2).dropFirst() + [residual], into: target)
   }
 }
 

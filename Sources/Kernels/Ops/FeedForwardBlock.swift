@@ -8,14 +8,15 @@ public struct FeedForwardBlock: CompositeOp {
   public static let name = "FeedForwardBlock"
   public static let section = "DepthwiseConv"
   public static let tuning = TuningSpace.bands
-  private let normBias: Bool
-  private let bias: Bool
+  private let entrance: BlockEntrance
 
   /// The block.
   /// - Parameters:
   ///   - normBias: whether the LayerNorm has a bias.
   ///   - bias: whether the convolutions have one.
-  public init(normBias: Bool, bias: Bool) { (self.normBias, self.bias) = (normBias, bias) }
+  public init(normBias: Bool, bias: Bool) {
+    entrance = BlockEntrance(normBias: normBias, bias: bias)
+  }
 
   public static var cases: [OpCase] {
     blockShapes.enumerated().map { index, x in
@@ -25,12 +26,12 @@ public struct FeedForwardBlock: CompositeOp {
   }
 
   private func inputShapes(_ x: Shape, hidden: Int) -> [Shape] {
-    [x, .vector(x.c)] + (normBias ? [.vector(x.c)] : [])
-      + withBias(Shape(2 * hidden, x.c, 1, 1)) + withBias(Shape(2 * hidden, 1, 3, 3))
-      + withBias(Shape(x.c, hidden, 1, 1))
+    entrance.inputShapes(
+      x,
+      weights: [
+        Shape(2 * hidden, x.c, 1, 1), Shape(2 * hidden, 1, 3, 3), Shape(x.c, hidden, 1, 1),
+      ])
   }
-
-  private func withBias(_ weight: Shape) -> [Shape] { [weight] + (bias ? [.vector(weight.n)] : []) }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     precondition(
@@ -38,7 +39,7 @@ public struct FeedForwardBlock: CompositeOp {
     return [inputs[0]]
   }
 
-  private func hidden(_ inputs: [Shape]) -> Int { inputs[normBias ? 3 : 2].n / 2 }
+  private func hidden(_ inputs: [Shape]) -> Int { inputs[entrance.weightIndex(0)].n / 2 }
 
   public func multiplyAdds(_ inputs: [Shape]) -> Int {
     let (x, k) = (inputs[0], hidden(inputs))
@@ -47,10 +48,7 @@ public struct FeedForwardBlock: CompositeOp {
 
   public var updatesInPlace: Bool { true }
 
-  private enum Memory: Int {
-    case norm, mean, deviation, ring, gated
-    var piece: Piece { .intermediate(rawValue) }
-  }
+  private static let gated = Piece.intermediate(BlockEntrance.intermediateCount)
 
   private func bands(_ inputs: [Shape], _ elements: Int) -> RowBands {
     RowBands(height: inputs[0].h, width: inputs[0].w, pixels: elements / (2 * hidden(inputs)))
@@ -59,10 +57,7 @@ public struct FeedForwardBlock: CompositeOp {
   public func intermediates(_ inputs: [Shape], bandElements: Int) -> [Shape] {
     let (x, k) = (inputs[0], hidden(inputs))
     let bands = bands(inputs, bandElements)
-    return [
-      Shape(1, x.c, bands.rows, x.w), Shape(1, 1, bands.rows, x.w), Shape(1, 1, bands.rows, x.w),
-      Shape(1, 2 * k, bands.slots, x.w), Shape(1, k, bands.readyRows, x.w),
-    ]
+    return entrance.intermediates(x, channels: 2 * k, bands) + [Shape(1, k, bands.readyRows, x.w)]
   }
 
   public func steps(_ inputs: [Shape], bandElements: Int) -> [CompositeStep] {
@@ -70,44 +65,23 @@ public struct FeedForwardBlock: CompositeOp {
     let bands = bands(inputs, bandElements)
     return (0..<x.n).flatMap { image in
       bands.bands.flatMap { band in
-        arrive(image, band) + (band.ready.isEmpty ? [] : finish(x, image, band))
+        entrance.steps(image, band) + (band.ready.isEmpty ? [] : finish(x, image, band))
       }
     }
   }
 
-  /// LayerNorm and the first 1x1 convolution of the rows that arrive.
-  private func arrive(_ image: Int, _ band: RowBands.Band) -> [CompositeStep] {
-    let rows = 0..<band.rows.count
-    let norm = Memory.norm.piece.rows(rows)
-    return [
-      CompositeStep(
-        LayerNorm(bias: normBias),
-        [.input(0).images(image..<image + 1).rows(band.rows), .input(1)]
-          + (normBias ? [.input(2)] : []), into: norm, Memory.mean.piece.rows(rows),
-        Memory.deviation.piece.rows(rows)),
-      CompositeStep(
-        Conv1x1(bias: bias), [norm] + weights(0), into: Memory.ring.piece.rows(band.slots)),
-    ]
-  }
-
   /// Gate and second 1x1 convolution of the rows that are ready.
   private func finish(_ x: Shape, _ image: Int, _ band: RowBands.Band) -> [CompositeStep] {
-    let gated = Memory.gated.piece.rows(0..<band.ready.count)
+    let gated = Self.gated.rows(0..<band.ready.count)
     return [
       CompositeStep(
         DepthwiseWindow(rows: band.ready, height: x.h, gated: true),
-        [Memory.ring.piece] + weights(1), into: gated),
+        [BlockEntrance.ring] + entrance.weights(1), into: gated),
       CompositeStep(
-        Conv1x1(bias: bias, residual: true),
-        [gated] + weights(2) + [.input(0).images(image..<image + 1).rows(band.ready)],
+        Conv1x1(bias: entrance.bias, residual: true),
+        [gated] + entrance.weights(2) + [.input(0).images(image..<image + 1).rows(band.ready)],
         into: .output(0).images(image..<image + 1).rows(band.ready)),
     ]
-  }
-
-  /// Weight and perhaps bias of convolution 0, 1 or 2.
-  private func weights(_ number: Int) -> [Piece] {
-    let first = (normBias ? 3 : 2) + number * (bias ? 2 : 1)
-    return [.input(first)] + (bias ? [.input(first + 1)] : [])
   }
 }
 
