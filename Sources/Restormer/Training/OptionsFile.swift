@@ -9,15 +9,7 @@ extension TrainingOptions {
   /// - Throws: `DataError` naming file and key: unreadable YAML, an unknown key with the nearest known one, a value of
   ///   the wrong kind, a combination that makes no sense.
   public init(contentsOf path: String) throws {
-    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-      throw DataError("\(path): no such file, or it cannot be read")
-    }
-    let root: Any?
-    do {
-      root = try Yams.load(yaml: text)
-    } catch {
-      throw DataError("\(path): \(Self.line(error))")
-    }
+    let root = try YAMLText.parse(contentsOf: path) { try Yams.load(yaml: $0) }
     self.init()
     guard let values = root as? [String: Any] else {
       throw DataError("\(path): no options in it, expected 'key: value' lines")
@@ -26,12 +18,6 @@ extension TrainingOptions {
     try reader.checkKeys()
     try read(reader)
     if let fault { throw DataError("\(path): \(fault)") }
-  }
-
-  /// A parser's message, which shows the place over several lines, as one line.
-  static func line(_ error: any Error) -> String {
-    let lines = "\(error)".split(whereSeparator: \.isNewline)
-    return lines.map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " ")
   }
 
   private mutating func read(_ file: OptionsReader) throws {

@@ -9,15 +9,7 @@ struct SweepReader {
 
   init(path: String, known: [String]) throws {
     (self.path, self.known) = (path, known)
-    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
-      throw DataError("\(path): no such file, or it cannot be read")
-    }
-    let node: Node?
-    do {
-      node = try Yams.compose(yaml: text)
-    } catch {
-      throw DataError("\(path): \(TrainingOptions.line(error))")
-    }
+    let node = try YAMLText.parse(contentsOf: path) { try Yams.compose(yaml: $0) }
     guard let mapping = node?.mapping else {
       throw DataError("\(path): no sweep in it, expected 'grid:' and below it 'option: [values]'")
     }
