@@ -9,7 +9,7 @@ TEST = swift test -c release --skip-build --disable-swift-testing
 OCLGRIND ?= $(if $(wildcard Sources/CLI/DoctorCommand.swift),1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-second build build-tests test test-all test-browser \
+.PHONY: help setup setup-test setup-second build mpi build-tests test test-all test-browser \
 	test-second test-scripts demo lint lint-swift oclgrind format clean
 
 help: ## list the targets
@@ -23,6 +23,9 @@ setup-test:
 
 build: setup ## build the program: .build/release/restormer
 	$(BUILD)
+
+mpi: build ## let mpirun and srun start ranks that train together (needs Open MPI or MPICH)
+	@Scripts/mpi.sh
 
 build-tests: setup-test
 	$(BUILD) --build-tests
