@@ -52,7 +52,7 @@ struct RestoreBatch {
     if ["tif", "tiff", "webp", "bmp", "gif", "heic", "avif"].contains(ending) {
       throw RestoreFailure(description: "\(output): only PNG and JPEG images are written")
     }
-    let named = ImageFormat(pathExtension: ending)
+    let named = ImageFormat.writable.first { $0.pathExtensions.contains(ending) }
     if named != nil, inputs.count != 1 || isFolder(inputs[0]) {
       throw RestoreFailure(
         description: "\(output): names one image, expected a folder for the results")

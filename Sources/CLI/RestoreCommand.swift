@@ -149,7 +149,10 @@ struct RestoreCommand: ParsableCommand {
 }
 
 extension ImageFormat: ExpressibleByArgument {
-  public init?(argument: String) { self.init(pathExtension: argument.lowercased()) }
+  public init?(argument: String) {
+    self.init(pathExtension: argument)
+    guard Self.writable.contains(self) else { return nil }
+  }
 }
 
 extension TileBlend: ExpressibleByArgument {}

@@ -24,8 +24,8 @@ final class ImageDamageTests: XCTestCase {
     let scratch = try ImageScratch()
     let cases: [([UInt8], String)] = [
       ([], "the file is empty"),
-      (Array("hello, this is text".utf8), "neither a PNG nor a JPEG file"),
-      ([7], "neither a PNG nor a JPEG file"),
+      (Array("hello, this is text".utf8), "not an image of the formats PNG and JPEG"),
+      ([7], "not an image of the formats PNG and JPEG"),
       (Array("GIF89a......".utf8), "a GIF file; only PNG and JPEG are read"),
       (Array("RIFF....WEBPVP8 ".utf8), "a WebP file; only PNG and JPEG are read"),
       ([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A], "the file is truncated"),

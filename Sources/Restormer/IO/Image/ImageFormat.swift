@@ -1,26 +1,49 @@
-/// The image file formats that are read and written.
+/// The image file formats.
 public enum ImageFormat: String, CaseIterable, Sendable {
   /// Portable Network Graphics: lossless, 8 or 16 bits, with alpha.
   case png
   /// JPEG: lossy, 8 bits, without alpha.
   case jpeg
 
-  /// The format that a file name's extension stands for (`png`; `jpg`, `jpeg`, `jpe`, `jfif`), in
-  /// any case and without the dot; nil for any other.
+  /// The formats that `Image` reads.
+  public static let readable: [ImageFormat] = allCases
+
+  /// The formats that `Image` writes.
+  public static let writable: [ImageFormat] = [.png, .jpeg]
+
+  /// The format that a file name's extension stands for, in any case and without the dot; nil for
+  /// one that no readable format has.
   public init?(pathExtension: String) {
-    switch pathExtension.lowercased() {
-    case "png": self = .png
-    case "jpg", "jpeg", "jpe", "jfif": self = .jpeg
-    default: return nil
+    let ending = pathExtension.lowercased()
+    guard let format = Self.readable.first(where: { $0.pathExtensions.contains(ending) }) else {
+      return nil
+    }
+    self = format
+  }
+
+  /// The extensions, in small letters, that files of this format have; the usual one first.
+  public var pathExtensions: [String] {
+    switch self {
+    case .png: ["png"]
+    case .jpeg: ["jpg", "jpeg", "jpe", "jfif"]
     }
   }
 
   /// The extension that files of this format usually have.
-  public var pathExtension: String {
+  public var pathExtension: String { pathExtensions[0] }
+
+  /// The format's name for people.
+  public var title: String {
     switch self {
-    case .png: "png"
-    case .jpeg: "jpg"
+    case .png: "PNG"
+    case .jpeg: "JPEG"
     }
+  }
+
+  /// The readable formats in a sentence: "PNG, JPEG and TIFF".
+  public static var readableTitles: String {
+    let titles = readable.map(\.title)
+    return titles.dropLast().joined(separator: ", ") + " and " + titles[titles.count - 1]
   }
 
   /// The format by a file's first bytes, whatever its name says.
@@ -28,8 +51,8 @@ public enum ImageFormat: String, CaseIterable, Sendable {
     if start.starts(with: PNGHeader.signature) { return .png }
     if start.starts(with: [0xFF, 0xD8, 0xFF]) { return .jpeg }
     if start.isEmpty { throw ImageError(path: path, fault: "the file is empty") }
-    let fault = foreignName(start).map { "a \($0) file; only PNG and JPEG are read" }
-    throw ImageError(path: path, fault: fault ?? "neither a PNG nor a JPEG file")
+    let fault = foreignName(start).map { "a \($0) file; only \(readableTitles) are read" }
+    throw ImageError(path: path, fault: fault ?? "not an image of the formats \(readableTitles)")
   }
 
   private static func foreignName(_ start: [UInt8]) -> String? {
