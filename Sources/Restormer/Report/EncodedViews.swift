@@ -59,7 +59,7 @@ extension Image {
       width: max(1, Int((Double(width) * factor).rounded())),
       height: max(1, Int((Double(height) * factor).rounded())))
     var copy = Image(small)
-    (copy.iccProfile, copy.tags) = (iccProfile, tags)
+    (copy.iccProfile, copy.tags) = (iccProfile, tags.ofPixels)
     return copy
   }
 

@@ -27,7 +27,7 @@ extension Image {
   /// The image over white, as viewers show it, in 8 bits and one or three channels.
   fileprivate func opaque(channels wanted: Int) -> Image {
     var copy = self
-    copy.bitDepth = 8
+    (copy.bitDepth, copy.tags) = (8, tags.ofPixels)
     if let alpha {
       let plane = alpha.count
       for index in copy.pixels.indices {

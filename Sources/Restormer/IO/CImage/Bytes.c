@@ -22,11 +22,36 @@ int cimage_append(CImageBytes *to, const void *bytes, size_t count) {
   return 1;
 }
 
-void cimage_say(char *error, const char *message) {
+static void copy_line(char *text, size_t room, const char *message) {
   size_t i = 0;
-  for (; message[i] != '\0' && i + 1 < CIMAGE_ERROR_LENGTH; i++) {
+  for (; message[i] != '\0' && i + 1 < room; i++) {
     unsigned char c = (unsigned char)message[i];
-    error[i] = c < 0x20 || c > 0x7E ? ' ' : (char)c;
+    text[i] = c < 0x20 || c > 0x7E ? ' ' : (char)c;
   }
-  error[i] = '\0';
+  text[i] = '\0';
+}
+
+void cimage_say(char *text, const char *message) { copy_line(text, CIMAGE_TEXT_LENGTH, message); }
+
+void cimage_remark(CImageReader *reader, const char *message) {
+  size_t used = strlen(reader->remark);
+  if (strstr(reader->remark, message) != NULL) return;
+  if (used > 0 && used + 3 < CIMAGE_TEXT_LENGTH) {
+    memcpy(reader->remark + used, "; ", 3);
+    used += 2;
+  }
+  copy_line(reader->remark + used, CIMAGE_TEXT_LENGTH - used, message);
+}
+
+int cimage_read(CImageReader *reader, uint8_t *pixels, size_t stride) {
+  return reader->read(reader, pixels, stride);
+}
+
+void cimage_close(CImageReader *reader) {
+  if (reader == NULL) return;
+  cimage_release(&reader->icc);
+  cimage_release(&reader->exif);
+  cimage_release(&reader->xmp);
+  // Frees the whole of it, of which the reader is the beginning.
+  reader->release(reader);
 }

@@ -6,16 +6,17 @@
 // Appends, growing by doubling. Returns 0 when memory is short; what was there before stays.
 int cimage_append(CImageBytes *to, const void *bytes, size_t count);
 
-// Copies a library's message as one line of at most CIMAGE_ERROR_LENGTH characters.
-void cimage_say(char *error, const char *message);
+void cimage_release(CImageBytes *bytes);
 
-// round(scale * value), halves to even, clamped to [0, scale]; NaN gives 0.
-static inline unsigned cimage_quantize(float value, float scale) {
-#pragma STDC FP_CONTRACT OFF
-  // 1.5 * 2^23: adding it leaves no fraction bits, so the addition itself rounds to even.
-  const float shift = 12582912.0f;
-  float clamped = value > 0.0f ? (value < 1.0f ? value : 1.0f) : 0.0f;
-  return (unsigned)((clamped * scale + shift) - shift);
+// Copies a library's message as one line of at most CIMAGE_TEXT_LENGTH characters.
+void cimage_say(char *text, const char *message);
+
+// Adds a remark behind those there are, unless it stands there already.
+void cimage_remark(CImageReader *reader, const char *message);
+
+// The big-endian number in four bytes.
+static inline uint32_t cimage_big_endian(const uint8_t *bytes) {
+  return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
 #endif

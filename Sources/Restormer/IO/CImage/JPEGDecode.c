@@ -1,102 +1,211 @@
+#include <jerror.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "JPEGFault.h"
+#include "JPEGSource.h"
+
+typedef enum { HEADER, PIXELS, END } Phase;
 
 // All state lives on the heap: locals changed after `setjmp` would be lost by the jump.
 typedef struct {
+  CImageReader reader;  // must come first
   JPEGFault fault;
   struct jpeg_decompress_struct jpeg;
   struct jpeg_progress_mgr progress;
-  const CImageLayout *layout;
-  float *pixels;
-  CImageTags *tags;
-  CImageBytes *icc;
-  uint8_t *row;
+  JPEGSource source;
+  Phase phase;
+  int has_ended;       // the file ended before the stream did
+  unsigned seen_components;
+  uint8_t *row;        // of a picture in CMYK
 } Decoder;
 
+static Decoder *decoder_of(j_common_ptr common) { return common->client_data; }
+
+// libjpeg goes on after damage and fills in gray. Only what costs no pixel is let pass: odd
+// numbers in headers, stray bytes before a marker, a broken profile, a missing end.
+static void warn(j_common_ptr common, int level) {
+  Decoder *decoder = decoder_of(common);
+  if (level >= 0) return;
+  char message[JMSG_LENGTH_MAX];
+  switch (common->err->msg_code) {
+    case JWRN_JFIF_MAJOR:
+    case JWRN_ADOBE_XFORM:
+      return;
+    case JWRN_BOGUS_ICC:
+      cimage_remark(&decoder->reader, "its colour profile is damaged and was left out");
+      return;
+    case JWRN_JPEG_EOF:
+      if (decoder->phase == HEADER) cimage_jpeg_fail(common, "the file is truncated");
+      decoder->has_ended = 1;
+      return;
+    case JWRN_EXTRANEOUS_DATA:
+    case JWRN_BOGUS_PROGRESSION:
+    case JWRN_NOT_SEQUENTIAL:
+      break;
+    default:
+      if (decoder->phase == END) break;
+      if (decoder->has_ended) cimage_jpeg_fail(common, "the file is truncated");
+      cimage_jpeg_leave(common);
+  }
+  common->err->format_message(common, message);
+  cimage_remark(&decoder->reader, message);
+}
+
 // A small file can hold thousands of scans over a huge image, each of which costs a full pass.
-static void count_scans(j_common_ptr common) {
+static void watch_scans(j_common_ptr common) {
   enum { MOST_SCANS = 500 };
-  if (((j_decompress_ptr)common)->input_scan_number > MOST_SCANS)
+  j_decompress_ptr jpeg = (j_decompress_ptr)common;
+  if (jpeg->input_scan_number > MOST_SCANS)
     cimage_jpeg_fail(common, "it has more than 500 scans");
+  for (int i = 0; i < jpeg->comps_in_scan; i++)
+    decoder_of(common)->seen_components |= 1u << jpeg->cur_comp_info[i]->component_index;
 }
 
 static void read_density(Decoder *decoder) {
-  struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
-  if (!jpeg->saw_JFIF_marker || jpeg->density_unit < 1 || jpeg->density_unit > 2) return;
-  double per_meter = jpeg->density_unit == 1 ? 1.0 / 0.0254 : 100.0;
-  decoder->tags->pixels_per_meter_x = (uint32_t)(jpeg->X_density * per_meter + 0.5);
-  decoder->tags->pixels_per_meter_y = (uint32_t)(jpeg->Y_density * per_meter + 0.5);
+  const struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
+  CImageTags *tags = &decoder->reader.tags;
+  if (!jpeg->saw_JFIF_marker || jpeg->X_density == 0 || jpeg->Y_density == 0) return;
+  if (jpeg->density_unit == 0 && jpeg->X_density == jpeg->Y_density) return;
+  double scale = jpeg->density_unit == 1 ? 1.0 / 0.0254 : jpeg->density_unit == 2 ? 100.0 : 1.0;
+  tags->density_unit = jpeg->density_unit == 0 ? CIMAGE_ASPECT : CIMAGE_PER_METER;
+  tags->density_x = (uint32_t)(jpeg->X_density * scale + 0.5);
+  tags->density_y = (uint32_t)(jpeg->Y_density * scale + 0.5);
 }
 
 static void read_profile(Decoder *decoder) {
   JOCTET *profile = NULL;
   unsigned int size = 0;
   if (!jpeg_read_icc_profile(&decoder->jpeg, &profile, &size)) return;
-  int kept = cimage_append(decoder->icc, profile, size);
+  int kept = cimage_append(&decoder->reader.icc, profile, size);
   free(profile);
   if (!kept) cimage_jpeg_fail((j_common_ptr)&decoder->jpeg, "out of memory");
 }
 
-static void check(Decoder *decoder) {
-  const CImageLayout *layout = decoder->layout;
-  if (decoder->jpeg.image_width != layout->width || decoder->jpeg.image_height != layout->height ||
-      decoder->jpeg.num_components != layout->channels)
-    cimage_jpeg_fail((j_common_ptr)&decoder->jpeg, "its segments contradict its header");
-}
-
-static void store_row(const Decoder *decoder, size_t y) {
-  size_t width = decoder->layout->width, plane = width * decoder->layout->height;
-  int channels = decoder->layout->channels;
-  for (int c = 0; c < channels; c++) {
-    const uint8_t *from = decoder->row + c;
-    float *to = decoder->pixels + c * plane + y * width;
-    for (size_t x = 0; x < width; x++, from += channels) to[x] = (float)*from / 255.0f;
+// The first segment of each kind counts.
+static void read_notes(Decoder *decoder) {
+  static const char exif[] = "Exif\0", xmp[] = "http://ns.adobe.com/xap/1.0/";
+  for (jpeg_saved_marker_ptr marker = decoder->jpeg.marker_list; marker; marker = marker->next) {
+    const uint8_t *data = marker->data;
+    size_t size = marker->data_length;
+    if (marker->marker != JPEG_APP0 + 1) continue;
+    CImageReader *reader = &decoder->reader;
+    if (size > sizeof exif && !memcmp(data, exif, sizeof exif) && reader->exif.count == 0)
+      cimage_append(&reader->exif, data + sizeof exif, size - sizeof exif);
+    if (size > sizeof xmp && !memcmp(data, xmp, sizeof xmp) && reader->xmp.count == 0)
+      cimage_append(&reader->xmp, data + sizeof xmp, size - sizeof xmp);
   }
 }
 
-static void decode(Decoder *decoder, const uint8_t *data, size_t size) {
+static void choose_layout(Decoder *decoder) {
+  struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
+  if (jpeg->num_components != 1 && jpeg->num_components != 3 && jpeg->num_components != 4)
+    cimage_jpeg_fail((j_common_ptr)jpeg, "a JPEG of neither gray nor RGB nor CMYK");
+  decoder->reader.layout = (CImageLayout){
+      .width = jpeg->image_width,
+      .height = jpeg->image_height,
+      .channels = jpeg->num_components == 1 ? 1 : 3,
+      .bit_depth = 8,
+  };
+  // Arithmetic coding spends next to nothing on what is expected.
+  decoder->reader.unbounded = jpeg->arith_code;
+  if (jpeg->num_components == 4) {
+    cimage_release(&decoder->reader.icc);
+    cimage_remark(&decoder->reader, "its CMYK colours were converted without their profile");
+  }
+}
+
+static void open_file(Decoder *decoder) {
   struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
   jpeg_create_decompress(jpeg);
-  decoder->progress.progress_monitor = count_scans;
+  jpeg->client_data = decoder;
+  decoder->fault.manager.emit_message = warn;
+  decoder->progress.progress_monitor = watch_scans;
   jpeg->progress = &decoder->progress;
-  jpeg_mem_src(jpeg, data, size);
+  cimage_jpeg_source(&decoder->source, &decoder->reader.source, jpeg);
+  jpeg_save_markers(jpeg, JPEG_APP0 + 1, 0xFFFF);
   jpeg_save_markers(jpeg, JPEG_APP0 + 2, 0xFFFF);
   jpeg_read_header(jpeg, TRUE);
-  check(decoder);
   read_density(decoder);
+  read_notes(decoder);
   read_profile(decoder);
-  jpeg->out_color_space = decoder->layout->channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
-  jpeg->dct_method = JDCT_ISLOW;
-  jpeg_start_decompress(jpeg);
-  decoder->row = malloc((size_t)jpeg->output_width * jpeg->output_components);
-  if (decoder->row == NULL) cimage_jpeg_fail((j_common_ptr)jpeg, "out of memory");
-  while (jpeg->output_scanline < jpeg->output_height) {
-    size_t y = jpeg->output_scanline;
-    jpeg_read_scanlines(jpeg, &decoder->row, 1);
-    store_row(decoder, y);
-  }
-  jpeg_finish_decompress(jpeg);
+  choose_layout(decoder);
 }
 
-int cimage_decode_jpeg(const uint8_t *data, size_t size, const CImageLayout *layout,
-                       float *pixels, CImageTags *tags, CImageBytes *icc, char *error) {
-  Decoder *decoder = calloc(1, sizeof *decoder);
-  cimage_say(error, "out of memory");
-  if (decoder == NULL) return 0;
-  decoder->layout = layout;
-  decoder->pixels = pixels;
-  decoder->tags = tags;
-  decoder->icc = icc;
-  decoder->jpeg.err = cimage_jpeg_fault(&decoder->fault, error);
-  int done = 0;
-  if (setjmp(decoder->fault.jump) == 0) {
-    decode(decoder, data, size);
-    done = 1;
+// c * k / 255, rounded.
+static uint8_t product(unsigned c, unsigned k) {
+  unsigned value = c * k + 128;
+  return (uint8_t)((value + (value >> 8)) >> 8);
+}
+
+// Ink is stored as what it leaves of the paper's white, as Adobe's programs began to do.
+static void convert_cmyk(const uint8_t *from, size_t width, uint8_t *to) {
+  for (size_t x = 0; x < width; x++, from += 4, to += 3)
+    for (int c = 0; c < 3; c++) to[c] = (uint8_t)(from[3] - product(255u - from[c], from[3]));
+}
+
+// Where the file ended within the pixels, whether there could have been more of them.
+static int lacks_pixels(const Decoder *decoder) {
+  const struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
+  if (!decoder->has_ended) return 0;
+  if (jpeg->arith_code) return 1;
+  if (!jpeg_has_multiple_scans((j_decompress_ptr)jpeg)) return 0;
+  if (!jpeg->progressive_mode) return decoder->seen_components + 1 != 1u << jpeg->num_components;
+  for (int c = 0; c < jpeg->num_components; c++)
+    for (int k = 0; k < DCTSIZE2; k++)
+      if (jpeg->coef_bits[c][k] != 0) return 1;
+  return 0;
+}
+
+static void read_rows(Decoder *decoder, uint8_t *pixels, size_t stride) {
+  struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
+  const CImageLayout *layout = &decoder->reader.layout;
+  int is_cmyk = jpeg->num_components == 4;
+  decoder->phase = PIXELS;
+  jpeg->out_color_space = is_cmyk ? JCS_CMYK : layout->channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+  jpeg->dct_method = JDCT_ISLOW;
+  if (is_cmyk) decoder->row = malloc((size_t)layout->width * 4);
+  if (is_cmyk && decoder->row == NULL) cimage_jpeg_fail((j_common_ptr)jpeg, "out of memory");
+  jpeg_start_decompress(jpeg);
+  while (jpeg->output_scanline < jpeg->output_height) {
+    uint8_t *row = pixels + jpeg->output_scanline * stride;
+    jpeg_read_scanlines(jpeg, is_cmyk ? &decoder->row : &row, 1);
+    if (is_cmyk) convert_cmyk(decoder->row, layout->width, row);
   }
+  if (lacks_pixels(decoder)) cimage_jpeg_fail((j_common_ptr)jpeg, "the file is truncated");
+}
+
+static int read(CImageReader *reader, uint8_t *pixels, size_t stride) {
+  Decoder *decoder = (Decoder *)reader;
+  if (setjmp(decoder->fault.jump) != 0) {
+    if (decoder->phase != END) return 0;
+    // All pixels are there: what stands behind them costs none.
+    decoder->has_ended = 1;
+    reader->error[0] = '\0';
+  } else {
+    read_rows(decoder, pixels, stride);
+    decoder->phase = END;
+    jpeg_finish_decompress(&decoder->jpeg);
+  }
+  if (decoder->has_ended)
+    cimage_remark(reader, "the end of the file is missing or damaged, all pixels are there");
+  return 1;
+}
+
+static void release(CImageReader *reader) {
+  Decoder *decoder = (Decoder *)reader;
   jpeg_destroy_decompress(&decoder->jpeg);
   free(decoder->row);
   free(decoder);
-  if (!done) cimage_release(icc);
-  return done;
+}
+
+CImageReader *cimage_open_jpeg(CImageSource source) {
+  Decoder *decoder = calloc(1, sizeof *decoder);
+  if (decoder == NULL) return NULL;
+  CImageReader *reader = &decoder->reader;
+  reader->source = source;
+  reader->read = read;
+  reader->release = release;
+  decoder->jpeg.err = cimage_jpeg_fault(&decoder->fault, reader->error);
+  if (setjmp(decoder->fault.jump) == 0) open_file(decoder);
+  return reader;
 }

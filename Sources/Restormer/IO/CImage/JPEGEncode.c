@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "JPEGFault.h"
 
@@ -10,9 +11,9 @@ typedef struct {
   struct jpeg_compress_struct jpeg;
   struct jpeg_destination_mgr destination;
   const CImageLayout *layout;
-  const float *pixels;
-  const float *alpha;
-  CImageBytes *file;
+  const CImageNotes *notes;
+  const CImageOutput *output;
+  CImageBytes segment;
   uint8_t *row;
   uint8_t block[BLOCK];
 } Encoder;
@@ -25,8 +26,8 @@ static void begin(j_compress_ptr jpeg) {
 
 static void put(j_compress_ptr jpeg, size_t count) {
   Encoder *encoder = jpeg->client_data;
-  if (!cimage_append(encoder->file, encoder->block, count))
-    cimage_jpeg_fail((j_common_ptr)jpeg, "out of memory");
+  if (!encoder->output->write(encoder->output->context, encoder->block, count))
+    cimage_jpeg_fail((j_common_ptr)jpeg, "cannot write");
 }
 
 // libjpeg asks this with a full block, whatever `free_in_buffer` says then.
@@ -41,7 +42,20 @@ static void end(j_compress_ptr jpeg) { put(jpeg, BLOCK - jpeg->dest->free_in_buf
 // The quality at which colour keeps its full resolution; below it one sample serves 2 x 2 pixels.
 enum { FULL_COLOR_QUALITY = 90 };
 
-static void set_up(Encoder *encoder, const CImageTags *tags, int quality) {
+static void set_density(struct jpeg_compress_struct *jpeg, const CImageTags *tags) {
+  if (tags->density_unit == CIMAGE_NO_DENSITY) return;
+  int has_unit = tags->density_unit == CIMAGE_PER_METER;
+  double scale = has_unit ? 0.0254 : 1.0;
+  double x = tags->density_x * scale + 0.5, y = tags->density_y * scale + 0.5;
+  // A ratio may be of any numbers, but these have 16 bits.
+  for (; !has_unit && (x >= 65536 || y >= 65536); x /= 2) y /= 2;
+  if (x < 1 || x >= 65536 || y < 1 || y >= 65536) return;
+  jpeg->density_unit = has_unit ? 1 : 0;
+  jpeg->X_density = (UINT16)x;
+  jpeg->Y_density = (UINT16)y;
+}
+
+static void set_up(Encoder *encoder, int quality) {
   struct jpeg_compress_struct *jpeg = &encoder->jpeg;
   jpeg->image_width = encoder->layout->width;
   jpeg->image_height = encoder->layout->height;
@@ -54,30 +68,30 @@ static void set_up(Encoder *encoder, const CImageTags *tags, int quality) {
     jpeg->comp_info[0].h_samp_factor = 1;
     jpeg->comp_info[0].v_samp_factor = 1;
   }
-  double x = tags->pixels_per_meter_x * 0.0254 + 0.5, y = tags->pixels_per_meter_y * 0.0254 + 0.5;
-  if (x >= 1 && x < 65536 && y >= 1 && y < 65536) {
-    jpeg->density_unit = 1;
-    jpeg->X_density = (UINT16)x;
-    jpeg->Y_density = (UINT16)y;
-  }
+  set_density(jpeg, &encoder->notes->tags);
 }
 
-static void load_row(const Encoder *encoder, size_t y) {
-  size_t width = encoder->layout->width, plane = width * encoder->layout->height;
-  int channels = encoder->layout->channels;
-  const float *alpha = encoder->alpha == NULL ? NULL : encoder->alpha + y * width;
-  for (int c = 0; c < channels; c++) {
-    const float *from = encoder->pixels + c * plane + y * width;
-    uint8_t *to = encoder->row + c;
-    for (size_t x = 0; x < width; x++, to += channels) {
-      float value = alpha == NULL ? from[x] : 1.0f + (from[x] - 1.0f) * alpha[x];
-      *to = (uint8_t)cimage_quantize(value, 255.0f);
-    }
-  }
+// A segment holds 65,533 bytes; what is longer is left out.
+static void write_segment(Encoder *encoder, const char *name, size_t length, CImageSpan data) {
+  if (data.count == 0 || length + data.count > 65533) return;
+  encoder->segment.count = 0;
+  if (!cimage_append(&encoder->segment, name, length) ||
+      !cimage_append(&encoder->segment, data.bytes, data.count))
+    cimage_jpeg_fail((j_common_ptr)&encoder->jpeg, "out of memory");
+  jpeg_write_marker(&encoder->jpeg, JPEG_APP0 + 1, encoder->segment.bytes,
+                    (unsigned)encoder->segment.count);
 }
 
-static void encode(Encoder *encoder, const CImageTags *tags, const uint8_t *icc, size_t icc_size,
-                   int quality) {
+static void write_notes(Encoder *encoder) {
+  static const char exif[] = "Exif\0", xmp[] = "http://ns.adobe.com/xap/1.0/";
+  const CImageNotes *notes = encoder->notes;
+  write_segment(encoder, exif, sizeof exif, notes->exif);
+  write_segment(encoder, xmp, sizeof xmp, notes->xmp);
+  if (notes->icc.count > 0)
+    jpeg_write_icc_profile(&encoder->jpeg, notes->icc.bytes, (unsigned)notes->icc.count);
+}
+
+static void encode(Encoder *encoder, int quality) {
   struct jpeg_compress_struct *jpeg = &encoder->jpeg;
   jpeg_create_compress(jpeg);
   jpeg->client_data = encoder;
@@ -85,37 +99,35 @@ static void encode(Encoder *encoder, const CImageTags *tags, const uint8_t *icc,
   encoder->destination.empty_output_buffer = put_block;
   encoder->destination.term_destination = end;
   jpeg->dest = &encoder->destination;
-  set_up(encoder, tags, quality);
+  set_up(encoder, quality);
   jpeg_start_compress(jpeg, TRUE);
-  if (icc != NULL) jpeg_write_icc_profile(jpeg, icc, (unsigned int)icc_size);
-  encoder->row = malloc((size_t)jpeg->image_width * jpeg->input_components);
+  write_notes(encoder);
+  encoder->row = malloc((size_t)jpeg->image_width * (size_t)jpeg->input_components);
   if (encoder->row == NULL) cimage_jpeg_fail((j_common_ptr)jpeg, "out of memory");
   while (jpeg->next_scanline < jpeg->image_height) {
-    load_row(encoder, jpeg->next_scanline);
+    encoder->output->fill(encoder->output->context, jpeg->next_scanline, encoder->row);
     jpeg_write_scanlines(jpeg, &encoder->row, 1);
   }
   jpeg_finish_compress(jpeg);
 }
 
-int cimage_encode_jpeg(const CImageLayout *layout, const float *pixels, const float *alpha,
-                       const CImageTags *tags, const uint8_t *icc, size_t icc_size, int quality,
-                       CImageBytes *file, char *error) {
+int cimage_encode_jpeg(const CImageLayout *layout, const CImageNotes *notes, int quality,
+                       const CImageOutput *output, char *error) {
   Encoder *encoder = calloc(1, sizeof *encoder);
   cimage_say(error, "out of memory");
   if (encoder == NULL) return 0;
   encoder->layout = layout;
-  encoder->pixels = pixels;
-  encoder->alpha = alpha;
-  encoder->file = file;
+  encoder->notes = notes;
+  encoder->output = output;
   encoder->jpeg.err = cimage_jpeg_fault(&encoder->fault, error);
   int done = 0;
   if (setjmp(encoder->fault.jump) == 0) {
-    encode(encoder, tags, icc, icc_size, quality);
+    encode(encoder, quality);
     done = 1;
   }
   jpeg_destroy_compress(&encoder->jpeg);
+  cimage_release(&encoder->segment);
   free(encoder->row);
   free(encoder);
-  if (!done) cimage_release(file);
   return done;
 }

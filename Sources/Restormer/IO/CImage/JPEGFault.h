@@ -16,10 +16,11 @@ typedef struct {
   jmp_buf jump;
 } JPEGFault;
 
-// Makes every error, and every warning that means lost pixels, jump to `fault->jump`.
+// Makes every error jump to `fault->jump`, and passes over warnings.
 struct jpeg_error_mgr *cimage_jpeg_fault(JPEGFault *fault, char *error);
 
-// Leaves with a message of our own.
+// Leaves with a message of our own, or with libjpeg's last one.
 _Noreturn void cimage_jpeg_fail(j_common_ptr common, const char *message);
+_Noreturn void cimage_jpeg_leave(j_common_ptr common);
 
 #endif

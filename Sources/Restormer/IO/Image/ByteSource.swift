@@ -1,36 +1,51 @@
+import CImage
 import Foundation
 
-/// Random access to the bytes of an image file, so that a header costs a few short reads.
-struct ByteSource {
+/// Random access to the bytes of an image file, for decoders that take what they need.
+final class ByteSource {
   /// The file as the caller named it.
   let path: String
   let count: Int
-  private let fetch: (_ offset: Int, _ count: Int) throws(ImageError) -> [UInt8]
-
-  /// Up to `count` bytes from `offset`: fewer at the end of the file, none beyond it.
-  func bytes(at offset: Int, _ count: Int) throws(ImageError) -> [UInt8] {
-    guard offset >= 0, offset < self.count else { return [] }
-    return try fetch(offset, min(count, self.count - offset))
-  }
+  /// Fills memory from an offset and returns how many bytes there were.
+  private let fetch: (UnsafeMutableRawBufferPointer, _ offset: Int) -> Int
 
   /// Bytes already in memory, which must outlive the source.
   init(_ bytes: UnsafeRawBufferPointer, path: String) {
     self.path = path
     count = bytes.count
-    fetch = { offset, count in [UInt8](bytes[offset..<offset + count]) }
+    fetch = { memory, offset in
+      guard offset < bytes.count else { return 0 }
+      let part = UnsafeRawBufferPointer(rebasing: bytes[offset...].prefix(memory.count))
+      memory.copyMemory(from: part)
+      return part.count
+    }
   }
 
   /// An open file.
   init(_ file: InputFile) {
     path = file.path
     count = file.count
-    fetch = { (offset, count) throws(ImageError) in
-      var bytes = [UInt8](repeating: 0, count: count)
-      let read = bytes.withUnsafeMutableBytes { file.read(into: $0, at: offset) }
-      guard read == count else { throw file.error("read") }
-      return bytes
+    fetch = file.read
+  }
+
+  /// Up to `count` bytes from the start.
+  func start(_ count: Int) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: count) { bytes, read in
+      read = fetch(UnsafeMutableRawBufferPointer(bytes), 0)
     }
   }
+
+  /// The source for C, as long as this object lives.
+  var c: CImageSource {
+    CImageSource(context: Unmanaged.passUnretained(self).toOpaque(), size: UInt64(count)) {
+      context, offset, memory, count in
+      guard let context, offset <= UInt64(Int.max) else { return 0 }
+      let source = Unmanaged<ByteSource>.fromOpaque(context).takeUnretainedValue()
+      return source.fetch(UnsafeMutableRawBufferPointer(start: memory, count: count), Int(offset))
+    }
+  }
+
+  func error(_ fault: String) -> ImageError { ImageError(path: path, fault: fault) }
 }
 
 /// A regular file opened for reading; closed when dropped.
@@ -71,9 +86,6 @@ final class InputFile {
     }
     return done
   }
-
-  /// The error of the system call that has just failed.
-  func error(_ operation: String) -> ImageError { InputFile.lastError(operation, path) }
 
   private static func lastError(_ operation: String, _ path: String) -> ImageError {
     ImageError(path: path, fault: "cannot \(operation): \(String(cString: strerror(errno)))")

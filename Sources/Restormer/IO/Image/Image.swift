@@ -17,6 +17,8 @@ public struct Image: Sendable {
   public var bitDepth: Int
   /// The ICC colour profile of the file, unparsed.
   public var iccProfile: [UInt8]?
+  /// What was amiss in the file although all pixels could be read, for people.
+  public var remarks: [String] = []
   /// What else the file says of its pixels.
   package var tags = ImageTags()
 
@@ -57,19 +59,4 @@ public struct Image: Sendable {
       )
     }
   }
-}
-
-/// Colour and resolution notes that a file carries besides its pixels and profile.
-package struct ImageTags: Equatable, Sendable {
-  /// The rendering intent of an sRGB chunk, 0 to 3.
-  package var sRGBIntent: Int32?
-  /// The encoding exponent times 100,000, of a gAMA chunk.
-  package var gamma: Int32?
-  /// White, red, green and blue, x then y, times 100,000, of a cHRM chunk.
-  package var chromaticities: [Int32]?
-  /// Resolution along x and y.
-  package var pixelsPerMeter: SIMD2<UInt32>?
-
-  /// No notes.
-  package init() {}
 }

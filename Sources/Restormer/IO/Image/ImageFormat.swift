@@ -46,10 +46,12 @@ public enum ImageFormat: String, CaseIterable, Sendable {
     return titles.dropLast().joined(separator: ", ") + " and " + titles[titles.count - 1]
   }
 
+  private static let pngSignature: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
+
   /// The format by a file's first bytes, whatever its name says.
   static func sniff(_ start: [UInt8], path: String) throws(ImageError) -> ImageFormat {
-    if start.starts(with: PNGHeader.signature) { return .png }
-    if start.starts(with: [0xFF, 0xD8, 0xFF]) { return .jpeg }
+    if start.starts(with: pngSignature) { return .png }
+    if start.starts(with: [0xFF, 0xD8]) { return .jpeg }
     if start.isEmpty { throw ImageError(path: path, fault: "the file is empty") }
     let fault = foreignName(start).map { "a \($0) file; only \(readableTitles) are read" }
     throw ImageError(path: path, fault: fault ?? "not an image of the formats \(readableTitles)")

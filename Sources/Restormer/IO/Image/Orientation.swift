@@ -12,11 +12,6 @@ enum Orientation: Int, CaseIterable, Sendable {
   /// Whether the upright picture is as wide as the stored one is high.
   var swapsSides: Bool { rawValue >= Orientation.transposed.rawValue }
 
-  /// Reads the tag from a TIFF structure, as EXIF is; anything unreadable means upright.
-  init(exif bytes: [UInt8]) {
-    self = TIFFReader(bytes)?.shortInFirstFolder(tag: 0x0112).flatMap(Orientation.init) ?? .up
-  }
-
   /// The stored offset of the upright pixel (0, 0), and the steps to the next column and row, for a
   /// stored plane of `width` x `height`.
   private func walk(width: Int, height: Int) -> (start: Int, column: Int, row: Int) {
@@ -34,48 +29,19 @@ enum Orientation: Int, CaseIterable, Sendable {
     }
   }
 
-  /// Turns a stored plane of `width` x `height` upright, within the same memory.
-  func apply(to plane: UnsafeMutableBufferPointer<Float>, width: Int, height: Int) {
-    guard self != .up else { return }
-    let stored = Array(plane)
+  /// Turns stored pixels of `size` bytes each upright into other memory; `width` and `height` are
+  /// those of the stored picture.
+  func apply(
+    from stored: UnsafeRawBufferPointer, to upright: UnsafeMutableRawBufferPointer, size: Int,
+    width: Int, height: Int
+  ) {
     let (start, column, row) = walk(width: width, height: height)
     let (columns, rows) = swapsSides ? (height, width) : (width, height)
-    stored.withUnsafeBufferPointer { stored in
-      for y in 0..<rows {
-        for x in 0..<columns { plane[y * columns + x] = stored[start + y * row + x * column] }
+    for y in 0..<rows {
+      for x in 0..<columns {
+        let (to, from) = ((y * columns + x) * size, (start + y * row + x * column) * size)
+        for i in 0..<size { upright[to + i] = stored[from + i] }
       }
     }
-  }
-}
-
-/// Just enough of TIFF to look up one number: byte order, first folder, entries of 12 bytes.
-private struct TIFFReader {
-  private let bytes: [UInt8]
-  private let littleEndian: Bool
-
-  init?(_ bytes: [UInt8]) {
-    switch bytes.prefix(4) {
-    case [0x49, 0x49, 0x2A, 0x00]: littleEndian = true
-    case [0x4D, 0x4D, 0x00, 0x2A]: littleEndian = false
-    default: return nil
-    }
-    self.bytes = bytes
-  }
-
-  func shortInFirstFolder(tag: Int) -> Int? {
-    guard let folder = number(at: 4, 4), let count = number(at: folder, 2) else { return nil }
-    let short = 3
-    for entry in 0..<count {
-      let offset = folder + 2 + 12 * entry
-      guard let found = number(at: offset, 2) else { return nil }
-      if found == tag, number(at: offset + 2, 2) == short { return number(at: offset + 8, 2) }
-    }
-    return nil
-  }
-
-  private func number(at offset: Int, _ count: Int) -> Int? {
-    guard offset + count <= bytes.count else { return nil }
-    let field = Array(bytes[offset..<offset + count])
-    return (littleEndian ? field.reversed() : field).bigEndian(at: 0, count)
   }
 }

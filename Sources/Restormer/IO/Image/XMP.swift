@@ -1,0 +1,29 @@
+/// An XMP packet: text of which only the orientation is looked at.
+struct XMP {
+  private(set) var bytes: [UInt8]
+
+  /// A packet.
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+  /// How the pixels lie; nil where the packet does not say so.
+  var orientation: Orientation? {
+    digit.flatMap { Orientation(rawValue: Int(bytes[$0]) - Int(UInt8(ascii: "0"))) }
+  }
+
+  /// Says that the pixels lie upright, as they do once the orientation is applied.
+  mutating func setUpright() {
+    if let digit { bytes[digit] = UInt8(ascii: "1") }
+  }
+
+  /// Where the number stands: behind `tiff:Orientation` as an attribute (`="6"`) or an element (`>6<`).
+  private var digit: Int? {
+    let name = Array("tiff:Orientation".utf8)
+    guard let start = bytes.firstRange(of: name)?.upperBound else { return nil }
+    let rest = bytes[start...].prefix(16).drop { " \t\r\n=".utf8.contains($0) }
+    guard let opening = rest.first, "\"'>".utf8.contains(opening), rest.count > 1 else {
+      return nil
+    }
+    let digit = rest.startIndex + 1
+    return ("1".utf8.first!...("8".utf8.first!)).contains(bytes[digit]) ? digit : nil
+  }
+}
