@@ -268,7 +268,7 @@ private struct TrainingRun: BackendVisitor {
     let display = TrainingDisplay()
     let interrupt = InterruptFlag()
     let trainer = try Trainer(
-      options, experiments: experiments, on: backend, report: display.show)
+      options, experiments: experiments, on: backend, ranks: .current, report: display.show)
     return try trainer.run {
       interrupt.isSet || maxMinutes.map { clock.seconds > 60 * $0 } ?? false
     }

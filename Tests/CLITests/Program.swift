@@ -39,17 +39,18 @@ struct Program {
   ///   - limit: a `ulimit` option under which it runs, such as `-f 1`.
   ///   - environment: variables set beside those of the tests; `RESTORMER_DEVICE` is not taken over.
   ///   - folder: the folder in which it runs; by default that of the tests.
+  ///   - launcher: a command that starts it, with its arguments.
   ///   - meanwhile: called once it runs.
   @discardableResult
   static func run(
     _ arguments: [String], limit: String? = nil, environment: [String: String] = [:],
-    in folder: String? = nil, meanwhile: (Process) -> Void = { _ in }
+    in folder: String? = nil, launcher: [String] = [], meanwhile: (Process) -> Void = { _ in }
   ) throws -> Program {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/bin/bash")
     if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
     let limits = limit.map { "ulimit \($0) && " } ?? ""
-    process.arguments = ["-c", limits + "exec \"$0\" \"$@\"", try path()] + arguments
+    process.arguments = ["-c", limits + "exec \"$@\"", "bash"] + launcher + [try path()] + arguments
     var variables = ProcessInfo.processInfo.environment
     variables["RESTORMER_DEVICE"] = nil
     process.environment = variables.merging(environment) { $1 }

@@ -4,6 +4,8 @@ public struct RunProgress: Sendable, Hashable {
   public var step = 0
   /// Updates that the optimizer has made: steps without the skipped ones, counted anew for another rule.
   public var updates = 0
+  /// Processes that trained together.
+  public var ranks = 1
   /// The best validation so far.
   public var best = BestScore()
   /// Losses of the epoch that has begun.
@@ -17,7 +19,7 @@ public struct RunProgress: Sendable, Hashable {
   /// As pairs of text, exact.
   var metadata: [String: String] {
     [
-      "step": "\(step)", "updates": "\(updates)", "epoch": epoch.text,
+      "step": "\(step)", "updates": "\(updates)", "ranks": "\(ranks)", "epoch": epoch.text,
       "validation due": "\(validationDue)",
     ].merging(best.metadata) { $1 }
   }
@@ -31,6 +33,7 @@ public struct RunProgress: Sendable, Hashable {
     else { return nil }
     (self.step, self.best, self.epoch) = (step, best, epoch)
     updates = metadata["updates"].flatMap { Int($0) } ?? step
+    ranks = metadata["ranks"].flatMap { Int($0) } ?? 1
     self.validationDue = validationDue
   }
 }

@@ -6,8 +6,10 @@ public final class Trainer<B: Backend> {
   let options: TrainingOptions
   let backend: B
   let engine: TrainingEngine<B>
-  let record: TrainingRecord
-  private let folder: RunFolder
+  private let team: Team
+  /// Folder and records, on the rank that writes them.
+  private let record: TrainingRecord?
+  private let folder: RunFolder?
   private let loader: BatchLoader
   /// Pairs of an epoch.
   private let epochLength: Int
@@ -29,16 +31,19 @@ public final class Trainer<B: Backend> {
   ///   - experiments: the folder in which the run's folder lies.
   ///   - backend: where to compute.
   ///   - cacheBytes: how much memory decoded images may keep; by default what the machine can spare.
+  ///   - ranks: the processes that train together, each on a part of every batch; nil for this process alone.
   ///   - report: hears what happens, on the calling thread.
   /// - Throws: `DataError` for options, data or a folder that cannot be used and when the step fits no way;
   ///   file and backend errors.
   public init(
     _ options: TrainingOptions, experiments: String = "experiments", on backend: B,
-    cacheBytes: Int = min(2 << 30, HostMemory.available / 8),
+    cacheBytes: Int = min(2 << 30, HostMemory.available / 8), ranks: RankGroup? = nil,
     report: @escaping (TrainingEvent) -> Void
   ) throws {
     if let fault = options.fault { throw DataError(fault) }
     (self.options, self.backend, self.report) = (options, backend, report)
+    team = Team(ranks)
+    try options.agree(in: team)
     let source = try options.data.source(for: options.model, cacheBytes: cacheBytes)
     epochLength = source.count
     validator = try options.validation.map { try Validator($0, model: options.model) }
@@ -48,23 +53,29 @@ public final class Trainer<B: Backend> {
         source, model: options.model, normalization: options.normalization, seed: options.seed))
     let path = "\(experiments)/\(options.name)"
     // A run that goes on has no use for the weights that it began with, and they may be gone.
-    let start = RunFolder.hasStates(path) ? nil : try options.startValues(of: model)
+    let start =
+      !team.isFirst || RunFolder.hasStates(path) ? nil : try options.startValues(of: model)
     let recompute = try TrainingMemoryChoice(
       options, model, images: source.cacheBytes, on: backend
     ).decide { report(.note($0)) }
-    folder = try RunFolder(path)
-    let (checkpoint, faults) = try folder.newestState()
+    folder = team.isFirst ? try RunFolder(path) : nil
+    let (checkpoint, faults) = try folder?.newestState() ?? (nil, [])
     for fault in faults { report(.note("\(fault): taking the state before it")) }
-    try checkpoint?.check(belongsTo: model, folder: folder.path)
+    try checkpoint?.check(belongsTo: model, folder: path)
     engine = try TrainingEngine(
-      model, values: try checkpoint?.values ?? start ?? options.startValues(of: model),
+      model, values: try checkpoint?.values ?? start ?? options.firstValues(of: model, in: team),
       loss: options.loss, lossWeight: options.lossWeight,
       optimizer: options.optimizer, averageDecay: options.averageDecay,
       accumulating: options.accumulate > 1, recompute: recompute, on: backend)
-    record = try TrainingRecord(
-      folder: folder.path, after: checkpoint?.progress ?? RunProgress(), options: options,
-      report: report)
+    record = try folder.map {
+      try TrainingRecord(
+        folder: $0.path, after: checkpoint?.progress ?? RunProgress(), options: options,
+        report: report)
+    }
     if let checkpoint { try resume(checkpoint) }
+    try engine.share(in: team)
+    progress = try progress.shared(in: team)
+    progress.ranks = team.size
   }
 
   private func resume(_ checkpoint: Checkpoint) throws {
@@ -87,14 +98,26 @@ public final class Trainer<B: Backend> {
       report(
         .note("another validation set than before: the best score and its weights start anew"))
     }
+    if progress.ranks != team.size {
+      report(.note("\(team.size) rank\(team.size == 1 ? "" : "s") now, \(progress.ranks) before"))
+    }
     report(.note("going on after step \(step)"))
   }
 
   private var step: Int { progress.step }
 
+  /// Patches that all ranks together have drawn before step `step`.
+  private func position(at step: Int) -> Int { team.size * options.position(at: step) }
+
   /// Trains until all steps are done or `shouldStop` says so; then everything is saved.
   /// - Throws: `DataError` after ten bad steps in a row, file and backend errors.
   public func run(shouldStop: () -> Bool) throws -> TrainingEnd {
+    try withoutActuallyEscaping(shouldStop) { shouldStop in
+      try steps { try self.team.any(shouldStop()) }
+    }
+  }
+
+  private func steps(unless shouldStop: () throws -> Bool) throws -> TrainingEnd {
     if try !validateIfDue(unless: shouldStop) { return .stopped }
     while step < options.totalSteps {
       do {
@@ -107,7 +130,7 @@ public final class Trainer<B: Backend> {
       finishEpochIfDue()
       let isLast = step == options.totalSteps
       progress.validationDue = isLast || isValidationStep
-      let isAsked = !isLast && shouldStop()
+      let isAsked = try !isLast && shouldStop()
       if try isAsked || !validateSafely(unless: shouldStop) {
         try save()
         return .stopped
@@ -115,7 +138,7 @@ public final class Trainer<B: Backend> {
       if !isLast && isCheckpointDue { saveIfPossible() }
     }
     // The weights first: they are what the run was for, and on a full disk smaller than its state.
-    try folder.save(weights, as: "final")
+    try folder?.save(weights, as: "final")
     try save()
     return .finished
   }
@@ -126,10 +149,12 @@ public final class Trainer<B: Backend> {
     var patches = PatchOptions(size: stage.patch, batch: stage.batch)
     (patches.augment, patches.mixup) = (options.augment, options.mixup)
     patches.shuffle = options.shuffle
-    return (0..<options.accumulate).map { part in
+    // The batches of a step are those of one process that accumulates as many; each rank takes its share.
+    let parts = options.accumulate
+    return (team.rank * parts..<(team.rank + 1) * parts).map { part in
       BatchLoader.Request(
-        index: step * options.accumulate + part,
-        first: options.position(at: step) + part * stage.batch, options: patches)
+        index: step * parts * team.size + part,
+        first: position(at: step) + part * stage.batch, options: patches)
     }
   }
 
@@ -137,23 +162,26 @@ public final class Trainer<B: Backend> {
     let clock = Stopwatch()
     loader.prepare((0..<BatchLoader.stepsAhead).flatMap { requests(step + $0) })
     var wait = 0.0
-    var losses: [BatchLosses] = []
+    var (losses, faults): ([BatchLosses], [String]) = ([], [])
     for request in requests(step) {
       let asked = Stopwatch()
       let result = try loader.batch(request)
       wait += asked.seconds
-      note(result.faults, "another image was taken")
+      faults += result.faults
       losses.append(try engine.backward(result.batch))
     }
-    let mean = BatchLosses(meanOf: losses)
-    let norm = try engine.gradientNorm(batches: losses.count)
+    let mean = try BatchLosses(meanOf: losses).mean(over: team)
+    note(try team.lines(faults), "another image was taken")
+    try engine.sumGradients(in: team)
+    let batches = losses.count * team.size
+    let norm = try engine.gradientNorm(batches: batches)
     let rate = options.rate.rate(step: step)
     let reported = mean.inImageUnits(options.normalization)
     if mean.loss.isFinite && norm.isFinite {
       (badSteps, lastSound) = (0, step)
       progress.updates += 1
       try engine.step(
-        progress.updates, rate: rate, batches: losses.count, norm: norm, clip: options.clip)
+        progress.updates, rate: rate, batches: batches, norm: norm, clip: options.clip)
       progress.epoch.add(reported)
     } else {
       try skipStep(mean, norm)
@@ -163,7 +191,7 @@ public final class Trainer<B: Backend> {
       step: step, totalSteps: options.totalSteps, epoch: epoch(at: step), rate: rate,
       losses: reported, gradientNorm: norm, seconds: clock.seconds,
       dataWait: wait)
-    record.step(done)
+    record?.step(done)
     report(.step(done))
   }
 
@@ -181,15 +209,15 @@ public final class Trainer<B: Backend> {
     let (loss, size) = (abs(losses.loss), abs(norm))
     report(.note("step \(step + 1) skipped: loss \(loss), gradient norm \(size)"))
     guard badSteps < 10 else {
-      if let lastSound { folder.putAside(after: lastSound) }
+      if let lastSound { folder?.putAside(after: lastSound) }
       let kept =
-        folder.newestStep.map { "the state after step \($0) is kept" } ?? "no state is kept"
+        folder?.newestStep.map { "the state after step \($0) is kept" } ?? "no state is kept"
       throw DataError("ten steps in a row without a finite gradient: stopped; \(kept)")
     }
   }
 
   private func epoch(at step: Int) -> Double {
-    Double(options.position(at: step)) / Double(epochLength)
+    Double(position(at: step)) / Double(epochLength)
   }
 
   private var isEpochOver: Bool { Int(epoch(at: step)) > Int(epoch(at: step - 1)) }
@@ -211,7 +239,7 @@ public final class Trainer<B: Backend> {
     else { return }
     progress.epoch = LossSums()
     let number = isEpochOver ? Int(epoch(at: step)) : Int(epoch(at: step)) + 1
-    record.epoch(number, step: step, rate: options.rate.rate(step: step - 1), l1: l1, l2: l2)
+    record?.epoch(number, step: step, rate: options.rate.rate(step: step - 1), l1: l1, l2: l2)
     report(.epoch(number: number, step: step, l1: l1, l2: l2))
   }
 }
@@ -230,14 +258,17 @@ extension Trainer {
   }
 
   /// Makes the validation if it is due; false if `shouldStop` broke it off, and then it stays due.
-  private func validateIfDue(unless shouldStop: () -> Bool) throws -> Bool {
+  private func validateIfDue(unless shouldStop: () throws -> Bool) throws -> Bool {
     guard progress.validationDue, let validator else {
       progress.validationDue = false
       return true
     }
     // Images are restored in the place of the step's activations, not beside them.
     engine.releaseActivations()
-    guard let result = try validator.run(try restorer(), unless: shouldStop) else { return false }
+    guard
+      let result = try validator.run(
+        try restorer(), in: team, unless: shouldStop)
+    else { return false }
     progress.validationDue = false
     note(result.faults, "left out of the validation")
     try keep(result, of: validator.set)
@@ -245,7 +276,7 @@ extension Trainer {
   }
 
   /// The same in the midst of a run: a device that fails does not take what was learned with it.
-  private func validateSafely(unless shouldStop: () -> Bool) throws -> Bool {
+  private func validateSafely(unless shouldStop: () throws -> Bool) throws -> Bool {
     do {
       return try validateIfDue(unless: shouldStop)
     } catch {
@@ -265,27 +296,28 @@ extension Trainer {
       report(.note("\(result.pairs) pairs were scored, fewer than before: the best stays"))
     case .better:
       do {
-        try folder.save(weights, as: "best")
+        try folder?.save(weights, as: "best")
         progress.best.take(scores, pairs: result.pairs, of: set.mark)
       } catch let error as FileError {
         report(.note("the best weights cannot be saved: \(error)"))
       }
     }
-    record.validation(
+    record?.validation(
       scores, result.strips, step: step, epoch: epoch(at: step),
       rate: options.rate.rate(step: step - 1))
     report(.validation(step: step, scores: scores, isBest: verdict == .better))
   }
 
   private func save() throws {
-    try saveState()
+    guard let folder else { return }
+    try saveState(in: folder)
     try folder.save(weights, as: "latest")
     report(.saved(step: step))
   }
 
-  private func saveState() throws {
+  private func saveState(in folder: RunFolder) throws {
     // What the state is to have a record of may not be lost behind it.
-    record.flush()
+    record?.flush()
     let checkpoint = CheckpointWriter(engine: engine, progress: progress, options: options)
     // Weights that may have led astray must not push sound ones out.
     try folder.save(checkpoint, keeping: badSteps > 0 ? .max : options.keptCheckpoints)

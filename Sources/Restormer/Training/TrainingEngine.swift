@@ -218,6 +218,14 @@ extension TrainingEngine {
     try read(regions.secondMoment, range)
   }
 
+  /// The gradient of the batches since the last step, summed.
+  func gradientSums() throws -> [Float] { try read(accumulated ?? regions.gradients, nil) }
+
+  /// Puts other sums in the gradient's place.
+  func restore(gradientSums: [Float]) throws {
+    try backend.write(gradientSums, to: accumulated ?? regions.gradients)
+  }
+
   private func read(_ block: TensorView<B.Storage>, _ range: Range<Int>?) throws -> [Float] {
     guard let range else { return try backend.read(block) }
     return try backend.read(

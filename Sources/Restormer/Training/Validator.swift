@@ -36,30 +36,44 @@ struct Validator {
     }
   }
 
-  /// Restores and scores every pair; one that cannot be is named and left out. Nil if `shouldStop` asked between
-  /// two pairs to leave.
+  /// Restores and scores every pair, shared out over a team; one that cannot be is named and left out. Nil if `shouldStop`
+  /// asked in between to leave.
   /// - Throws: the backend's error.
-  func run<B: Backend>(_ restorer: Restorer<B>, unless shouldStop: () -> Bool) throws -> Result? {
-    var result = Result()
-    var all: [Scores] = []
-    for (index, pair) in set.pairs.enumerated() {
-      if shouldStop() { return nil }
+  func run<B: Backend>(
+    _ restorer: Restorer<B>, in team: Team, unless shouldStop: () throws -> Bool
+  ) throws -> Result? {
+    var faults: [String] = []
+    var found = SharedScores(count: set.pairs.count)
+    var strips: [Int: Image] = [:]
+    for round in stride(from: 0, to: set.pairs.count, by: team.size) {
+      if try shouldStop() { return nil }
+      let index = round + team.rank
+      guard index < set.pairs.count else { continue }
       do {
-        let (input, target) = try read(pair, index)
+        let (input, target) = try read(set.pairs[index], index)
         let output = Image(try restorer.restore(input)).quantized
-        all.append(try Scores(output, against: target))
-        if index < samples {
-          let strip = Self.strip([try shown(input), output, target])
-          result.strips.append((Self.name(pair.input), strip))
-        }
+        found[index] = try Scores(output, against: target)
+        if index < samples { strips[index] = Self.strip([try shown(input), output, target]) }
       } catch let error where Self.isOfOneImage(error) {
         // These two know shapes, not files.
         let isNameless = error is RestoreError || error is MetricsError
-        result.faults.append(isNameless ? "\(pair.input): \(error)" : "\(error)")
+        faults.append(isNameless ? "\(set.pairs[index].input): \(error)" : "\(error)")
       }
     }
-    result.pairs = all.count
+    return try gather(found, strips, faults, in: team)
+  }
+
+  private func gather(
+    _ found: SharedScores, _ strips: [Int: Image], _ faults: [String], in team: Team
+  ) throws -> Result {
+    let all = try found.gathered(in: team)
+    var result = Result(pairs: all.count, faults: try team.lines(faults))
     if !all.isEmpty { result.scores = Scores(meanOf: all) }
+    for (index, pair) in set.pairs.prefix(samples).enumerated() {
+      if let strip = try Image.shared(strips[index], from: index % team.size, in: team) {
+        result.strips.append((Self.name(pair.input), strip))
+      }
+    }
     return result
   }
 

@@ -1,0 +1,188 @@
+import Foundation
+import Restormer
+import TestSupport
+import XCTest
+
+/// `mpirun restormer train`: ranks that train together, with every MPI library that is there.
+final class RankTests: XCTestCase {
+  /// An MPI library's launcher.
+  struct Launcher {
+    let name: String
+    let command: [String]
+
+    static let all = [
+      Launcher(
+        name: "openmpi",
+        command: ["mpirun.openmpi", "--allow-run-as-root", "--oversubscribe", "-q"]),
+      Launcher(name: "mpich", command: ["mpirun.mpich"]),
+    ]
+
+    /// A launch of `count` ranks.
+    func ranks(_ count: Int) -> [String] { command + ["-n", "\(count)"] }
+  }
+
+  private var scratch: Scratch!
+
+  override func setUpWithError() throws {
+    scratch = try Scratch()
+    for index in 0..<5 {
+      for part in ["input", "target"] {
+        try scratch.picture("data/\(part)/\(index).png", 32 + index, 24)
+      }
+    }
+  }
+
+  override func tearDown() { scratch = nil }
+
+  /// Builds the plug-ins and calls `body` with each launcher; skips by name what is not installed.
+  private func forEachLauncher(_ body: (Launcher) throws -> Void) throws {
+    let folder = (try Program.path() as NSString).deletingLastPathComponent
+    try Self.shell(["Scripts/mpi.sh", folder])
+    let found = Launcher.all.filter {
+      FileManager.default.fileExists(atPath: "\(folder)/librestormer-\($0.name).so")
+    }
+    for launcher in found { try body(launcher) }
+    let missing = Launcher.all.map(\.name).filter { name in !found.contains { $0.name == name } }
+    if !missing.isEmpty { throw XCTSkip("not installed: \(missing.joined(separator: ", "))") }
+  }
+
+  private static func shell(_ command: [String]) throws {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = command
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    process.waitUntilExit()
+  }
+
+  private func arguments(_ name: String, steps: Int = 6, _ more: String...) -> [String] {
+    let data = scratch.file("data")
+    return [
+      "train", "--data", data, "--val", data, "--preset", "tiny", "--name", name, "--experiments",
+      scratch.file("runs"), "--steps", "\(steps)", "--patch", "16", "--batch", "1", "--val-every",
+      "3", "--ema", "0.9", "--device", "cpu",
+    ] + more
+  }
+
+  private func train(_ arguments: [String], _ launcher: [String] = []) throws {
+    let run = try Program.run(arguments, launcher: launcher)
+    XCTAssertEqual(run.status, 0, run.errors)
+    XCTAssertTrue(run.errors.contains("finished"), run.errors)
+  }
+
+  private func weights(_ name: String, _ file: String = "final") throws -> [Float] {
+    try ModelWeights(contentsOf: scratch.file("runs/\(name)/models/\(file).safetensors")).values
+  }
+
+  func testRanksTakeTheStepsOfOneProcessThatAccumulates() throws {
+    try train(arguments("alone", "--accumulate", "2"))
+    try forEachLauncher { launcher in
+      let names = ["\(launcher.name)-1", "\(launcher.name)-2"]
+      for name in names { try train(arguments(name), launcher.ranks(2)) }
+      let values = try names.map { try weights($0) }
+      XCTAssertEqual(values[0], values[1], "\(launcher.name): two runs differ")
+      let reference = try weights("alone")
+      let error = zip(values[0], reference).map { abs($0 - $1) }.max() ?? .infinity
+      XCTAssertLessThan(error, 1e-6, launcher.name)
+      for part in ["models", "states", "samples"] {
+        XCTAssertEqual(
+          scratch.names(in: "runs/\(names[0])/\(part)"), scratch.names(in: "runs/alone/\(part)"))
+      }
+    }
+  }
+
+  func testValidationIsThatOfOneProcess() throws {
+    // At such a rate no number moves.
+    try train(arguments("alone", "--accumulate", "3", "--lr", "1e-30"))
+    let reference = try validations("alone")
+    XCTAssertEqual(reference.count, 2)
+    try forEachLauncher { launcher in
+      try train(arguments(launcher.name, "--lr", "1e-30"), launcher.ranks(3))
+      XCTAssertEqual(try validations(launcher.name), reference, launcher.name)
+    }
+  }
+
+  private func validations(_ name: String) throws -> [Substring] {
+    try String(contentsOfFile: scratch.file("runs/\(name)/metrics.csv"), encoding: .utf8)
+      .split(separator: "\n").filter { $0.contains(",,,") && !$0.hasSuffix(",,,,") }
+  }
+
+  func testARunGoesOnWithAnotherNumberOfRanks() throws {
+    try forEachLauncher { launcher in
+      let name = launcher.name
+      try train(arguments(name, steps: 3), launcher.ranks(2))
+      let run = try Program.run(arguments(name, steps: 6))
+      XCTAssertEqual(run.status, 0, run.errors)
+      XCTAssertTrue(run.errors.contains("going on after step 3"), run.errors)
+      XCTAssertTrue(run.errors.contains("1 rank now, 2 before"), run.errors)
+    }
+  }
+
+  func testOtherOptionsOnARankAreNamed() throws {
+    try forEachLauncher { launcher in
+      let path = try Program.path()
+      let second = [":", "-n", "1", path] + arguments("mixed", "--lr", "0.5")
+      let run = try Program.run(arguments("mixed") + second, launcher: launcher.ranks(1))
+      XCTAssertNotEqual(run.status, 0)
+      XCTAssertEqual(run.faults.count, 1, run.errors)
+      XCTAssertTrue(run.faults[0].contains("rank 1"), run.errors)
+      XCTAssertTrue(run.faults[0].contains("options differ: 'lr: 0.5' here"), run.errors)
+    }
+  }
+
+  func testAKilledRankEndsTheJob() throws {
+    try forEachLauncher { launcher in
+      let name = "killed-\(launcher.name)"
+      let marker = scratch.file("runs/\(name)/models/best.safetensors")
+      let run = try Program.run(arguments(name, steps: 1_000_000), launcher: launcher.ranks(2)) {
+        process in
+        // Once it trains, the newest child of the launcher is a rank.
+        while !FileManager.default.fileExists(atPath: marker), process.isRunning {
+          usleep(50_000)
+        }
+        try? Self.shell(["pkill", "-KILL", "-n", "-f", "--name \(name)"])
+      }
+      XCTAssertNotEqual(run.status, 0)
+      let lines = run.errors.split(separator: "\n").filter { $0.hasPrefix("error: rank") }
+      XCTAssertEqual(lines.count, 1, run.errors)
+      XCTAssertTrue(
+        lines.first?.hasSuffix("killed, or its host cannot be reached") ?? false, run.errors)
+    }
+  }
+
+  func testTerminationSavesOnce() throws {
+    try forEachLauncher { launcher in
+      let name = "stopped-\(launcher.name)"
+      let marker = scratch.file("runs/\(name)/models/best.safetensors")
+      let run = try Program.run(arguments(name, steps: 1_000_000), launcher: launcher.ranks(2)) {
+        process in
+        while !FileManager.default.fileExists(atPath: marker), process.isRunning {
+          usleep(50_000)
+        }
+        // As Slurm does before a limit: to the ranks themselves.
+        try? Self.shell([
+          "pkill", "-TERM", "-f",
+          "release/restormer.*--name \(name)|debug/restormer.*--name \(name)",
+        ])
+      }
+      XCTAssertTrue(run.errors.contains("stopped and saved"), run.errors)
+      XCTAssertEqual(scratch.names(in: "runs/\(name)/states").count, 1)
+    }
+  }
+
+  func testALauncherWithoutItsPlugInIsNamed() throws {
+    let run = try Program.run(
+      ["devices"],
+      environment: ["OMPI_COMM_WORLD_SIZE": "2", "RESTORMER_MPI": scratch.file("none.so")])
+    XCTAssertEqual(run.status, 1)
+    XCTAssertEqual(run.faults.count, 1, run.errors)
+    XCTAssertTrue(run.faults[0].contains("none.so: `make mpi` builds it"), run.errors)
+  }
+
+  func testTasksThatDoNotKnowEachOtherAreNamed() throws {
+    let run = try Program.run(["devices"], environment: ["SLURM_STEP_NUM_TASKS": "2"])
+    XCTAssertEqual(run.status, 1)
+    XCTAssertTrue(run.faults.first?.contains("--mpi=pmix") ?? false, run.errors)
+  }
+}
