@@ -112,9 +112,7 @@ public final class Trainer<B: Backend> {
   /// Trains until all steps are done or `shouldStop` says so; then everything is saved.
   /// - Throws: `DataError` after ten bad steps in a row, file and backend errors.
   public func run(shouldStop: () -> Bool) throws -> TrainingEnd {
-    try withoutActuallyEscaping(shouldStop) { shouldStop in
-      try steps { try self.team.any(shouldStop()) }
-    }
+    try steps { try team.any(shouldStop()) }
   }
 
   private func steps(unless shouldStop: () throws -> Bool) throws -> TrainingEnd {
