@@ -48,12 +48,14 @@ let package = Package(
         "IO/CImage", "CBundledModels", "Report/CReportPage", "Distributed/CMessagePassing",
         "Distributed/MPIPlugin",
       ], swiftSettings: strict),
+    .target(name: "CTerminal", path: "Sources/CLI/CTerminal"),
     .executableTarget(
       name: "CLI",
       dependencies: [
-        "Restormer", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Restormer", "CTerminal",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      path: "Sources/CLI", swiftSettings: strict),
+      path: "Sources/CLI", exclude: ["CTerminal"], swiftSettings: strict),
     .target(
       name: "TestSupport", dependencies: ["Restormer"], path: "Tests/Support", swiftSettings: strict
     ),

@@ -21,13 +21,15 @@ struct ChosenModel {
       (title, weights) = ("\(model.name), bundled with the program", model.weights)
       return
     }
-    guard
-      name.contains(where: { $0 == "/" || $0 == "." })
-        || FileManager.default.fileExists(atPath: name)
-    else {
+    try Self.checkFile(name)
+    (title, weights) = (name, try ModelWeights(contentsOf: name))
+  }
+
+  /// - Throws: `WeightsError` for a name that is neither that of a bundled model nor looks like a file's.
+  static func checkFile(_ name: String) throws {
+    guard name.contains(where: { $0 == "/" || $0 == "." }) || FileKind(name) != nil else {
       let known = BundledModel.names.joined(separator: ", ")
       throw WeightsError(path: name, fault: "no such file, and no bundled model (\(known))")
     }
-    (title, weights) = (name, try ModelWeights(contentsOf: name))
   }
 }

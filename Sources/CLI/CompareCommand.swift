@@ -12,7 +12,7 @@ struct CompareCommand: ParsableCommand {
 
       The page is one file and opens from disk without a network: a slider between the images, zoom, both side by side, \
       and with --target the scores of each image, the change against before, and orders to sort by. Folders are matched by \
-      name, the extension may differ.
+      name, the extension may differ. An image that cannot be compared is named at the end and does not stop the others.
 
       Images are stored exactly as long as the page stays below --limit; those of larger batches as JPEG or smaller. Scores \
       are always of the files themselves.
@@ -33,11 +33,15 @@ struct CompareCommand: ParsableCommand {
   @Option(name: .long, help: "Megabytes of the page at most.")
   var limit = ComparisonReport.defaultLimit / 1_000_000
 
+  @OptionGroup var talk: TalkOptions
+
   func run() throws {
     guard (1...2000).contains(limit) else {
       throw ValidationError("--limit \(limit): expected 1 to 2000")
     }
-    let files = try ComparedFiles.list(before: before, after: after, target: target)
+    noteLeftOut(in: [before, after, target])
+    var (files, faults) = try ComparedFiles.list(before: before, after: after, target: target)
+    let count = files.count + faults.count
     let report = try ReportFile(
       output, source: "\(before) → \(after)", count: files.count, limit: limit * 1_000_000)
     let interrupt = InterruptFlag("leaving after this image (once more to leave at once)")
@@ -49,12 +53,15 @@ struct CompareCommand: ParsableCommand {
       do {
         try report.add(file.name, file.views())
       } catch let error as MetricsError {
-        throw CompareFailure(description: "\(file.after): \(error)")
+        faults.append("\(file.after): \(error)")
+      } catch let error as ImageError {
+        faults.append(oneLine(error))
       }
     }
     bar.clear()
     try report.finish()
     if let means = report.means { printMeans(means) }
+    try endBatch(faults, of: count)
   }
 
   private func printMeans(_ means: (before: Scores?, after: Scores)) {

@@ -3,7 +3,19 @@ import Foundation
 /// What the program says: results on standard output, everything else on standard error.
 enum Console {
   /// Whether standard error is a terminal that can redraw a line.
-  static let isTerminal = isatty(STDERR_FILENO) == 1
+  static let isTerminal =
+    isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
+
+  /// The line that is being redrawn, and whether only faults are told.
+  private struct State {
+    var isLineOpen = false
+    var isQuiet = false
+  }
+  private static let lock = NSLock()
+  nonisolated(unsafe) private static var state = State()
+
+  /// From now on only warnings, faults and results are told.
+  static func beQuiet() { lock.withLock { state.isQuiet = true } }
 
   /// Lets nothing more of this process be seen.
   static func silence() {
@@ -13,41 +25,81 @@ enum Console {
   }
 
   /// A line of results.
-  static func print(_ line: String) {
+  static func print(_ line: String) { write(Array((visible(line) + "\n").utf8)) }
+
+  /// Results as they are.
+  static func write(_ bytes: [UInt8]) {
+    lock.withLock { closeLine() }
     do {
-      try FileHandle.standardOutput.write(contentsOf: Data((visible(line) + "\n").utf8))
+      try FileHandle.standardOutput.write(contentsOf: Data(bytes))
     } catch {
-      note("error: standard output cannot be written to")
+      tell("error: standard output cannot be written to")
       exit(EXIT_FAILURE)
     }
   }
 
   /// A line about the run.
   static func note(_ line: String) {
-    // Where this cannot be said, nothing can.
-    try? FileHandle.standardError.write(contentsOf: Data((visible(line) + "\n").utf8))
+    if !lock.withLock({ state.isQuiet }) { tell(line) }
   }
 
-  /// Replaces the terminal's current line.
-  static func redraw(_ line: some StringProtocol) {
-    try? FileHandle.standardError.write(contentsOf: Data(("\r\u{1B}[K" + visible(line)).utf8))
-  }
+  /// A problem that does not stop the run.
+  static func warn(_ line: String) { tell("warning: \(line)") }
 
-  /// Names inside files may hold control characters, which a terminal would obey.
-  private static func visible(_ text: some StringProtocol) -> String {
-    let isHarmless = { (scalar: Unicode.Scalar) in
-      scalar == "\n" || scalar.properties.generalCategory != .control
+  /// What went wrong, in one line.
+  static func fault(_ line: String) { tell("error: \(line)") }
+
+  private static func tell(_ line: String) {
+    lock.withLock {
+      closeLine()
+      say(visible(line, except: nil) + "\n")
     }
-    guard !text.unicodeScalars.allSatisfy(isHarmless) else { return String(text) }
+  }
+
+  /// Replaces the terminal's current line, cut to what fits on it. The last columns stay free for the `^C` of an
+  /// interruption.
+  static func redraw(_ line: String) {
+    lock.withLock {
+      guard isTerminal, !state.isQuiet else { return }
+      say("\r\u{1B}[K" + visible(line, except: nil).cut(toColumns: max(1, columns - 3)))
+      state.isLineOpen = true
+    }
+  }
+
+  /// Removes the line that was redrawn.
+  static func clearLine() { lock.withLock { closeLine() } }
+
+  private static func closeLine() {
+    guard state.isLineOpen else { return }
+    state.isLineOpen = false
+    say("\r\u{1B}[K")
+  }
+
+  private static func say(_ text: String) {
+    // Where this cannot be said, nothing can.
+    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
+  }
+
+  /// The terminal's width now: it may be changed at any time.
+  static var columns: Int {
+    var size = winsize()
+    guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+    return Int(size.ws_col)
+  }
+
+  /// Names may hold control characters, which a terminal would obey, and bytes that are no text.
+  static func visible(_ text: String, except kept: Unicode.Scalar? = "\n") -> String {
+    let isHarmless = { (scalar: Unicode.Scalar) in
+      scalar == kept || scalar.properties.generalCategory != .control
+    }
+    let text = text.printable
+    guard !text.unicodeScalars.allSatisfy(isHarmless) else { return text }
     var result = ""
     for scalar in text.unicodeScalars {
       result.unicodeScalars.append(isHarmless(scalar) ? scalar : "\u{FFFD}")
     }
     return result
   }
-
-  /// A problem that does not stop the run.
-  static func warn(_ line: String) { note("warning: \(line)") }
 }
 
 /// Columns of text, aligned by padding; numbers to the right.
@@ -57,14 +109,17 @@ struct TextTable {
 
   init(_ header: [String]) { self.header = header }
 
-  mutating func add(_ row: [String]) { rows.append(row) }
+  /// Adds a row; a line break within a cell would break the table.
+  mutating func add(_ row: [String]) {
+    rows.append(row.map { $0.split(whereSeparator: \.isNewline).joined(separator: "\u{FFFD}") })
+  }
 
   var lines: [String] {
     let all = [header] + rows
-    let widths = header.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
+    let widths = header.indices.map { column in all.map { $0[column].columns }.max() ?? 0 }
     return all.map { row in
       zip(row, widths).map { cell, width in
-        let gap = String(repeating: " ", count: width - cell.count)
+        let gap = String(repeating: " ", count: width - cell.columns)
         let isNumber = cell.first.map { $0.isNumber || $0 == "-" || $0 == "." } ?? false
         return isNumber ? gap + cell : cell + gap
       }.joined(separator: "  ").trimmingSuffix(" ")

@@ -13,7 +13,9 @@ struct DegradeBatch {
     self.writer = writer
     var (pages, faults) = ([CleanPage](), [String]())
     var taken: [String: String] = [:]
-    for file in inputs.flatMap({ InputFile.list($0, pdf: true) }) {
+    let found = InputFiles(inputs, pdf: true)
+    found.noteWhatIsLeftOut()
+    for file in found.files {
       do {
         if let fault = file.fault { throw RestoreFailure(description: "\(file.path): \(fault)") }
         for page in try CleanPage.list(file.path) {

@@ -36,7 +36,7 @@ struct DoctorCommand: ParsableCommand {
       failures = try opened.accept(Examination(cases: cases))
     }
     guard failures == 0 else {
-      Console.note("error: \(failures) of the checks failed")
+      Console.fault("\(failures) of the checks failed")
       throw ExitCode.failure
     }
   }

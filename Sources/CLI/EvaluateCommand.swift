@@ -11,6 +11,9 @@ struct EvaluateCommand: ParsableCommand {
     discussion: """
       Example: restormer evaluate Examples/page-blurred.png Examples/page-sharp.png
 
+      An image that is damaged, has no target or one of another size is named at the end and does not stop the others; \
+      the exit code is then not zero. A gray image beside a coloured one counts as three equal channels.
+
       With --model the images are restored first, and rounded as 8-bit files would hold them. Values are in [0, 1]. The \
       columns with y are of the luma of BT.601: psnr_y and ssim_y as Python's BasicSR computes it, psnr_y8 and ssim_y8 \
       rounded to whole 8-bit levels, as MATLAB's rgb2ycbcr gives it for 8-bit images.
@@ -39,6 +42,9 @@ struct EvaluateCommand: ParsableCommand {
   @Option(name: .long, help: "table, csv or json.")
   var format = ReportFormat.table
 
+  @Flag(name: .long, help: "The same as --format json.")
+  var json = false
+
   @Option(name: .long, help: "Pixels to leave out on every side.")
   var border = 0
 
@@ -48,6 +54,8 @@ struct EvaluateCommand: ParsableCommand {
   @OptionGroup var reading: ReadingOptions
 
   @OptionGroup var device: DeviceOptions
+
+  @OptionGroup var talk: TalkOptions
 
   func run() throws {
     guard (0...10_000).contains(border) else {
@@ -62,7 +70,9 @@ struct EvaluateCommand: ParsableCommand {
     guard reading.inputs == nil || model == nil else {
       throw ValidationError("--inputs is for images that are restored: leave it or --model away")
     }
-    let folder = try PairedFolder(input: images, target: targets, right: right)
+    noteLeftOut(in: [images, targets, right, reading.inputs])
+    let folder = try PairedFolder(
+      input: images, target: targets, right: right, rule: .tolerant)
     let inputs = try degradedInputs(folder)
     var readability =
       reading.ocr ? try Readability(reading, readsInputs: inputs != nil) : nil
@@ -71,24 +81,26 @@ struct EvaluateCommand: ParsableCommand {
       try ReportFile($0, source: images, count: folder.pairs.count, border: border)
     }
     let interrupt = InterruptFlag("leaving after these images (once more to leave at once)")
-    var rows: [EvaluationRow] = []
+    var (rows, faults) = ([EvaluationRow](), folder.faults)
     var bar = ProgressLine()
     for (index, pair) in folder.pairs.enumerated() {
       if interrupt.isSet { throw EvaluationFailure(description: "interrupted") }
-      let name = (pair.input as NSString).lastPathComponent
+      let name = pair.input.fileName
       bar.update(Double(index) / Double(folder.pairs.count), name)
+      var pages: [(image: Image, source: String)] = []
       do {
         let (image, target) = (try read(pair), try Image(contentsOf: pair.target))
-        rows.append(try EvaluationRow(name: name, image, target, border: border))
-        let degraded = try inputs.map { (try Image(contentsOf: $0[index]), $0[index]) }
-        try readability?.add(
-          [(image, pair.input), (target, pair.target)] + [degraded].compactMap { $0 })
-        try page?.add(name, ReportViews(before: degraded?.0, after: image, target: target))
-      } catch let error as MetricsError {
-        throw EvaluationFailure(description: "\(pair.input): \(error)")
-      } catch let error as RestoreError {
-        throw EvaluationFailure(description: "\(pair.input): \(error)")
+        let row = try EvaluationRow(name: name, image, target, border: border)
+        let degraded = try inputs.map { try Self.degraded(pair, $0) }
+        try page?.add(name, ReportViews(before: degraded?.image, after: image, target: target))
+        pages = [(image, pair.input), (target, pair.target)] + [degraded].compactMap { $0 }
+        rows.append(row)
+      } catch {
+        let isNamed = error is ImageError || error is EvaluationFailure
+        faults.append(isNamed ? oneLine(error) : "\(pair.input): \(oneLine(error))")
+        continue
       }
+      try readability?.add(pages)
     }
     try readability?.finish()
     bar.clear()
@@ -97,16 +109,35 @@ struct EvaluateCommand: ParsableCommand {
     let columns =
       EvaluationRow.columns
       + (reading.ocr ? Readability.columns(withInputs: inputs != nil) : [])
-    for line in format.lines(rows + [EvaluationRow(meanOf: rows)], columns) { Console.print(line) }
+    if !rows.isEmpty {
+      let text = (json ? .json : format).text(rows + [EvaluationRow(meanOf: rows)], columns)
+      Console.write(text)
+    }
+    try endBatch(faults, of: folder.pairs.count + folder.faults.count)
   }
 
-  /// The degraded images, one for each pair, where they are known and wanted.
-  private func degradedInputs(_ folder: PairedFolder) throws -> [String]? {
+  /// The degraded images by the bytes of their targets' paths, where they are known and wanted.
+  private func degradedInputs(_ folder: PairedFolder) throws -> [[UInt8]: String]? {
     guard reading.ocr || report != nil else { return nil }
-    if model != nil { return folder.pairs.map(\.input) }
-    return try reading.inputs.map {
-      try PairedFolder(input: $0, target: targets).pairs.map(\.input)
+    let known =
+      try model != nil
+      ? folder
+      : reading.inputs.map { try PairedFolder(input: $0, target: targets, rule: .tolerant) }
+    return known.map { known in
+      Dictionary(
+        known.pairs.map { (Array($0.target.utf8), $0.input) }, uniquingKeysWith: { first, _ in first }
+      )
     }
+  }
+
+  private static func degraded(
+    _ pair: PairedFolder.Pair, _ inputs: [[UInt8]: String]
+  ) throws -> (image: Image, source: String) {
+    guard let path = inputs[Array(pair.target.utf8)] else {
+      throw EvaluationFailure(
+        description: "\(pair.target): no degraded image of its name and size in --inputs")
+    }
+    return (try Image(contentsOf: path), path)
   }
 
   private func makeRestorer(_ path: String) throws -> (PairedFolder.Pair) throws -> Image {
@@ -142,17 +173,20 @@ enum ReportFormat: String, CaseIterable, ExpressibleByArgument {
   case csv
   case json
 
-  func lines(_ rows: [EvaluationRow], _ columns: [String]) -> [String] {
+  /// The rows as bytes: names of files in CSV are those of the system.
+  func text(_ rows: [EvaluationRow], _ columns: [String]) -> [UInt8] {
     switch self {
     case .table:
       var table = TextTable(["file"] + columns)
       for row in rows {
         table.add([row.name] + row.values.map { String(format: "%.4f", $0) })
       }
-      return table.lines
+      return Array(Console.visible(table.lines.map { $0 + "\n" }.joined()).utf8)
     case .csv:
-      return [(["file"] + columns).joined(separator: ",")]
-        + rows.map { ([csvField($0.name)] + $0.values.map { "\($0)" }).joined(separator: ",") }
+      let header = Array((["file"] + columns).joined(separator: ",").utf8)
+      return rows.reduce(header + [newline]) { text, row in
+        text + CSV.field(row.name) + Array(row.values.map { ",\($0)" }.joined().utf8) + [newline]
+      }
     case .json:
       let objects = rows.map { row in
         let fields = zip(columns, row.values).map { name, value in
@@ -160,23 +194,19 @@ enum ReportFormat: String, CaseIterable, ExpressibleByArgument {
         }
         return "  {\"file\": \(jsonText(row.name)), \(fields.joined(separator: ", "))}"
       }
-      return ["["] + [objects.joined(separator: ",\n")] + ["]"]
+      return Array("[\n\(objects.joined(separator: ",\n"))\n]\n".utf8)
     }
   }
 }
 
 extension ReportFormat {
-  /// A field of RFC 4180: in quotes where it needs them.
-  private func csvField(_ text: String) -> String {
-    guard text.contains(where: { ",\"\r\n".contains($0) }) else { return text }
-    return "\"\(text.replacing("\"", with: "\"\""))\""
-  }
+  private var newline: UInt8 { UInt8(ascii: "\n") }
 
   /// A string of JSON.
   private func jsonText(_ text: String) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .withoutEscapingSlashes
-    let data = (try? encoder.encode(text)) ?? Data("\"\"".utf8)
+    let data = (try? encoder.encode(text.printable)) ?? Data("\"\"".utf8)
     return String(decoding: data, as: UTF8.self)
   }
 }
@@ -195,6 +225,7 @@ struct EvaluationRow {
 
   init(name: String, _ image: Image, _ target: Image, border: Int) throws {
     self.name = name
+    let (image, target) = Image.inEqualChannels(image, target)
     let (luma, reference) = (Metrics.yChannel(image), Metrics.yChannel(target))
     let rounded = Metrics.yChannel(image, rounded: true)
     let roundedReference = Metrics.yChannel(target, rounded: true)

@@ -9,7 +9,7 @@ struct InfoCommand: ParsableCommand {
     abstract: "Prints what a weights file holds, and what the network costs at a given size.",
     discussion: "Example: restormer info Examples/test-weights.safetensors --size 1280x720")
 
-  @Argument(help: "A .safetensors or PyTorch .pth file.")
+  @Argument(help: "A .safetensors or PyTorch .pth file, or the name of a bundled model.")
   var file: String
 
   @Option(name: .long, help: "Image size for cost and memory, WIDTHxHEIGHT.")
@@ -20,7 +20,9 @@ struct InfoCommand: ParsableCommand {
 
   func run() throws {
     let (width, height) = try parseSize(size)
-    let state = try StateDict(contentsOf: file)
+    let bundled = try BundledModel(named: file)
+    if bundled == nil { try ChosenModel.checkFile(file) }
+    let state = try bundled?.state ?? StateDict(contentsOf: file)
     Console.print("file           \(file)")
     Console.print("format         \(state.format)")
     let types = Set(state.tensors.map(\.type.rawValue)).sorted().joined(separator: ", ")
@@ -33,7 +35,7 @@ struct InfoCommand: ParsableCommand {
         Console.print("  \(tensor.name)  \(tensor.shape)  \(tensor.type.rawValue)")
       }
     }
-    let weights = try ModelWeights(state, from: file)
+    let weights = try bundled?.weights ?? ModelWeights(state, from: file)
     Console.print("parameters     \(grouped(weights.model.parameterCount))")
     Console.print("configuration  \(weights.model.configuration.summary)")
     printCost(weights.model, width: width, height: height)

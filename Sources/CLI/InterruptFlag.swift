@@ -50,7 +50,6 @@ final class InterruptGuard: @unchecked Sendable {
   init() {
     sources = onInterrupt { [weak self] number in
       self?.writing.lock()
-      if Console.isTerminal { Console.redraw("") }
       Console.note("interrupted")
       _exit(128 + number)
     }

@@ -4,28 +4,24 @@ import Foundation
 struct ProgressLine {
   private let start = Date()
   private var lastDrawn = Date.distantPast
-  private var isVisible = false
 
   /// Draws the bar for `fraction` in 0...1, at most ten times a second.
   mutating func update(_ fraction: Double, _ label: String) {
     guard Console.isTerminal, Date().timeIntervalSince(lastDrawn) > 0.1 else { return }
     lastDrawn = Date()
-    isVisible = true
     let done = min(1, max(0, fraction))
-    let filled = Int(done * 30)
-    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: 30 - filled)
+    let width = min(30, max(4, Console.columns / 3 - 2))
+    let filled = Int(done * Double(width))
+    let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
     let elapsed = Date().timeIntervalSince(start)
     let left = done > 0.01 ? duration(elapsed * (1 - done) / done) + " left" : ""
-    let line = "\(bar) \(Int(100 * done))% \(left)  \(label)"
-    Console.redraw(line.prefix(110))
+    Console.redraw("\(bar) \(Int(100 * done))% \(left)  \(label)")
   }
 
   /// Removes the bar so that a line can be printed.
   mutating func clear() {
-    guard isVisible else { return }
-    isVisible = false
     lastDrawn = .distantPast
-    Console.redraw("")
+    Console.clearLine()
   }
 }
 

@@ -13,13 +13,13 @@ final class ReportFile {
     _ path: String, source: String, count: Int, border: Int = 0,
     limit: Int = ComparisonReport.defaultLimit
   ) throws {
-    guard ["html", "htm"].contains((path as NSString).pathExtension.lowercased()) else {
+    guard ["html", "htm"].contains(path.fileExtension.lowercased()) else {
       throw ReportFailure(description: "\(path): a report is a page, expected a name with .html")
     }
     try ComparisonReport.checkWritable(path)
     self.path = path
     report = ComparisonReport(
-      title: ((path as NSString).lastPathComponent as NSString).deletingPathExtension,
+      title: path.fileStem,
       source: source, count: count, border: border, limit: limit)
   }
 

@@ -4,77 +4,93 @@ import Restormer
 /// One image to restore.
 struct RestoreJob {
   let input: String
-  let output: String
+  /// Where the result goes; nil for standard output.
+  let output: String?
   let format: ImageFormat
   /// The right view of a dual-pixel pair.
   let right: String?
-  /// Why the job cannot be done, known before it is tried.
-  let fault: String?
+
+  /// How input and result are called in messages.
+  var inputName: String { input == InputFile.standardInput ? "standard input" : input }
+  var outputName: String { output ?? "standard output" }
 }
 
 /// Turns the command line's paths into jobs.
 struct RestoreBatch {
   let inputs: [String]
   let output: String
-  let right: String?
-  let format: ImageFormat?
-  let overwrite: Bool
+  var right: String?
+  var format: ImageFormat?
+  var overwrite = false
+  var skipExisting = false
+  var recursive = false
 
-  /// A path that does not exist and a folder without images are jobs with a fault.
+  /// What is to be done, and what is not.
+  struct Plan {
+    var jobs: [RestoreJob] = []
+    /// Inputs that nothing can be done with, and why.
+    var faults: [(input: String, reason: String)] = []
+    /// Jobs whose results are there already.
+    var existing: [RestoreJob] = []
+    /// All inputs.
+    var count: Int { jobs.count + faults.count + existing.count }
+  }
+
+  /// A path that does not exist and a folder without images are faults.
   /// - Throws: `RestoreFailure` when the output's folder cannot be made or written to, or its name is that of an image
   /// that is not written.
-  func jobs() throws -> [RestoreJob] {
-    let files = inputs.flatMap { InputFile.list($0) }
-    if let first = files.first, files.count == 1, first.fault != nil { return [faulty(first)] }
-    if let named = try outputFormat() {
-      let folder = (output as NSString).deletingLastPathComponent
-      try makeFolder(folder.isEmpty ? "." : folder)
-      return [job(inputs[0], output, format ?? named, fault: nil)]
+  func plan() throws -> Plan {
+    let target = try RestoreTarget(output, format: format)
+    let given = InputFiles(inputs, recursive: recursive, except: output)
+    given.noteWhatIsLeftOut(hint: " (-r does)")
+    var plan = Plan()
+    plan.faults = given.files.compactMap { file in file.fault.map { (file.path, $0) } }
+    let usable = given.files.filter { $0.fault == nil }
+    switch target {
+    case .folder(let folder):
+      for file in usable { add(try job(file, in: folder), to: &plan, isNamed: false) }
+    case .file(let path, let format):
+      try expectOneImage(given)
+      if usable.isEmpty { break }
+      try makeFolder(path.folderPath.isEmpty ? "." : path.folderPath)
+      add(job(usable[0], path, format), to: &plan, isNamed: true)
+    case .standardOutput(let format):
+      try expectOneImage(given)
+      if let file = usable.first { plan.jobs = [job(file, nil, format)] }
     }
-    try makeFolder(output)
-    var taken: [String: String] = [:]
-    return files.map { found in
-      if found.fault != nil { return faulty(found) }
-      let file = found.path
-      let chosen = format ?? .png
-      let stem = ((file as NSString).lastPathComponent as NSString).deletingPathExtension
-      let target = (output as NSString).appendingPathComponent(stem + "." + chosen.pathExtension)
-      let fault = taken[target].map { "its result would replace that of \($0)" }
-      taken[target] = taken[target] ?? file
-      return job(file, target, chosen, fault: fault)
-    }
+    return plan
   }
 
-  /// The format of the one file that the output names; nil for a folder.
-  private func outputFormat() throws -> ImageFormat? {
-    guard !isFolder(output), !output.hasSuffix("/") else { return nil }
-    let ending = (output as NSString).pathExtension.lowercased()
-    if ["tif", "tiff", "webp", "bmp", "gif", "heic", "avif"].contains(ending) {
-      throw RestoreFailure(description: "\(output): only PNG and JPEG images are written")
-    }
-    let named = ImageFormat.writable.first { $0.pathExtensions.contains(ending) }
-    if named != nil, inputs.count != 1 || isFolder(inputs[0]) {
+  private func expectOneImage(_ given: InputFiles) throws {
+    guard given.files.count == 1, !inputs.contains(where: isFolder) else {
       throw RestoreFailure(
-        description: "\(output): names one image, expected a folder for the results")
+        description: "\(output): takes one image, expected a folder for the results")
     }
-    return named
   }
 
-  private func faulty(_ found: InputFile) -> RestoreJob {
-    RestoreJob(input: found.path, output: output, format: .png, right: nil, fault: found.fault)
+  /// What exists is left alone in a folder of results, so that a batch can go on; a result that was named is refused.
+  private func add(_ job: RestoreJob, to plan: inout Plan, isNamed: Bool) {
+    guard !overwrite, let output = job.output, FileKind(output) != nil else {
+      return plan.jobs.append(job)
+    }
+    if isNamed, !skipExisting {
+      plan.faults.append((job.input, "\(output) exists (--overwrite replaces it)"))
+    } else {
+      plan.existing.append(job)
+    }
   }
 
-  private func job(
-    _ input: String, _ target: String, _ format: ImageFormat, fault: String?
-  ) -> RestoreJob {
-    var fault = fault
-    if fault == nil, !overwrite, FileManager.default.fileExists(atPath: target) {
-      fault = "\(target) exists (--overwrite replaces it)"
-    }
-    let rightView = right.map { right in
-      isFolder(right)
-        ? (right as NSString).appendingPathComponent((input as NSString).lastPathComponent) : right
-    }
-    return RestoreJob(input: input, output: target, format: format, right: rightView, fault: fault)
+  private func job(_ file: InputFile, in folder: String) throws -> RestoreJob {
+    let chosen = format ?? .png
+    let place = file.path == InputFile.standardInput ? "stdin" : file.place
+    let parent = folder.appending(fileName: place.folderPath)
+    try makeFolder(place.folderPath.isEmpty ? folder : parent)
+    let name = "\(place.fileStem).\(chosen.pathExtension)"
+    return job(file, parent.appending(fileName: name), chosen)
+  }
+
+  private func job(_ file: InputFile, _ output: String?, _ format: ImageFormat) -> RestoreJob {
+    let view = right.map { isFolder($0) ? $0.appending(fileName: file.place) : $0 }
+    return RestoreJob(input: file.path, output: output, format: format, right: view)
   }
 }

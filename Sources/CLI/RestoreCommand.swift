@@ -14,10 +14,11 @@ struct RestoreCommand: ParsableCommand {
       Without -m the bundled model for blurred pages of text restores; --list-models says more about it.
 
       PNG (8 and 16 bit) and JPEG are read; transparency, colour profile and bit depth are carried over, \
-      EXIF orientation is applied. A file that fails is reported at the end and does not stop the others.
+      EXIF orientation is applied. A file that fails is reported at the end and does not stop the others. \
+      Results that are in the folder already are left as they are, which is no failure.
       """)
 
-  @Argument(help: "Images or folders.")
+  @Argument(help: "Images or folders; - is standard input.")
   var inputs: [String] = []
 
   @Option(
@@ -57,8 +58,19 @@ struct RestoreCommand: ParsableCommand {
   @Flag(name: [.customShort("x"), .long], help: "Average over the 8 flips and rotations.")
   var tta = false
 
+  @Flag(name: [.short, .long], help: "Go into folders inside folders; results lie likewise.")
+  var recursive = false
+
   @Flag(name: .long, help: "Replace results that exist.")
   var overwrite = false
+
+  @Flag(
+    name: .long,
+    help: "Leave a result that exists as it is, even where -o names it; in a folder that is so.")
+  var skipExisting = false
+
+  @Flag(name: .long, help: "Print what became of each image as JSON.")
+  var json = false
 
   @Option(name: .long, help: "Also write an HTML page that shows the images before and after.")
   var report: String?
@@ -72,42 +84,69 @@ struct RestoreCommand: ParsableCommand {
   @Flag(name: [.short, .long], help: "Say more about device, tiles and memory.")
   var verbose = false
 
+  @OptionGroup var talk: TalkOptions
+
   func validate() throws {
     guard !listModels else { return }
     guard !inputs.isEmpty else { throw ValidationError("no images or folders given") }
     guard let output else { throw ValidationError("-o is missing: where to write the results") }
     guard !output.isEmpty else { throw ValidationError("--output is empty") }
+    guard !overwrite || !skipExisting else {
+      throw ValidationError("--overwrite and --skip-existing exclude each other")
+    }
+    guard output != "-" || (!json && !profile) else {
+      throw ValidationError("-o -: standard output takes the image, not --json or --profile too")
+    }
   }
 
   func run() throws {
     guard !listModels, let output else { return try printBundledModels() }
     let options = try restoreOptions()
-    let jobs = try RestoreBatch(
-      inputs: inputs, output: output, right: right, format: format, overwrite: overwrite
-    ).jobs()
-    var failures = jobs.compactMap { job in job.fault.map { "\(job.input): \($0)" } }
-    let possible = jobs.filter { $0.fault == nil }
-    if !possible.isEmpty {
-      let chosen = try ChosenModel(model)
-      let opened = try device.open(profiling: profile)
-      Console.note("device: \(opened.name)")
-      Console.note("model: \(chosen.title)")
-      let page = try report.map {
-        try ReportFile($0, source: "restored with \(chosen.title)", count: possible.count)
-      }
-      let interrupt = InterruptGuard()
-      let run = RestoreRun(
-        jobs: possible, weights: chosen.weights, options: options, evenSharp: evenSharp,
-        verbose: verbose, report: page, interrupt: interrupt)
-      failures += try opened.accept(run)
-      do { try interrupt.whole { try page?.finish() } } catch { failures.append(oneLine(error)) }
-      if profile { try printProfile(opened) }
+    let plan = try RestoreBatch(
+      inputs: inputs, output: output, right: right, format: format, overwrite: overwrite,
+      skipExisting: skipExisting, recursive: recursive
+    ).plan()
+    var outcomes = plan.faults.map { RestoreOutcome(failed: $0.input, $0.reason) }
+    noteExisting(plan.existing)
+    outcomes += plan.existing.map { RestoreOutcome(existing: $0) }
+    var faults = plan.faults.map { "\($0.input): \($0.reason)" }
+    if !plan.jobs.isEmpty {
+      let restored = try restore(plan.jobs, options)
+      outcomes += restored.outcomes
+      faults += restored.faults
     }
-    guard failures.isEmpty else {
-      if jobs.count > 1 { Console.note("\(failures.count) of \(jobs.count) failed:") }
-      for failure in failures { Console.note("error: \(failure)") }
-      throw ExitCode.failure
+    if json { try Console.printJSON(outcomes) }
+    try endBatch(faults, of: plan.count)
+  }
+
+  private func restore(
+    _ jobs: [RestoreJob], _ options: RestoreOptions
+  ) throws -> (outcomes: [RestoreOutcome], faults: [String]) {
+    let chosen = try ChosenModel(model)
+    let opened = try device.open(profiling: profile)
+    Console.note("device: \(opened.name)")
+    Console.note("model: \(chosen.title)")
+    let page = try report.map {
+      try ReportFile($0, source: "restored with \(chosen.title)", count: jobs.count)
     }
+    let interrupt = InterruptGuard()
+    let outcomes = try opened.accept(
+      RestoreRun(
+        jobs: jobs, weights: chosen.weights, options: options, evenSharp: evenSharp,
+        verbose: verbose, report: page, interrupt: interrupt))
+    var faults = outcomes.compactMap(\.error)
+    do { try interrupt.whole { try page?.finish() } } catch { faults.append(oneLine(error)) }
+    if profile { try printProfile(opened) }
+    return (outcomes, faults)
+  }
+
+  /// A batch that is run again goes on where it stood: that is said once, and is no fault.
+  private func noteExisting(_ jobs: [RestoreJob]) {
+    guard let first = jobs.first else { return }
+    Console.note(
+      jobs.count == 1
+        ? "\(first.outputName) exists and was left as it is (--overwrite replaces it)"
+        : "\(jobs.count) results exist and were left as they are (--overwrite replaces them)")
   }
 
   private func printBundledModels() throws {
@@ -156,100 +195,3 @@ extension ImageFormat: ExpressibleByArgument {
 }
 
 extension TileBlend: ExpressibleByArgument {}
-
-/// Restores a list of files one after the other; the result is what went wrong, one line a file.
-private struct RestoreRun: BackendVisitor {
-  let jobs: [RestoreJob]
-  let weights: ModelWeights
-  let options: RestoreOptions
-  let evenSharp: Bool
-  let verbose: Bool
-  let report: ReportFile?
-  let interrupt: InterruptGuard
-
-  func visit<B: Backend>(_ backend: B) throws -> [String] {
-    let restorer = try Restorer(weights, on: backend, options: options)
-    if verbose {
-      Console.note("network: \(weights.model.configuration.summary)")
-      Console.note("parameters: \(grouped(weights.model.parameterCount))")
-    }
-    var bar = ProgressLine()
-    var failures: [String] = []
-    for (index, job) in jobs.enumerated() {
-      let label = "\(index + 1)/\(jobs.count) \((job.input as NSString).lastPathComponent)"
-      bar.update(Double(index) / Double(jobs.count), label)
-      do {
-        let summary = try restore(job, with: restorer) { fraction in
-          bar.update((Double(index) + fraction) / Double(jobs.count), label)
-        }
-        bar.clear()
-        Console.note("\(job.input) -> \(job.output)  \(summary)")
-      } catch {
-        bar.clear()
-        failures.append(oneLine(error))
-        // It is told again at the end, where a long list has not pushed it out of sight.
-        if jobs.count > 1 { Console.warn(oneLine(error)) }
-      }
-    }
-    return failures
-  }
-
-  private func restore<B: Backend>(
-    _ job: RestoreJob, with restorer: Restorer<B>, progress: (Double) -> Void
-  ) throws -> String {
-    let start = Date()
-    let header = try Image.header(of: job.input)
-    try checkHostMemory(job, restorer, width: header.width, height: header.height)
-    let image = try Image(contentsOf: job.input)
-    var isKept = false
-    do {
-      let restored = try restorer.restore(
-        image, right: try job.right.map(Image.init(contentsOf:)), progress: progress)
-      isKept = !evenSharp && weights.leavesAlone(image, restored: restored)
-      let result = isKept ? image : restored
-      try interrupt.whole { try result.write(to: job.output, format: job.format) }
-      try report?.add(
-        (job.output as NSString).lastPathComponent,
-        ReportViews(before: image, after: Image(contentsOf: job.output)))
-    } catch let error where !(error is ImageError) {
-      throw RestoreFailure(description: "\(job.input): \(oneLine(error))")
-    }
-    var summary = "\(image.width)x\(image.height) \(duration(Date().timeIntervalSince(start)))"
-    if isKept { summary += ", sharp already: left as it is (--even-sharp)" }
-    if verbose { summary += ", " + (try describeTiles(restorer, image)) }
-    return summary
-  }
-
-  private func describeTiles<B: Backend>(_ restorer: Restorer<B>, _ image: Image) throws -> String {
-    let layout = try restorer.layout(width: image.width, height: image.height)
-    let (width, height) = (
-      min(layout.side ?? .max, image.width), min(layout.side ?? .max, image.height)
-    )
-    let memory = restorer.memoryNeed(
-      width: roundUp8(width), height: roundUp8(height), keepsValues: layout.keepsValues)
-    return (layout.side.map { "tiles of \($0)" } ?? "whole")
-      + (layout.keepsValues ? "" : ", v computed twice")
-      + ", \(gigabytes(memory)) of device memory"
-  }
-
-  private func roundUp8(_ value: Int) -> Int { (value + 7) / 8 * 8 }
-
-  private func checkHostMemory<B: Backend>(
-    _ job: RestoreJob, _ restorer: Restorer<B>, width: Int, height: Int
-  ) throws {
-    let need = restorer.hostMemoryNeed(width: width, height: height)
-    let available = HostMemory.available
-    // The system and other programs live on the last tenth.
-    let usable = available / 10 * 9
-    guard need <= usable else {
-      throw RestoreFailure(
-        description: "\(job.input): \(width)x\(height) needs about \(gigabytes(need)) of memory, "
-          + "at most \(gigabytes(usable)) of the free \(gigabytes(available)) can be used")
-    }
-  }
-}
-
-/// One image could not be restored.
-struct RestoreFailure: Error, CustomStringConvertible {
-  let description: String
-}

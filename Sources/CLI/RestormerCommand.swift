@@ -12,7 +12,7 @@ enum Program {
       guard let ranks = try RankGroup.join() else { return try runCommand() }
       try RankGroup.$current.withValue(ranks) { try runCommand(as: ranks) }
     } catch let error where !isForTheParser(error) {
-      Console.note("error: \(oneLine(error))")
+      Console.fault(oneLine(error))
       exit(EXIT_FAILURE)
     } catch {
       RestormerCommand.exit(withError: error)
@@ -20,7 +20,7 @@ enum Program {
   }
 
   private static func runCommand() throws {
-    var command = try RestormerCommand.parseAsRoot()
+    var command = try RestormerCommand.parseAsRoot(arguments)
     try command.run()
   }
 
@@ -34,6 +34,13 @@ enum Program {
       ranks.fail(text, code: RestormerCommand.exitCode(for: error).rawValue)
     }
     try ranks.finish()
+  }
+
+  /// The words of the command line, whatever bytes they are made of.
+  private static var arguments: [String] {
+    (1..<max(1, Int(CommandLine.argc))).compactMap { CommandLine.unsafeArgv[$0] }.map {
+      String(systemBytes: UnsafeRawBufferPointer(start: $0, count: strlen($0)))
+    }
   }
 
   /// Requests for help, wrong options and plain exit codes: the parser has its own codes for them.

@@ -61,8 +61,11 @@ struct SubmitCommand: ParsableCommand {
 
   @OptionGroup var device: DeviceOptions
 
+  @OptionGroup var talk: TalkOptions
+
   func run() throws {
     let format = try submissionFormat()
+    noteLeftOut(in: [input, targets])
     let images = try SubmissionImage.list(input, targets: targets)
     let submission = try Submission(
       images, format: format, sample: sample.map(SampleSubmission.init(contentsOf:)))

@@ -135,6 +135,7 @@ struct TrainCommand: ParsableCommand {
   func run() throws {
     if let sweep { return try runSweep(sweep) }
     let chosen = try trainingOptions()
+    noteLeftOut(in: chosen.data.imageFolders + (chosen.validation?.imageFolders ?? []))
     let opened = try device.open(profiling: profile)
     Console.note("device: \(opened.name)")
     Console.note("model: \(chosen.model.summary)")

@@ -18,6 +18,8 @@ extension TrainCommand {
     if let name, let fault = TrainingOptions.fault(ofName: name) { throw ValidationError(fault) }
     let folder = "\(experiments)/\(name ?? file.name)"
     let planned = try file.runs.map { ($0, try options(of: $0, in: file)) }
+    noteLeftOut(
+      in: planned.flatMap { $1.data.imageFolders + ($1.validation?.imageFolders ?? []) })
     guard planned.allSatisfy({ $1.validation != nil }) else {
       throw ValidationError("a sweep compares by validation: --val is needed")
     }

@@ -6,20 +6,19 @@ final class TrainingDisplay {
   private let start = Date()
   private var firstStep: Int?
   private var lastShown = Date.distantPast
-  private var isLineOpen = false
 
   func show(_ event: TrainingEvent) {
     switch event {
-    case .note(let text): line(text)
+    case .note(let text): Console.note(text)
     case .step(let report): show(report)
     case .epoch(let number, let step, let l1, let l2):
-      line(String(format: "epoch %d, step %d: L1 %.5f, L2 %.6f", number, step, l1, l2))
+      Console.note(String(format: "epoch %d, step %d: L1 %.5f, L2 %.6f", number, step, l1, l2))
     case .validation(let step, let scores, let isBest):
-      line(
+      Console.note(
         String(
           format: "validation, step %d: PSNR %.3f dB, SSIM %.4f, L1 %.5f, L2 %.6f%@", step,
           scores.psnr, scores.ssim, scores.l1, scores.l2, isBest ? " (best)" : ""))
-    case .saved(let step): line("saved after step \(step)")
+    case .saved(let step): Console.note("saved after step \(step)")
     }
   }
 
@@ -35,17 +34,6 @@ final class TrainingDisplay {
       format: "step %d/%d, epoch %.2f, lr %.2e, L1 %.5f, L2 %.6f, %.2f it/s, %@ left, data %.0f%%",
       report.step, report.totalSteps, report.epoch, report.rate, report.losses.l1,
       report.losses.l2, rate, duration(left), 100 * report.dataWait / max(report.seconds, 1e-9))
-    if Console.isTerminal {
-      FileHandle.standardError.write(Data("\r\u{1B}[K\(text.prefix(140))".utf8))
-      isLineOpen = true
-    } else {
-      Console.note(text)
-    }
-  }
-
-  private func line(_ text: String) {
-    if isLineOpen { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
-    isLineOpen = false
-    Console.note(text)
+    if Console.isTerminal { Console.redraw(text) } else { Console.note(text) }
   }
 }

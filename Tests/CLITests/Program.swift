@@ -9,6 +9,8 @@ struct Program {
   /// What it printed to standard output and standard error.
   let output: String
   let errors: String
+  /// Standard output as it is.
+  let bytes: [UInt8]
 
   /// The lines of `errors` that tell of a fault.
   var faults: [String] {
@@ -40,11 +42,13 @@ struct Program {
   ///   - environment: variables set beside those of the tests; `RESTORMER_DEVICE` is not taken over.
   ///   - folder: the folder in which it runs; by default that of the tests.
   ///   - launcher: a command that starts it, with its arguments.
+  ///   - input: the file that it reads as standard input.
   ///   - meanwhile: called once it runs.
   @discardableResult
   static func run(
     _ arguments: [String], limit: String? = nil, environment: [String: String] = [:],
-    in folder: String? = nil, launcher: [String] = [], meanwhile: (Process) -> Void = { _ in }
+    in folder: String? = nil, input: String? = nil, launcher: [String] = [],
+    meanwhile: (Process) -> Void = { _ in }
   ) throws -> Program {
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/bin/bash")
@@ -56,7 +60,8 @@ struct Program {
     process.environment = variables.merging(environment) { $1 }
     let (output, errors) = (Pipe(), Pipe())
     (process.standardOutput, process.standardError) = (output, errors)
-    process.standardInput = FileHandle.nullDevice
+    process.standardInput =
+      try input.map { try FileHandle(forReadingFrom: URL(fileURLWithPath: $0)) } ?? .nullDevice
     try process.run()
     // Both pipes are emptied at once: a full one would stop the program.
     let box = Box()
@@ -71,7 +76,7 @@ struct Program {
     XCTAssertEqual(process.terminationReason, .exit, "\(arguments) was killed")
     return Program(
       status: process.terminationStatus, output: String(decoding: text, as: UTF8.self),
-      errors: String(decoding: box.data, as: UTF8.self))
+      errors: String(decoding: box.data, as: UTF8.self), bytes: [UInt8](text))
   }
 
   private final class Box: @unchecked Sendable {

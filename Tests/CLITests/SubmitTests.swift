@@ -45,7 +45,7 @@ final class SubmitTests: XCTestCase {
       ("in", ["--targets", scratch.file("other")], ["b.png", "no partner"]),
       ("in", ["--targets", scratch.file("large")], ["a.png", "not of the same size"]),
       ("in", ["--sample", sample], [sample, "2 rows, expected 64", "a_1_2"]),
-      ("in", ["--sample", scratch.file("none.csv")], ["none.csv", "no such file"]),
+      ("in", ["--sample", scratch.file("none.csv")], ["none.csv", "cannot open: No such file"]),
     ] {
       let run = try Program.run(
         ["submit", scratch.file(input), "-o", scratch.file("out/s.csv"), "--restored"] + options)

@@ -63,6 +63,53 @@ final class ImageAtomicFileTests: XCTestCase {
       try FileManager.default.destinationOfSymbolicLink(atPath: scratch.file("link")))
   }
 
+  private func status(_ path: String) -> stat {
+    var result = stat()
+    XCTAssertEqual(stat(path, &result), 0, path)
+    return result
+  }
+
+  func testPermissionsAreHandedDown() throws {
+    let scratch = try ImageScratch()
+    let path = scratch.file("a.bin")
+    for mode: mode_t in [0o600, 0o640, 0o444, 0o755] {
+      try writeAtomically([1], to: path)
+      XCTAssertEqual(chmod(path, mode), 0)
+      try writeAtomically([2, 3], to: path)
+      XCTAssertEqual(status(path).st_mode & 0o777, mode)
+      XCTAssertEqual(try bytes(at: path), [2, 3])
+      unlink(path)
+    }
+    try writeAtomically([1], to: path)
+    guard getuid() == 0, chown(path, 12, 34) == 0 else { return }
+    try writeAtomically([2], to: path)
+    XCTAssertEqual(status(path).st_uid, 12)
+    XCTAssertEqual(status(path).st_gid, 34)
+  }
+
+  /// Both names of a file show the new bytes, longer or shorter than the old ones.
+  func testNamesOfOneFileStayTogether() throws {
+    let scratch = try ImageScratch()
+    let (path, other) = (scratch.file("a.bin"), scratch.file("b.bin"))
+    try writeAtomically([1, 2, 3], to: path)
+    XCTAssertEqual(link(path, other), 0)
+    for content: [UInt8] in [[4], [5, 6, 7, 8, 9], []] {
+      try writeAtomically(content, to: other)
+      XCTAssertEqual(try bytes(at: path), content)
+      XCTAssertEqual(status(path).st_ino, status(other).st_ino)
+    }
+    XCTAssertEqual(scratch.names, ["a.bin", "b.bin"])
+  }
+
+  func testALinkToNothingIsNotReplaced() throws {
+    let scratch = try ImageScratch()
+    XCTAssertEqual(symlink("nothing", scratch.file("link")), 0)
+    XCTAssertThrowsError(try writeAtomically([1], to: scratch.file("link"))) {
+      XCTAssertTrue("\($0)".hasSuffix("is a link to nothing"), "\($0)")
+    }
+    XCTAssertEqual(scratch.names, ["link"])
+  }
+
   func testFaultsNameTheFileAndTheReasonOnOneLine() throws {
     let scratch = try ImageScratch()
     let targets = [

@@ -49,6 +49,15 @@ public struct DataFolders: Sendable, Hashable {
       input: input, target: target, right: right, nameTemplate: nameTemplate)
   }
 
+  /// The folders that images are read from.
+  package var imageFolders: [String] {
+    if noise != nil || degradation != nil {
+      return [target ?? input].compactMap { $0 }.map { PairedFolder.targets(in: $0) ?? $0 }
+    }
+    guard let input, target == nil else { return [input, target, right].compactMap { $0 } }
+    return PairedFolder.folders(in: input).map { [$0.input, $0.target] } ?? []
+  }
+
   /// The pairs to train `model` on; decoded images are kept up to `cacheBytes`.
   /// - Throws: `DataError` as `pairs`, `ImageError` for a file that is no image.
   public func source(

@@ -21,7 +21,16 @@ public struct PairedFolder: Sendable {
   }
 
   /// The pairs, sorted by name.
-  public let pairs: [Pair]
+  public private(set) var pairs: [Pair] = []
+  /// What is wrong with files that were passed over, one line each.
+  public private(set) var faults: [String] = []
+  /// What happens to files without a partner and pairs of unequal size.
+  public enum Rule: Sendable {
+    /// They are an error.
+    case strict
+    /// They are passed over and named in `faults`, as long as there is a pair left.
+    case tolerant
+  }
 
   /// Names of the folders with degraded and clean images, in the order they are looked for.
   private static let folderNames = [
@@ -43,17 +52,20 @@ public struct PairedFolder: Sendable {
   /// The folder of clean images in a folder of pairs; nil for another folder.
   static func targets(in root: String) -> String? { folders(in: root)?.target }
 
-  private static func folders(in root: String) -> (input: String, target: String)? {
+  static func folders(in root: String) -> (input: String, target: String)? {
     folderNames.lazy.map { ("\(root)/\($0)", "\(root)/\($1)") }.first { input, target in
-      [input, target].allSatisfy { FileManager.default.fileExists(atPath: $0) }
+      FileKind(input) != nil && FileKind(target) != nil
     }
   }
 
   /// Takes every image of `clean` as both, to be degraded on the fly.
   /// - Throws: `DataError` when there are none.
   public init(clean: String) throws {
-    let targets = try Self.images(clean)
-    pairs = targets.keys.sorted().compactMap { targets[$0] }.map {
+    let names = try NamedImages(clean)
+    if let twin = names.byName.values.first(where: { $0.count > 1 }) {
+      throw DataError("\(twin[1]): another image has the same name")
+    }
+    pairs = names.sortedNames.compactMap { names.byName[$0]?.first }.map {
       Pair(input: $0, target: $0, right: nil)
     }
   }
@@ -66,88 +78,113 @@ public struct PairedFolder: Sendable {
   ///   - target: clean images.
   ///   - right: right views, if there are any.
   ///   - nameTemplate: the name of a degraded image, `{}` being that of the clean one.
-  /// - Throws: `DataError` naming files without a partner and pairs of unequal size.
+  ///   - rule: what happens to files that fit no other.
+  /// - Throws: `DataError` naming files without a partner and pairs of unequal size, `ImageError` for a file that is no
+  ///   image; with `.tolerant` only where no pair is left.
   public init(
-    input: String, target: String, right: String? = nil, nameTemplate: String = "{}"
+    input: String, target: String, right: String? = nil, nameTemplate: String = "{}",
+    rule: Rule = .strict
   ) throws {
-    if [input, target].allSatisfy(Self.isFile), right.map(Self.isFile) ?? true {
+    if [input, target, right ?? target].allSatisfy({ FileKind($0) == .file }) {
       pairs = [Pair(input: input, target: target, right: right)]
-      try checkSizes()
+      try checkSizes(.strict)
       return
     }
     guard nameTemplate.contains("{}") else {
       throw DataError("name template '\(nameTemplate)', expected {} in it")
     }
-    let targets = try Self.images(target)
-    var partners = targets
-    if nameTemplate != "{}" {
-      partners = Dictionary(
-        uniqueKeysWithValues: targets.map { (nameTemplate.replacing("{}", with: $0), $1) })
-    }
-    let inputs = try Self.matched(try Self.images(input), partners)
-    let rights = try right.map { try Self.matched(try Self.images($0), partners) }
-    pairs = partners.keys.sorted().compactMap { name in
-      guard let first = inputs[name], let second = partners[name] else { return nil }
-      return Pair(input: first, target: second, right: rights?[name])
-    }
-    try checkSizes()
-  }
-
-  /// `images`, which must have the names of `partners`.
-  private static func matched(
-    _ images: [String: String], _ partners: [String: String]
-  ) throws -> [String: String] {
-    let lonely =
-      images.keys.filter { partners[$0] == nil }.compactMap { images[$0] }
-      + partners.keys.filter { images[$0] == nil }.compactMap { partners[$0] }
-    guard lonely.isEmpty else {
-      throw DataError("\(listed(lonely)): no partner of the same name in the other folder")
-    }
-    return images
-  }
-
-  private func checkSizes() throws {
-    let unequal = try pairs.filter { pair in
-      let target = try Image.header(of: pair.target)
-      return try [pair.input, pair.right].compactMap { $0 }.contains {
-        let view = try Image.header(of: $0)
-        return view.width != target.width || view.height != target.height
+    let targets = try NamedImages(target, nameTemplate)
+    let inputs = try NamedImages(input)
+    let rights = try right.map { try NamedImages($0) }
+    var lonely = Set(([inputs, targets] + [rights].compactMap { $0 }).flatMap(\.paths))
+    for name in targets.sortedNames {
+      for second in targets.byName[name] ?? [] {
+        guard let first = inputs.partner(of: second, targets, name) else { continue }
+        let view = rights?.partner(of: second, targets, name)
+        guard rights == nil || view != nil else { continue }
+        pairs.append(Pair(input: first, target: second, right: view))
+        lonely.subtract([first, second, view].compactMap { $0 })
       }
     }
-    guard unequal.isEmpty else {
-      throw DataError(
-        "\(Self.listed(unequal.map(\.input))): not of the same size as its partner")
-    }
+    try passOver(
+      lonely.sorted(by: String.precedes), rule, "no partner of the same name in the other folder")
+    try checkSizes(rule)
   }
 
-  private static func isFile(_ path: String) -> Bool {
-    var isDirectory: ObjCBool = false
-    return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
-      && !isDirectory.boolValue
+  /// The targets by the bytes of their inputs' paths.
+  package var targetOfInput: [[UInt8]: String] {
+    Dictionary(
+      pairs.map { (Array($0.input.utf8), $0.target) }, uniquingKeysWith: { first, _ in first })
   }
 
-  private static func images(_ folder: String) throws -> [String: String] {
-    if isFile(folder) {
-      return [((folder as NSString).lastPathComponent as NSString).deletingPathExtension: folder]
-    }
-    guard let names = try? FileManager.default.contentsOfDirectory(atPath: folder) else {
-      throw DataError("\(folder): the folder cannot be read")
-    }
-    var result: [String: String] = [:]
-    for name in names where !name.hasPrefix(".") {
-      let path = name as NSString
-      guard ImageFormat(pathExtension: path.pathExtension.lowercased()) != nil else { continue }
-      guard result.updateValue("\(folder)/\(name)", forKey: path.deletingPathExtension) == nil
-      else {
-        throw DataError("\(folder)/\(name): another image has the same name")
+  private mutating func checkSizes(_ rule: Rule) throws {
+    var (equal, unequal) = ([Pair](), [String]())
+    for pair in pairs {
+      do {
+        if try Self.isEqual(pair) { equal.append(pair) } else { unequal.append(pair.input) }
+      } catch  where rule == .tolerant && pairs.count > 1 {
+        faults.append("\(error)")
       }
     }
-    guard !result.isEmpty else { throw DataError("\(folder): no PNG or JPEG image in this folder") }
-    return result
+    pairs = equal
+    try passOver(unequal, rule, "not of the same size as its partner")
+    if pairs.isEmpty, let fault = faults.first { throw DataError(fault) }
   }
 
-  private static func listed(_ paths: [String]) -> String {
-    let shown = paths.sorted().prefix(3).joined(separator: ", ")
-    return paths.count > 3 ? "\(shown) and \(paths.count - 3) more" : shown
+  private static func isEqual(_ pair: Pair) throws -> Bool {
+    let target = try Image.header(of: pair.target)
+    return try [pair.input, pair.right].compactMap { $0 }.allSatisfy {
+      let view = try Image.header(of: $0)
+      return view.width == target.width && view.height == target.height
+    }
+  }
+
+  private mutating func passOver(_ paths: [String], _ rule: Rule, _ reason: String) throws {
+    guard !paths.isEmpty else { return }
+    guard rule == .tolerant, !pairs.isEmpty else {
+      throw DataError("\(ImageFolder.listed(paths)): \(reason)")
+    }
+    faults += paths.map { "\($0): \(reason)" }
+  }
+}
+
+/// The images of a folder by what they are to be matched by: the bytes of their names without extension. Two names that
+/// look the same need not be the same.
+private struct NamedImages {
+  private(set) var byName: [[UInt8]: [String]] = [:]
+
+  /// - Parameters:
+  ///   - path: a folder, or one image.
+  ///   - template: what a name becomes, `{}` being the name.
+  init(_ path: String, _ template: String = "{}") throws {
+    if FileKind(path) == .file {
+      byName[Array(path.fileStem.utf8)] = [path]
+      return
+    }
+    let folder: ImageFolder
+    do {
+      folder = try ImageFolder(path)
+    } catch {
+      throw DataError("\(path): the folder cannot be read: \(error.reason)")
+    }
+    for file in folder.files {
+      let name = template == "{}" ? file.fileStem : template.replacing("{}", with: file.fileStem)
+      byName[Array(name.utf8), default: []].append(path.appending(fileName: file))
+    }
+    guard !byName.isEmpty else {
+      let others = ImageFolder.note(leftOut: folder.leftOut).map { "; \($0)" } ?? ""
+      throw DataError("\(path): no \(ImageFolder.readable) image in this folder\(others)")
+    }
+  }
+
+  var sortedNames: [[UInt8]] { byName.keys.sorted { $0.lexicographicallyPrecedes($1) } }
+
+  var paths: [String] { byName.values.flatMap { $0 } }
+
+  /// The image here that belongs to `file`, which `others` have under `name`; among several that of the same extension.
+  func partner(of file: String, _ others: NamedImages, _ name: [UInt8]) -> String? {
+    guard let found = byName[name] else { return nil }
+    if found.count == 1, others.byName[name]?.count == 1 { return found[0] }
+    return found.first { $0.fileExtension == file.fileExtension }
   }
 }

@@ -18,8 +18,7 @@ public struct CleanPage: Sendable, CustomStringConvertible {
   /// Pictures are not opened yet: their faults come from `image`.
   /// - Throws: `ImageError` and `ProgramError` as `PDFFile`.
   public static func list(_ path: String) throws -> [CleanPage] {
-    let file = (path as NSString).lastPathComponent as NSString
-    let stem = file.deletingPathExtension
+    let stem = path.fileStem
     guard isPDF(path) else { return [CleanPage(path: path, name: stem)] }
     let pdf = try PDFFile(contentsOf: path)
     return (1...pdf.pageCount).map {
@@ -29,7 +28,7 @@ public struct CleanPage: Sendable, CustomStringConvertible {
 
   /// Whether the file's name is that of a PDF.
   public static func isPDF(_ path: String) -> Bool {
-    (path as NSString).pathExtension.lowercased() == "pdf"
+    path.fileExtension.lowercased() == "pdf"
   }
 
   /// The picture, or the page at `dpi` pixels per inch.

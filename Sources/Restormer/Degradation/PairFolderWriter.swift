@@ -78,9 +78,8 @@ public struct PairFolderWriter: Sendable {
 
   /// A seed of its own for each pair: FNV-1a of the page's name, number and variant, stirred.
   private static func seed(_ seed: UInt64, _ page: CleanPage, _ variant: Int) -> UInt64 {
-    let stem = ((page.path as NSString).lastPathComponent as NSString).deletingPathExtension
     var hash = FNV1a()
-    hash.add("\(stem)/\(page.pageNumber ?? 0)/\(variant)".utf8)
+    hash.add("\(page.path.fileStem)/\(page.pageNumber ?? 0)/\(variant)".utf8)
     var generator = SplitMix64(seed: hash.value ^ (seed &* 0x9E37_79B9_7F4A_7C15))
     return generator.next()
   }

@@ -13,6 +13,8 @@ public struct BundledModel: Sendable {
   public let gain: String
   /// The network and its parameters.
   public let weights: ModelWeights
+  /// The tensors as they are stored.
+  public let state: StateDict
 
   /// The names of all; the first is the one for whoever names none.
   public static let names = embedded.map(\.name)
@@ -32,9 +34,10 @@ public struct BundledModel: Sendable {
   private init(_ file: Embedded) throws {
     let path = "bundled model \(file.name)"
     let reader = SafetensorsReader(path: path, data: file.data)
-    let weights = try ModelWeights(reader.stateDict(), from: path)
+    let state = try reader.stateDict()
+    let weights = try ModelWeights(state, from: path)
     func line(_ key: String) -> String { weights.metadata[key] ?? "not recorded" }
-    (name, self.weights) = (file.name, weights)
+    (name, self.weights, self.state) = (file.name, weights, state)
     (purpose, training, gain) = (line("purpose"), line("training"), line("gain"))
   }
 

@@ -11,21 +11,30 @@ public struct ComparedFiles: Sendable, Hashable {
   /// What it should be, if known.
   public let target: String?
 
+  /// The images of folders, and what is wrong with those that were passed over, one line each.
+  public typealias List = (files: [ComparedFiles], faults: [String])
+
   /// The images of two or three folders that have the same name, or two or three files; ordered by name, numbers in names
   /// by value.
-  /// - Throws: `DataError` for empty folders, missing partners and unequal sizes; `ImageError` for files that are no images.
+  /// - Throws: `DataError` for empty folders and where no image has what it needs: partners of its size.
   public static func list(
     before: String, after: String, target: String? = nil
-  ) throws -> [ComparedFiles] {
-    let pairs = try PairedFolder(input: before, target: after).pairs
-    let targets = try target.map { try PairedFolder(input: after, target: $0).pairs }
-    let targetOf = Dictionary(
-      uniqueKeysWithValues: (targets ?? []).map { ($0.input, $0.target) })
-    return pairs.map {
-      ComparedFiles(
-        name: ($0.target as NSString).lastPathComponent, before: $0.input, after: $0.target,
-        target: targetOf[$0.target])
-    }.sorted { NaturalName($0.name) < NaturalName($1.name) }
+  ) throws -> List {
+    let folder = try PairedFolder(input: before, target: after, rule: .tolerant)
+    let targets = try target.map {
+      try PairedFolder(input: after, target: $0, rule: .tolerant)
+    }
+    let targetOf = targets?.targetOfInput
+    let files = folder.pairs.compactMap { pair -> ComparedFiles? in
+      let target = targetOf?[Array(pair.target.utf8)]
+      if targetOf != nil, target == nil { return nil }
+      return ComparedFiles(
+        name: pair.target.fileName, before: pair.input, after: pair.target, target: target)
+    }
+    var faults = folder.faults
+    for fault in targets?.faults ?? [] where !faults.contains(fault) { faults.append(fault) }
+    if files.isEmpty, let fault = faults.first { throw DataError(fault) }
+    return (files.sorted { NaturalName($0.name) < NaturalName($1.name) }, faults)
   }
 
   /// The decoded images.

@@ -39,12 +39,12 @@ public struct ComparisonReport {
   /// Adds an image; the views must be those that the first one has.
   /// - Throws: `MetricsError` for views of different size and images too small to be scored; `ImageError`.
   public mutating func add(_ name: String, _ given: ReportViews) throws {
+    defer { expected -= 1 }
     let item = try Item(name, given, border: border, thumbnailSide: Self.thumbnailSide)
     let named = given.named
     // A page takes four characters for three bytes; what one image does not need is left to the others.
     let share = (limit - images.count) / max(1, expected) * 3 / 4
     let encoded = try EncodedViews(named.map(\.image), limit: max(0, share))
-    expected -= 1
     for (view, file) in zip(named, encoded.files) {
       let id = "image-\(items.count)-\(view.name)"
       images += Array(ReportPage.imageElement(id, encoded.format, file).utf8)

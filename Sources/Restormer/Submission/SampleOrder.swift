@@ -44,7 +44,7 @@ struct SampleOrder {
   /// - Throws: `SubmissionError` for an id that belongs to no image or pixel; what `body` throws.
   func forEachPlace(_ body: (Place) throws -> Void) throws {
     let indices = Dictionary(
-      images.enumerated().map { (Array($1.name.utf8), $0) }, uniquingKeysWith: { first, _ in first }
+      images.enumerated().map { ($1.name.systemBytes, $0) }, uniquingKeysWith: { first, _ in first }
     )
     // Neighbouring rows are mostly of the same image: its name is looked up once.
     var (name, image) = ([UInt8](), 0)

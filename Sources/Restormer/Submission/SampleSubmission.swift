@@ -24,11 +24,10 @@ public struct SampleSubmission: Sendable {
   }
 
   /// Opens the file and reads its header.
-  /// - Throws: `SubmissionError` for a file that cannot be read, has no rows or not two columns.
+  /// - Throws: `FileError` for a file that cannot be read, `SubmissionError` for one that has no rows or not two columns.
   public init(contentsOf path: String) throws {
     self.path = path
-    guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
-    else { throw SubmissionError("\(path): no such file, or it cannot be read") }
+    let data = try mappedFile(path)
     contents = data
     let mark = data.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
     let end = data.firstIndex(of: Self.newline) ?? data.count

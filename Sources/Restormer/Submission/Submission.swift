@@ -137,8 +137,9 @@ private struct CSVField {
   let closing: [UInt8]
 
   init(_ name: String) {
-    let needsQuotes = name.contains { ",\"\r\n".contains($0) }
-    opening = Array((needsQuotes ? "\"" + name.replacing("\"", with: "\"\"") : name).utf8)
-    closing = needsQuotes ? Array("\"".utf8) : []
+    let field = CSV.field(name)
+    let isQuoted = field.first == CSV.quote && field != name.systemBytes
+    opening = isQuoted ? Array(field.dropLast()) : field
+    closing = isQuoted ? [CSV.quote] : []
   }
 }

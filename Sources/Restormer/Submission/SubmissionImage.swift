@@ -24,9 +24,8 @@ public struct SubmissionImage: Sendable, Hashable {
       ?? PairedFolder(clean: input)
     return try folder.pairs.map { pair in
       let header = try Image.header(of: pair.input)
-      let file = (pair.input as NSString).lastPathComponent as NSString
       return SubmissionImage(
-        name: file.deletingPathExtension, path: pair.input,
+        name: pair.input.fileStem, path: pair.input,
         target: targets == nil ? nil : pair.target, width: header.width, height: header.height)
     }.sorted { NaturalName($0.name) < NaturalName($1.name) }
   }

@@ -113,7 +113,7 @@ struct Validator {
   }
 
   private static func name(_ path: String) -> String {
-    ((path as NSString).lastPathComponent as NSString).deletingPathExtension
+    path.fileStem
   }
 
   /// The middle of images of one shape, side by side.

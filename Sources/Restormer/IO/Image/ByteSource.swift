@@ -58,7 +58,7 @@ final class InputFile {
   init(path: String) throws(ImageError) {
     self.path = path
     // Without O_NONBLOCK a pipe would wait for its writer before it could be refused.
-    descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    descriptor = open(path.systemPath, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw InputFile.lastError("open", path) }
     var status = stat()
     let known = fstat(descriptor, &status) == 0

@@ -24,6 +24,14 @@ extension Image {
     try ImageReader(ByteSource(InputFile(path: path))).header
   }
 
+  /// What the bytes of a file hold; `path` is only for the error's text.
+  /// - Throws: `ImageError` as for a file.
+  public static func header(
+    of bytes: UnsafeRawBufferPointer, path: String = ""
+  ) throws(ImageError) -> ImageHeader {
+    try ImageReader(ByteSource(bytes, path: path)).header
+  }
+
   /// Reads an image file as `Bitmap` does.
   /// - Throws: `ImageError` as `Bitmap`.
   public init(contentsOf path: String) throws(ImageError) {

@@ -144,21 +144,15 @@ public struct WeightsError: Error, CustomStringConvertible, Sendable {
 enum WeightsFile {
   /// The file's bytes, mapped: what is not touched takes no memory.
   static func map(_ path: String) throws -> Data {
-    var isDirectory: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
-      throw WeightsError(path: path, fault: "no such file")
-    }
-    guard !isDirectory.boolValue else {
+    guard let kind = FileKind(path) else { throw WeightsError(path: path, fault: "no such file") }
+    guard kind != .folder else {
       throw WeightsError(path: path, fault: "is a folder, expected a weights file")
     }
-    // A pipe or a device may never end.
-    var status = stat()
-    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      throw WeightsError(path: path, fault: "is not a regular file")
-    }
-    guard let data = try? Data(contentsOf: URL(fileURLWithPath: path), options: .alwaysMapped)
-    else {
-      throw WeightsError(path: path, fault: "cannot be read")
+    let data: Data
+    do {
+      data = try mappedFile(path)
+    } catch {
+      throw WeightsError(path: path, fault: "cannot \(error.operation): \(error.reason)")
     }
     guard data.count >= 8 else {
       throw WeightsError(

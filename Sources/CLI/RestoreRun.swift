@@ -1,0 +1,180 @@
+import Foundation
+import Kernels
+import Restormer
+
+/// What became of one image.
+struct RestoreOutcome: Encodable {
+  enum Status: String, Encodable {
+    case restored, kept, exists, failed
+  }
+  let input: String
+  var output: String?
+  let status: Status
+  var width: Int?
+  var height: Int?
+  var seconds: Double?
+  /// The fault in one line.
+  var error: String?
+
+  init(_ job: RestoreJob, _ status: Status, _ image: Image, seconds: Double) {
+    (input, output, self.status) = (job.input.printable, job.outputName.printable, status)
+    (width, height, self.seconds) = (image.width, image.height, seconds)
+  }
+
+  init(existing job: RestoreJob) {
+    (input, output, status) = (job.input.printable, job.outputName.printable, .exists)
+  }
+
+  init(failed input: String, _ error: String) {
+    (self.input, status, self.error) = (input.printable, .failed, error.printable)
+  }
+}
+
+/// Restores a list of files one after the other.
+struct RestoreRun: BackendVisitor {
+  let jobs: [RestoreJob]
+  let weights: ModelWeights
+  let options: RestoreOptions
+  let evenSharp: Bool
+  let verbose: Bool
+  let report: ReportFile?
+  let interrupt: InterruptGuard
+
+  func visit<B: Backend>(_ backend: B) throws -> [RestoreOutcome] {
+    let restorer = try Restorer(weights, on: backend, options: options)
+    if verbose {
+      Console.note("network: \(weights.model.configuration.summary)")
+      Console.note("parameters: \(grouped(weights.model.parameterCount))")
+    }
+    var bar = ProgressLine()
+    var written = WrittenFiles(inputs: jobs)
+    return jobs.enumerated().map { index, job in
+      let label = "\(index + 1)/\(jobs.count) \(job.inputName.fileName)"
+      bar.update(Double(index) / Double(jobs.count), label)
+      defer { bar.clear() }
+      do {
+        try written.check(job)
+        let (outcome, summary) = try restore(job, with: restorer) { fraction in
+          bar.update((Double(index) + fraction) / Double(jobs.count), label)
+        }
+        written.add(job)
+        bar.clear()
+        Console.note("\(job.inputName) -> \(job.outputName)  \(summary)")
+        return outcome
+      } catch {
+        bar.clear()
+        // It is told again at the end, where a long list has not pushed it out of sight.
+        if jobs.count > 1 { Console.warn(oneLine(error)) }
+        return RestoreOutcome(failed: job.input, oneLine(error))
+      }
+    }
+  }
+
+  private func restore<B: Backend>(
+    _ job: RestoreJob, with restorer: Restorer<B>, progress: (Double) -> Void
+  ) throws -> (RestoreOutcome, String) {
+    let start = Date()
+    let source = try ImageSource(job.input)
+    try checkHostMemory(job, restorer, width: source.header.width, height: source.header.height)
+    let image = try source.image()
+    var isKept = false
+    do {
+      let restored = try restorer.restore(
+        image, right: try job.right.map(Image.init(contentsOf:)), progress: progress)
+      isKept = !evenSharp && weights.leavesAlone(image, restored: restored)
+      try write(isKept ? image : restored, of: source, isKept: isKept, for: job)
+    } catch let error where !(error is ImageError) {
+      throw RestoreFailure(description: "\(job.inputName): \(oneLine(error))")
+    }
+    let seconds = Date().timeIntervalSince(start)
+    var summary = "\(image.width)x\(image.height) \(duration(seconds))"
+    if isKept { summary += ", sharp already: left as it is (--even-sharp)" }
+    if verbose { summary += ", " + (try describeTiles(restorer, image)) }
+    return (RestoreOutcome(job, isKept ? .kept : .restored, image, seconds: seconds), summary)
+  }
+
+  /// Writes the result. What is left as it is keeps every byte where the format stays the same.
+  private func write(
+    _ result: Image, of source: ImageSource, isKept: Bool, for job: RestoreJob
+  ) throws {
+    let same = isKept && source.header.format == job.format ? try source.bytes() : nil
+    try interrupt.whole {
+      guard let output = job.output else {
+        return Console.write(try same ?? result.encode(format: job.format))
+      }
+      if let same {
+        try writeAtomically(same, to: output)
+      } else {
+        try result.write(to: output, format: job.format)
+      }
+    }
+    guard let report else { return }
+    let after =
+      try job.output.map { try Image(contentsOf: $0) } ?? Image(encoded: result, as: job.format)
+    try report.add(
+      (job.output ?? job.inputName).fileName, ReportViews(before: try source.image(), after: after))
+  }
+
+  private func describeTiles<B: Backend>(_ restorer: Restorer<B>, _ image: Image) throws -> String {
+    let layout = try restorer.layout(width: image.width, height: image.height)
+    let (width, height) = (
+      min(layout.side ?? .max, image.width), min(layout.side ?? .max, image.height)
+    )
+    let memory = restorer.memoryNeed(
+      width: roundUp8(width), height: roundUp8(height), keepsValues: layout.keepsValues)
+    return (layout.side.map { "tiles of \($0)" } ?? "whole")
+      + (layout.keepsValues ? "" : ", v computed twice")
+      + ", \(gigabytes(memory)) of device memory"
+  }
+
+  private func roundUp8(_ value: Int) -> Int { (value + 7) / 8 * 8 }
+
+  private func checkHostMemory<B: Backend>(
+    _ job: RestoreJob, _ restorer: Restorer<B>, width: Int, height: Int
+  ) throws {
+    let need = restorer.hostMemoryNeed(width: width, height: height)
+    let available = HostMemory.available
+    // The system and other programs live on the last tenth.
+    let usable = available / 10 * 9
+    guard need <= usable else {
+      throw RestoreFailure(
+        description:
+          "\(job.inputName): \(width)x\(height) needs about \(gigabytes(need)) of memory, "
+          + "at most \(gigabytes(usable)) of the free \(gigabytes(available)) can be used")
+    }
+  }
+}
+
+/// The files that a run has written so far. Only what was written takes a name: a job that failed leaves it to the next.
+private struct WrittenFiles {
+  private var sources: [FileIdentity: String] = [:]
+  private let inputs: [FileIdentity: String]
+
+  init(inputs jobs: [RestoreJob]) {
+    inputs = Dictionary(
+      jobs.compactMap { job in FileIdentity(job.input).map { ($0, job.input) } },
+      uniquingKeysWith: { first, _ in first })
+  }
+
+  /// - Throws: `RestoreFailure` when the result would replace another one of this run, or another job's image.
+  func check(_ job: RestoreJob) throws {
+    guard let found = job.output.flatMap(FileIdentity.init) else { return }
+    if let other = sources[found] {
+      throw RestoreFailure(
+        description: "\(job.inputName): its result would replace that of \(other)")
+    }
+    if let other = inputs[found], found != FileIdentity(job.input) {
+      throw RestoreFailure(description: "\(job.inputName): its result would replace \(other)")
+    }
+  }
+
+  mutating func add(_ job: RestoreJob) {
+    guard let made = job.output.flatMap(FileIdentity.init) else { return }
+    sources[made] = job.inputName
+  }
+}
+
+/// One image could not be restored.
+struct RestoreFailure: Error, CustomStringConvertible {
+  let description: String
+}
