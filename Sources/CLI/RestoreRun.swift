@@ -47,6 +47,10 @@ struct RestoreRun: BackendVisitor {
       Console.note("parameters: \(grouped(weights.model.parameterCount))")
     }
     var bar = ProgressLine()
+    restorer.note = { line in
+      bar.clear()
+      Console.note(line)
+    }
     var written = WrittenFiles(inputs: jobs)
     return jobs.enumerated().map { index, job in
       let label = "\(index + 1)/\(jobs.count) \(job.inputName.fileName)"
@@ -133,14 +137,12 @@ struct RestoreRun: BackendVisitor {
     _ job: RestoreJob, _ restorer: Restorer<B>, width: Int, height: Int
   ) throws {
     let need = restorer.hostMemoryNeed(width: width, height: height)
-    let available = HostMemory.available
-    // The system and other programs live on the last tenth.
-    let usable = available / 10 * 9
-    guard need <= usable else {
+    let host = MemoryBudget.host
+    guard host.holds(MemoryNeed(pieces: need)) else {
       throw RestoreFailure(
         description:
           "\(job.inputName): \(width)x\(height) needs about \(gigabytes(need)) of memory, "
-          + "at most \(gigabytes(usable)) of the free \(gigabytes(available)) can be used")
+          + "the machine offers \(gigabytes(host.total))")
     }
   }
 }

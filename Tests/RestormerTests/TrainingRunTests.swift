@@ -317,7 +317,7 @@ final class TrainingRunTests: XCTestCase {
     XCTAssertThrowsError(try Trainer(huge, experiments: folder, on: backend) { _ in }) {
       let text = "\($0)"
       XCTAssertTrue(text.hasPrefix("patch 2048, batch 4000 needs "), text)
-      XCTAssertTrue(text.contains("; this device has "), text)
+      XCTAssertTrue(text.contains("; this device offers "), text)
       XCTAssertTrue(text.contains("; with recompute "), text)
       XCTAssertTrue(text.hasSuffix(" would fit"), text)
     }

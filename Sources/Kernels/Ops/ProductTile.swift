@@ -7,15 +7,26 @@ struct ProductTile {
   private let rowItems: Int
   private let columnItems: Int
 
-  /// The tile, or nil where products keep to registers: on CPUs, and on devices with smaller work-groups.
-  init?(on backend: OpenCLBackend) {
+  /// Tiles of 128 and of 64 work-items, for devices and drivers that give a group no more.
+  private static let smaller = [
+    ProductTile(itemRows: 6, itemColumns: 4, rowItems: 8, columnItems: 16),
+    ProductTile(itemRows: 8, itemColumns: 8, rowItems: 8, columnItems: 8),
+  ]
+
+  /// The configured tile of a device, or the largest that its groups hold; nil where products keep to registers: on CPUs, and
+  /// where even the smallest group is too large.
+  /// - Throws: `OpenCLError` when the kernel does not build.
+  static func fitting(_ backend: OpenCLBackend) throws -> ProductTile? {
+    guard !backend.traits.isCPU else { return nil }
     let configuration = backend.configuration
-    itemRows = configuration.tileItemRows
-    itemColumns = configuration.tileItemColumns
-    rowItems = configuration.tileRowItems
-    columnItems = configuration.tileColumnItems
-    guard !configuration.isCPUFamily, backend.context.device.maxWorkGroupSize >= items
-    else { return nil }
+    let configured = ProductTile(
+      itemRows: configuration.tileItemRows, itemColumns: configuration.tileItemColumns,
+      rowItems: configuration.tileRowItems, columnItems: configuration.tileColumnItems)
+    return try ([configured] + smaller).first { tile in
+      try tile.items <= backend.traits.maxGroupSize
+        && tile.items
+          <= backend.largestGroup(Conv1x1.name, "conv1x1_tiles", defines: tile.defines)
+    }
   }
 
   /// Work-items of a group.

@@ -38,15 +38,16 @@ public struct ModelBenchmark<B: Backend> {
     }
     return ModelTiming(
       timing: timing, multiplyAdds: recording.graph.multiplyAdds(yielding: [recording.output]),
-      memory: plan.memory.bytes + 4 * model.parameterExtent)
+      memory: (plan.memory.need + MemoryNeed(storages: [model.parameterExtent])).total)
   }
 
   /// Times the training step of a batch of `shape`: forward pass, L1 loss, backward pass and AdamW.
   /// - Throws: the backend's error.
   public func training(_ shape: Shape, recompute: Bool) throws -> ModelTiming {
     let model = weights.model
+    let optimizer = OptimizerOptions(.adamw)
     let engine = try TrainingEngine(
-      model, values: weights.values, loss: .l1, optimizer: OptimizerOptions(.adamw),
+      model, values: weights.values, loss: .l1, optimizer: optimizer,
       recompute: recompute, on: backend)
     let target = shape.channels(model.configuration.outputChannels)
     let batch = Batch(
@@ -62,8 +63,9 @@ public struct ModelBenchmark<B: Backend> {
     let work = TrainingEngine<B>.operators(model, shape: shape).reduce(0) {
       $0 + $1.op.multiplyAdds($1.inputs.map(\.shape))
     }
-    let memory = TrainingEngine.memory(model, shape: shape, recompute: recompute, on: backend)
-    return ModelTiming(timing: timing, multiplyAdds: work, memory: memory.total)
+    let need = TrainingEngine.need(
+      model, shape: shape, optimizer: optimizer, recompute: recompute, on: backend)
+    return ModelTiming(timing: timing, multiplyAdds: work, memory: need.total)
   }
 
   private func pixels(_ shape: Shape, seed: UInt64) -> [Float] {

@@ -39,6 +39,10 @@ public final class Restorer<B: Backend> {
   private let parameters: DeviceParameters<B>
   private var session: Session?
   private var chosenLayouts: [PlanShape: Layout] = [:]
+  /// Hears what the caller should know, one line each.
+  public var note: (String) -> Void = { _ in }
+  /// Bytes that plans may take.
+  private var room: Int
 
   private struct PlanShape: Hashable {
     let width: Int
@@ -71,6 +75,7 @@ public final class Restorer<B: Backend> {
     self.backend = backend
     self.options = options
     parameters = try DeviceParameters(weights.model, values: weights.values, on: backend)
+    room = backend.memory.total - backend.bytesInUse
   }
 
   /// Restores one image of the model's input channels, values in [0, 1]; any normalisation is applied
@@ -118,21 +123,17 @@ public final class Restorer<B: Backend> {
 
   /// Bytes of device memory that one run over `width x height` takes, parameters included.
   public func memoryNeed(width: Int, height: Int, keepsValues: Bool = true) -> Int {
-    memory(width: width, height: height, keepsValues: keepsValues).total
+    let parameters = MemoryNeed(storages: [model.parameterExtent])
+    return (need(width, height, keepsValues: keepsValues) + parameters).total
   }
 
-  /// What one run takes: in all, and in its largest allocation.
-  private func memory(
-    width: Int, height: Int, keepsValues: Bool = true
-  ) -> (total: Int, largest: Int) {
+  /// What the plan of one run takes.
+  private func need(_ width: Int, _ height: Int, keepsValues: Bool = true) -> MemoryNeed {
     let recording = model.record(
       height: height, width: width, execution: .banded(keepsValues: keepsValues))
-    let plan = MemoryPlan(
-      nodes: recording.graph.nodes(yielding: [recording.output]),
-      kept: [recording.output, recording.input],
-      external: Set(recording.parameters.map(\.id)), limit: backend.memoryLimits.allocation,
-      scratch: backend.scratch)
-    return (plan.bytes + 4 * model.parameterExtent, 4 * (plan.slabs.max() ?? 0))
+    return MemoryPlan(
+      recording.graph, keeping: [recording.output], external: recording.parameters, on: backend
+    ).need
   }
 
   /// Bytes of the machine's own memory that an image of `width x height` takes beside that of the network: copies of it
@@ -145,79 +146,111 @@ public final class Restorer<B: Backend> {
   /// How an image of `width x height` is cut: whole if it fits, with v kept if that fits too, else in tiles.
   /// - Throws: `RestoreError` when nothing fits the device.
   public func layout(width: Int, height: Int) throws -> Layout {
-    let (paddedWidth, paddedHeight) = (roundUp(width, 8), roundUp(height, 8))
-    if case .pixels(let side) = options.tile {
-      return Layout(
-        side: side < max(paddedWidth, paddedHeight) ? side : nil, keepsValues: true)
-    }
-    let key = PlanShape(width: paddedWidth, height: paddedHeight)
+    let key = PlanShape(width: roundUp(width, 8), height: roundUp(height, 8))
     if let known = chosenLayouts[key] { return known }
-    let layout =
-      options.tile == .whole
-      ? try wholeLayout(width: paddedWidth, height: paddedHeight)
-      : try automaticLayout(width: paddedWidth, height: paddedHeight)
+    let layout = try chooseLayout(width: key.width, height: key.height)
     chosenLayouts[key] = layout
     return layout
   }
 
-  /// Device memory that plans may use: the rest is for the driver and other programs.
-  private var budget: Int { backend.memoryLimits.total / 10 * 8 }
+  private func chooseLayout(width: Int, height: Int) throws -> Layout {
+    switch options.tile {
+    case .whole: return try wholeLayout(width: width, height: height)
+    case .automatic:
+      return try largestLayout(width: width, height: height, side: max(width, height))
+    case .pixels(let side):
+      return try largestLayout(width: width, height: height, side: min(side, max(width, height)))
+    }
+  }
 
   /// Whether a run fits `room` bytes, no allocation larger than the device allows.
   private func fits(_ width: Int, _ height: Int, keepsValues: Bool = true, room: Int) -> Bool {
-    let need = memory(width: width, height: height, keepsValues: keepsValues)
-    return need.total <= room && need.largest <= backend.memoryLimits.allocation
+    let need = need(width, height, keepsValues: keepsValues)
+    return need.total <= room && need.largest <= backend.memory.allocation
   }
 
   private func wholeLayout(width: Int, height: Int) throws -> Layout {
     for keepsValues in [true, false]
-    where fits(width, height, keepsValues: keepsValues, room: budget) {
-      return Layout(side: nil, keepsValues: keepsValues)
-    }
-    let need = memory(width: width, height: height, keepsValues: false)
-    throw RestoreError(
-      "\(width)x\(height) at once needs \(gigabytes(need.total)) of device memory, "
-        + "\(gigabytes(need.largest)) of it in one piece; \(backend.name) offers "
-        + "\(gigabytes(budget)) in pieces of \(gigabytes(backend.memoryLimits.allocation)): "
-        + "use tiles (--tile auto)")
-  }
-
-  private func automaticLayout(width: Int, height: Int) throws -> Layout {
-    // Where the network runs in the machine's own memory, the image lies there too.
-    let room =
-      backend.memoryLimits.isHost ? budget - hostMemoryNeed(width: width, height: height) : budget
-    for keepsValues in [true, false]
     where fits(width, height, keepsValues: keepsValues, room: room) {
       return Layout(side: nil, keepsValues: keepsValues)
     }
+    throw RestoreError(
+      "\(width)x\(height) at once needs \(shortage(need(width, height, keepsValues: false))), "
+        + "\(gigabytes(room)) are left: use tiles (--tile auto)")
+  }
+
+  private func shortage(_ need: MemoryNeed) -> String {
+    "\(gigabytes(need.total)) of memory, \(gigabytes(need.largest)) of it in one piece; "
+      + "\(backend.name) offers \(gigabytes(backend.memory.total)) in pieces of "
+      + gigabytes(backend.memory.allocation)
+  }
+
+  /// The whole image if it is no larger than `side` and fits, else tiles of at most `side`.
+  private func largestLayout(width: Int, height: Int, side: Int) throws -> Layout {
+    // Where the network runs in the machine's own memory, the image lies there too.
+    let room =
+      backend.memory.isHost ? room - hostMemoryNeed(width: width, height: height) : room
+    func holds(_ side: Int, keepsValues: Bool = true) -> Bool {
+      fits(min(side, width), min(side, height), keepsValues: keepsValues, room: room)
+    }
+    let isWhole = side >= max(width, height)
+    for keepsValues in isWhole ? [true, false] : [true]
+    where holds(side, keepsValues: keepsValues) {
+      return Layout(side: isWhole ? nil : side, keepsValues: keepsValues)
+    }
     // Memory grows with the tile: halve the interval of sides, in steps of 8.
-    var (low, high) = (0, max(width, height) / 8)
+    var (low, high) = (0, side / 8)
     while high - low > 1 {
       let middle = (low + high) / 2
-      if fits(min(8 * middle, width), min(8 * middle, height), room: room) {
-        low = middle
-      } else {
-        high = middle
-      }
+      if holds(8 * middle) { low = middle } else { high = middle }
     }
     // A tile must leave room for something between its overlaps.
     let smallest = max(16, 2 * roundUp(options.overlap, 8) + 8)
     guard 8 * low >= smallest else {
-      let need = memory(width: min(smallest, width), height: min(smallest, height))
+      let need = need(min(smallest, width), min(smallest, height))
       throw RestoreError(
-        "the smallest tile, \(smallest)x\(smallest), needs \(gigabytes(need.total)) of memory, "
-          + "\(gigabytes(need.largest)) of it in one piece; \(backend.name) has "
-          + "\(gigabytes(max(0, room))) left for a picture of \(width)x\(height), in pieces of "
-          + "\(gigabytes(backend.memoryLimits.allocation))")
+        "the smallest tile, \(smallest)x\(smallest), needs \(shortage(need)), "
+          + "\(gigabytes(max(0, room))) are left for a picture of \(width)x\(height)")
+    }
+    if case .pixels = options.tile {
+      note("tiles of \(side) do not fit the device's memory: taking tiles of \(8 * low)")
     }
     return Layout(side: 8 * low, keepsValues: true)
+  }
+
+  /// A device that has less memory than it says, or lends it to others, is asked for less: half of what was too much.
+  /// - Throws: `error` where nothing smaller is left.
+  private func shrink(_ image: PlanarImage, from layout: Layout, after error: any Error) throws {
+    session = nil
+    let (width, height) = (roundUp(image.width, 8), roundUp(image.height, 8))
+    let side = layout.side ?? max(width, height)
+    let need = need(min(side, width), min(side, height), keepsValues: layout.keepsValues)
+    room = min(room, need.total) / 2
+    chosenLayouts = [:]
+    guard let next = try? self.layout(width: width, height: height), next != layout else {
+      throw error
+    }
+    let how = next.side.map { "tiles of \($0)" } ?? "v computed twice"
+    note("the device is out of memory: going on with \(how)")
   }
 
   private func restoreOnce(
     _ image: PlanarImage, progress: (Double) -> Void
   ) throws -> PlanarImage {
+    while true {
+      let layout = try layout(width: image.width, height: image.height)
+      do {
+        return try restoreOnce(image, layout, progress: progress)
+      } catch let error where isOutOfMemory(error) {
+        try shrink(image, from: layout, after: error)
+      }
+    }
+  }
+
+  private func restoreOnce(
+    _ image: PlanarImage, _ layout: Layout, progress: (Double) -> Void
+  ) throws -> PlanarImage {
     let (width, height) = (roundUp(image.width, 8), roundUp(image.height, 8))
-    let layout = try layout(width: image.width, height: image.height)
     let side = layout.side
     let grid = TileGrid(
       width: width, height: height, tile: side ?? max(width, height),

@@ -37,7 +37,7 @@ public final class Trainer<B: Backend> {
   ///   file and backend errors.
   public init(
     _ options: TrainingOptions, experiments: String = "experiments", on backend: B,
-    cacheBytes: Int = min(2 << 30, HostMemory.available / 8), ranks: RankGroup? = nil,
+    cacheBytes: Int = MemoryBudget.host.cache, ranks: RankGroup? = nil,
     report: @escaping (TrainingEvent) -> Void
   ) throws {
     if let fault = options.fault { throw DataError(fault) }
@@ -159,15 +159,7 @@ public final class Trainer<B: Backend> {
   private func trainStep() throws {
     let clock = Stopwatch()
     loader.prepare((0..<BatchLoader.stepsAhead).flatMap { requests(step + $0) })
-    var wait = 0.0
-    var (losses, faults): ([BatchLosses], [String]) = ([], [])
-    for request in requests(step) {
-      let asked = Stopwatch()
-      let result = try loader.batch(request)
-      wait += asked.seconds
-      faults += result.faults
-      losses.append(try engine.backward(result.batch))
-    }
+    let (losses, faults, wait) = try backwardWithinMemory()
     let mean = try BatchLosses(meanOf: losses).mean(over: team)
     note(try team.lines(faults), "another image was taken")
     try engine.sumGradients(in: team)
@@ -191,6 +183,45 @@ public final class Trainer<B: Backend> {
       dataWait: wait)
     record?.step(done)
     report(.step(done))
+  }
+
+  /// What came of the batches of a step.
+  private typealias Batches = (losses: [BatchLosses], faults: [String], wait: Double)
+
+  /// The losses of every batch of the step, files that could not be read, and the seconds spent waiting for data.
+  private func backward() throws -> Batches {
+    var result: Batches = ([], [], 0)
+    for request in requests(step) {
+      let asked = Stopwatch()
+      let loaded = try loader.batch(request)
+      result.wait += asked.seconds
+      result.faults += loaded.faults
+      result.losses.append(try engine.backward(loaded.batch))
+    }
+    return result
+  }
+
+  /// The same; a device that has less memory than it says, or lends it to others, goes on with recompute.
+  /// - Throws: `DataError` where that does not help, file and backend errors.
+  private func backwardWithinMemory() throws -> Batches {
+    do {
+      return try backward()
+    } catch let error where isOutOfMemory(error) {
+      guard !engine.recompute, options.recompute != .off else { throw outOfMemory(error) }
+      report(.note("step \(step + 1): the device is out of memory: going on with recompute"))
+    }
+    do {
+      try engine.startRecomputing()
+      return try backward()
+    } catch let error where isOutOfMemory(error) {
+      throw outOfMemory(error)
+    }
+  }
+
+  private func outOfMemory(_ error: any Error) -> DataError {
+    let less =
+      engine.recompute ? "a smaller batch or patch" : "recompute, or a smaller batch or patch,"
+    return DataError("step \(step + 1): the device is out of memory (\(error)): \(less) needs less")
   }
 
   /// Says which files could not be used and what was done about it, each once.
@@ -252,7 +283,9 @@ extension Trainer {
   private func restorer() throws -> Restorer<B> {
     var weights = ModelWeights(model: engine.model, normalization: options.normalization)
     weights.values = try engine.averagedValues() ?? engine.values()
-    return try Restorer(weights, on: backend)
+    let restorer = try Restorer(weights, on: backend)
+    restorer.note = { [report] in report(.note($0)) }
+    return restorer
   }
 
   /// Makes the validation if it is due; false if `shouldStop` broke it off, and then it stays due.
