@@ -1174,14 +1174,15 @@ __kernel void conv1x1(
       in_channels, row_begin, min(row_begin + rows, out_channels));
 }
 
+#ifndef CPU_DEVICE
 #ifndef TILE_DEPTH
-#define TILE_DEPTH 16  // input channels of a tile in local memory
+#define TILE_DEPTH 8  // input channels of a tile in local memory
 #endif
 #ifndef TILE_ITEM_ROWS
 #define TILE_ITEM_ROWS 6  // output channels of one work-item
 #endif
 #ifndef TILE_ITEM_COLUMNS
-#define TILE_ITEM_COLUMNS 4  // pixels of one work-item
+#define TILE_ITEM_COLUMNS 8  // pixels of one work-item, whole vectors of 4
 #endif
 #ifndef TILE_ROW_ITEMS
 #define TILE_ROW_ITEMS 8  // work-items of a group along output channels
@@ -1189,53 +1190,111 @@ __kernel void conv1x1(
 #ifndef TILE_COLUMN_ITEMS
 #define TILE_COLUMN_ITEMS 32  // work-items of a group along pixels
 #endif
+#ifndef TILE_ALIGNED
+#define TILE_ALIGNED 0  // 1 where every plane starts at a multiple of four elements
+#endif
 #define TILE_ROWS (TILE_ITEM_ROWS * TILE_ROW_ITEMS)
 #define TILE_COLUMNS (TILE_ITEM_COLUMNS * TILE_COLUMN_ITEMS)
 #define TILE_ITEMS (TILE_ROW_ITEMS * TILE_COLUMN_ITEMS)
+#define TILE_VECTORS (TILE_ITEM_COLUMNS / 4)
+// What an item brings into local memory at each step: vectors of x, and weights.
+#define TILE_X_COUNT (TILE_DEPTH * TILE_COLUMNS / 4)
+#define TILE_W_COUNT (TILE_DEPTH * TILE_ROWS)
+#define TILE_X_SHARE ((TILE_X_COUNT + TILE_ITEMS - 1) / TILE_ITEMS)
+#define TILE_W_SHARE ((TILE_W_COUNT + TILE_ITEMS - 1) / TILE_ITEMS)
+
+// Four neighbours. Where the address is known to be aligned this is one load; vload4 is four on some devices.
+INLINE float4 load_four(__global const float *p) {
+#if TILE_ALIGNED
+  return *(__global const float4 *)p;
+#else
+  return vload4(0, p);
+#endif
+}
+INLINE void store_four(float4 v, __global float *p) {
+#if TILE_ALIGNED
+  *(__global float4 *)p = v;
+#else
+  vstore4(v, 0, p);
+#endif
+}
 
 // The same product for a GPU. One work-group: TILE_COLUMNS pixels (dimension 0), TILE_ROWS output channels (1) of one
-// image (2). Tiles of x and W pass through local memory; the pixels of an item lie TILE_COLUMN_ITEMS apart, so that
-// neighbouring items load, read and store neighbouring elements.
+// image (2). Tiles of x and W pass through local memory, in two halves: while one is multiplied, what the other gets is on its
+// way. The vectors of an item lie TILE_COLUMN_ITEMS apart, so that neighbouring items touch neighbouring vectors.
 __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_tiles(
     TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(b), TENSOR_IN_SHARED(r), TENSOR_OUT_SHARED(y), int pixels, int in_channels,
     int out_channels, int w_row, int w_column, int has_bias, int has_residual) {
-  __local float x_tile[TILE_DEPTH][TILE_COLUMNS];
+  __local float4 x_tile[2][TILE_DEPTH][TILE_COLUMNS / 4];
   // Two columns more than used spread a column of weights over the memory banks.
-  __local float w_tile[TILE_DEPTH][TILE_ROWS + 2];
+  __local float w_tile[2][TILE_DEPTH][TILE_ROWS + 2];
   const int item = (int)get_local_id(0), n = (int)get_group_id(2);
   const int first = TILE_COLUMNS * (int)get_group_id(0), row_begin = TILE_ROWS * (int)get_group_id(1);
   const int column = item % TILE_COLUMN_ITEMS, row = item / TILE_COLUMN_ITEMS * TILE_ITEM_ROWS;
-  float sum[TILE_ITEM_ROWS][TILE_ITEM_COLUMNS];
+  // Addresses are worked out once. Pixels beyond the end repeat the last vector, output channels the last channel: what is
+  // computed from them is never stored.
+  __global const float *x_from[TILE_X_SHARE], *w_from[TILE_W_SHARE];
+  const int last = (pixels - 1) / 4 * 4;
+#pragma unroll
+  for (int i = 0; i < TILE_X_SHARE; ++i) {
+    const int e = item + i * TILE_ITEMS;
+    x_from[i] = PLANE(x, n, 0) + min(first + e % (TILE_COLUMNS / 4) * 4, last);
+  }
+  // Neighbouring items take neighbouring weights, whichever way the matrix is read.
+#define TILE_W_K(e) (w_column == 1 ? (e) % TILE_DEPTH : (e) / TILE_ROWS)
+#define TILE_W_ROW(e) (w_column == 1 ? (e) / TILE_DEPTH : (e) % TILE_ROWS)
+#pragma unroll
+  for (int i = 0; i < TILE_W_SHARE; ++i) {
+    const int e = item + i * TILE_ITEMS;
+    w_from[i] = PLANE(w, 0, 0) + (ulong)min(row_begin + TILE_W_ROW(e), out_channels - 1) * w_row
+        + (ulong)TILE_W_K(e) * w_column;
+  }
+  float4 sum[TILE_ITEM_ROWS][TILE_VECTORS], x_next[TILE_X_SHARE];
+  float w_next[TILE_W_SHARE];
 #pragma unroll
   for (int i = 0; i < TILE_ITEM_ROWS; ++i)
 #pragma unroll
-    for (int j = 0; j < TILE_ITEM_COLUMNS; ++j)
-      sum[i][j] = has_bias ? PLANE(b, 0, 0)[min(row_begin + row + i, out_channels - 1)] : 0.0f;
-  for (int begin = 0; begin < in_channels; begin += TILE_DEPTH) {
-    for (int e = item; e < TILE_DEPTH * TILE_COLUMNS; e += TILE_ITEMS) {
-      const int k = e / TILE_COLUMNS, p = e % TILE_COLUMNS;
-      const bool inside = begin + k < in_channels && first + p < pixels;
-      x_tile[k][p] = inside ? PLANE(x, n, begin + k)[first + p] : 0.0f;
+    for (int j = 0; j < TILE_VECTORS; ++j)
+      sum[i][j] = (float4)(has_bias ? PLANE(b, 0, 0)[min(row_begin + row + i, out_channels - 1)] : 0.0f);
+  for (int begin = -TILE_DEPTH, half_index = 1; begin < in_channels; begin += TILE_DEPTH, half_index = 1 - half_index) {
+    const int next = begin + TILE_DEPTH;
+    if (next < in_channels) {
+#pragma unroll
+      for (int i = 0; i < TILE_X_SHARE; ++i) {
+        const int k = (item + i * TILE_ITEMS) / (TILE_COLUMNS / 4);
+        // An input channel beyond the last meets a weight of zero.
+        x_next[i] = load_four(x_from[i] + (ulong)min(next + k, in_channels - 1) * x_plane);
+      }
+#pragma unroll
+      for (int i = 0; i < TILE_W_SHARE; ++i) {
+        const int e = item + i * TILE_ITEMS;
+        w_next[i] = e < TILE_W_COUNT && next + TILE_W_K(e) < in_channels ? w_from[i][(ulong)next * w_column] : 0.0f;
+      }
     }
-    for (int e = item; e < TILE_DEPTH * TILE_ROWS; e += TILE_ITEMS) {
-      // Neighbouring items take neighbouring weights, whichever way the matrix is read.
-      const int k = w_column == 1 ? e % TILE_DEPTH : e / TILE_ROWS;
-      const int o = w_column == 1 ? e / TILE_DEPTH : e % TILE_ROWS;
-      const bool inside = begin + k < in_channels && row_begin + o < out_channels;
-      const ulong place = (ulong)(row_begin + o) * w_row + (ulong)(begin + k) * w_column;
-      w_tile[k][o] = inside ? PLANE(w, 0, 0)[place] : 0.0f;
+    if (begin >= 0) {
+#pragma unroll
+      for (int k = 0; k < TILE_DEPTH; ++k) {
+        float4 value[TILE_VECTORS];
+#pragma unroll
+        for (int j = 0; j < TILE_VECTORS; ++j) value[j] = x_tile[half_index][k][column + j * TILE_COLUMN_ITEMS];
+#pragma unroll
+        for (int i = 0; i < TILE_ITEM_ROWS; ++i) {
+          const float4 weight = (float4)(w_tile[half_index][k][row + i]);
+#pragma unroll
+          for (int j = 0; j < TILE_VECTORS; ++j) sum[i][j] = fma(value[j], weight, sum[i][j]);
+        }
+      }
     }
-    barrier(CLK_LOCAL_MEM_FENCE);
+    if (next < in_channels) {
 #pragma unroll
-    for (int k = 0; k < TILE_DEPTH; ++k) {
-      float value[TILE_ITEM_COLUMNS];
+      for (int i = 0; i < TILE_X_SHARE; ++i) {
+        const int e = item + i * TILE_ITEMS;
+        if (e < TILE_X_COUNT) x_tile[1 - half_index][e / (TILE_COLUMNS / 4)][e % (TILE_COLUMNS / 4)] = x_next[i];
+      }
 #pragma unroll
-      for (int j = 0; j < TILE_ITEM_COLUMNS; ++j) value[j] = x_tile[k][column + j * TILE_COLUMN_ITEMS];
-#pragma unroll
-      for (int i = 0; i < TILE_ITEM_ROWS; ++i) {
-        const float weight = w_tile[k][row + i];
-#pragma unroll
-        for (int j = 0; j < TILE_ITEM_COLUMNS; ++j) sum[i][j] = fma(value[j], weight, sum[i][j]);
+      for (int i = 0; i < TILE_W_SHARE; ++i) {
+        const int e = item + i * TILE_ITEMS;
+        if (e < TILE_W_COUNT) w_tile[1 - half_index][TILE_W_K(e)][TILE_W_ROW(e)] = w_next[i];
       }
     }
     barrier(CLK_LOCAL_MEM_FENCE);
@@ -1244,15 +1303,25 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_ti
   for (int i = 0; i < TILE_ITEM_ROWS; ++i) {
     const int o = row_begin + row + i;
     if (o >= out_channels) break;
+    __global float *out = PLANE(y, n, o);
+    __global const float *residual = PLANE(r, n, o);
 #pragma unroll
-    for (int j = 0; j < TILE_ITEM_COLUMNS; ++j) {
-      const int p = first + column + j * TILE_COLUMN_ITEMS;
-      if (p >= pixels) break;
-      PLANE(y, n, o)[p] = has_residual ? sum[i][j] + PLANE(r, n, o)[p] : sum[i][j];
+    for (int j = 0; j < TILE_VECTORS; ++j) {
+      const int p = first + 4 * (column + j * TILE_COLUMN_ITEMS);
+      if (p + 4 <= pixels) {
+        store_four(has_residual ? sum[i][j] + load_four(residual + p) : sum[i][j], out + p);
+      } else if (p < pixels) {
+        const float lanes[4] = {sum[i][j].x, sum[i][j].y, sum[i][j].z, sum[i][j].w};
+#pragma unroll
+        for (int c = 0; c < 4; ++c)
+          if (p + c < pixels) out[p + c] = has_residual ? lanes[c] + residual[p + c] : lanes[c];
+      }
     }
   }
 }
+#endif
 
+#ifdef CPU_DEVICE
 // Partial sums of S[a, c] = sum_{n, p} left[n, a, p] right[n, c, p]: gW with left = gy and right = x, or its transpose
 // with the two exchanged. One work-item: `panels` panels of right channels (dimension 0), `rows` left channels (1), one
 // slice of the pixels of all images (2). partial: [slice][a][pitch], pitch the right channels in whole panels.
@@ -1277,6 +1346,7 @@ __kernel void conv1x1_backward_weight(
             PLANE(left, n, row) + p, left_plane, 0, panel, 0, 1, count, sum + c, pitch, height, PANEL_CHANNELS);
       }
 }
+#endif
 
 #ifndef SQUARE_SIDE
 #define SQUARE_SIDE 6  // rows and columns of gW of one work-item; a group is 8 x 8 items
@@ -1584,10 +1654,11 @@ __kernel void conv3x3_backward_weight(
   const int across = min((width + VECTOR_WIDTH - 1) / VECTOR_WIDTH, items), down = items / across;
   const int end = min((band + 1) * band_rows, height);
   const int begin = item / across < down ? band * band_rows + item / across : end;
-  float total[4][9];
-  for (int a = 0; a < 4; ++a)
-    for (int t = 0; t < 9; ++t) total[a][t] = 0.0f;
+  // An item adds up in its own places of local memory: registers have no index.
+  for (int t = 0; t < 36; ++t) shared[t][item] = 0.0f;
   for (int n = 0; n < images; ++n) {
+    // Unrolled, it would run out of registers on some devices.
+#pragma unroll 1
     for (int j = 0; j < 3; ++j) {
       vector sum[4][3];
 #pragma unroll
@@ -1605,6 +1676,7 @@ __kernel void conv3x3_backward_weight(
           in[2] = load_right(line, u, width);
           // What lies behind the row's end must not be summed: it may even be NaN.
           if (u + VECTOR_WIDTH > width)
+#pragma unroll
             for (int k = 0; k < 3; ++k) in[k] = keep_lanes(in[k], width - u);
 #pragma unroll
           for (int a = 0; a < 4; ++a) {
@@ -1618,11 +1690,10 @@ __kernel void conv3x3_backward_weight(
 #pragma unroll
       for (int a = 0; a < 4; ++a)
 #pragma unroll
-        for (int k = 0; k < 3; ++k) total[a][3 * j + k] += sum_lanes(sum[a][k]);
+        for (int k = 0; k < 3; ++k) shared[9 * a + 3 * j + k][item] += sum_lanes(sum[a][k]);
     }
   }
   __global float *out = partial + partial_offset + (ulong)band * out_channels * in_channels * 9;
-  for (int t = 0; t < 36; ++t) shared[t][item] = total[t / 9][t % 9];
   barrier(CLK_LOCAL_MEM_FENCE);
   for (int t = item; t < 36 && block + t / 9 < out_channels; t += items) {
     float sum = 0.0f;
@@ -1756,6 +1827,106 @@ __kernel void layer_norm_backward_input(
   }
 }
 
+#ifndef CPU_DEVICE
+// The same by work-groups, for GPUs: NORM_PIXELS neighbouring pixels of an image, and for each NORM_PARTS work-items that hold its
+// channels in registers, part, part + NORM_PARTS, and so on. Memory is read once, by neighbours side by side.
+
+#ifndef NORM_PIXELS
+#define NORM_PIXELS 32  // neighbouring pixels of a group
+#endif
+#ifndef NORM_PARTS
+#define NORM_PARTS 8  // work-items that share the channels of a pixel
+#endif
+#ifndef NORM_SHARE
+#define NORM_SHARE 8  // channels of one of them, at most
+#endif
+
+// The sum of `value` over a pixel's parts, in all of them.
+INLINE float sum_parts(float value, int part, int lane, __local float *shared) {
+  barrier(CLK_LOCAL_MEM_FENCE);
+  shared[part * NORM_PIXELS + lane] = value;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  float sum = 0.0f;
+#pragma unroll
+  for (int i = 0; i < NORM_PARTS; ++i) sum += shared[i * NORM_PIXELS + lane];
+  return sum;
+}
+
+__kernel void layer_norm_groups(
+    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(b), TENSOR_OUT(y), TENSOR_OUT(mean), TENSOR_OUT(rstd),
+    int pixels, int channels, float eps, int has_bias) {
+  __local float shared[NORM_PARTS * NORM_PIXELS];
+  const int lane = (int)get_local_id(0) % NORM_PIXELS, part = (int)get_local_id(0) / NORM_PIXELS;
+  const int n = (int)get_global_id(1), p = NORM_PIXELS * (int)get_group_id(0) + lane;
+  // Items beyond the end repeat the last pixel: all of a group meet at the barriers.
+  __global const float *in = PLANE(x, n, part) + min(p, pixels - 1);
+  const ulong x_step = NORM_PARTS * x_plane, y_step = NORM_PARTS * y_plane;
+  const float share = 1.0f / channels;
+  float v[NORM_SHARE], sum = 0.0f, left = 0.0f, square = 0.0f;
+#pragma unroll
+  for (int i = 0; i < NORM_SHARE; ++i) {
+    v[i] = part + NORM_PARTS * i < channels ? in[i * x_step] : 0.0f;
+    sum += v[i];
+  }
+  const float mu = sum_parts(sum, part, lane, shared) * share;
+#pragma unroll
+  for (int i = 0; i < NORM_SHARE; ++i) {
+    const float d = part + NORM_PARTS * i < channels ? v[i] - mu : 0.0f;
+    left += d;
+    square = fma(d, d, square);
+  }
+  const float rest = sum_parts(left, part, lane, shared) * share;
+  const float variance = sum_parts(square, part, lane, shared) * share - rest * rest;
+  const float r = 1.0f / sqrt((variance < 0.0f ? 0.0f : variance) + eps);
+  if (p >= pixels) return;
+  if (part == 0) {
+    PLANE(mean, n, 0)[p] = mu + rest;
+    PLANE(rstd, n, 0)[p] = r;
+  }
+  const float centre = has_bias ? mu : 0.0f, correction = has_bias ? rest : 0.0f;
+  __global const float *weight = PLANE(w, 0, 0) + part, *bias = PLANE(b, 0, 0) + part;
+  __global float *out = PLANE(y, n, part) + p;
+#pragma unroll
+  for (int i = 0; i < NORM_SHARE; ++i) {
+    const int c = NORM_PARTS * i;
+    if (part + c >= channels) continue;
+    out[i * y_step] = (v[i] - centre - correction) * r * weight[c] + (has_bias ? bias[c] : 0.0f);
+  }
+}
+
+__kernel void layer_norm_backward_input_groups(
+    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(mean), TENSOR_IN(rstd), TENSOR_IN(g), TENSOR_IN(addend),
+    TENSOR_OUT(gx), int pixels, int channels, int has_bias, int has_addend) {
+  __local float shared[NORM_PARTS * NORM_PIXELS];
+  const int lane = (int)get_local_id(0) % NORM_PIXELS, part = (int)get_local_id(0) / NORM_PIXELS;
+  const int n = (int)get_global_id(1), p = NORM_PIXELS * (int)get_group_id(0) + lane;
+  const int q = min(p, pixels - 1);
+  __global const float *in = PLANE(x, n, part) + q, *gy = PLANE(g, n, part) + q, *weight = PLANE(w, 0, 0) + part;
+  const ulong x_step = NORM_PARTS * x_plane, g_step = NORM_PARTS * g_plane;
+  const float mu = PLANE(mean, n, 0)[q], r = PLANE(rstd, n, 0)[q];
+  float d[NORM_SHARE], gw[NORM_SHARE], total = 0.0f, along = 0.0f;
+#pragma unroll
+  for (int i = 0; i < NORM_SHARE; ++i) {
+    const int is_inside = part + NORM_PARTS * i < channels;
+    d[i] = is_inside ? in[i * x_step] - mu : 0.0f;
+    gw[i] = is_inside ? gy[i * g_step] * weight[NORM_PARTS * i] : 0.0f;
+    total += gw[i];
+    along = fma(gw[i], has_bias ? d[i] : d[i] + mu, along);
+  }
+  const float share = 1.0f / channels;
+  along = sum_parts(along, part, lane, shared) * share * r * r * r;
+  total = sum_parts(total, part, lane, shared) * (has_bias ? share * r : 0.0f);
+  if (p >= pixels) return;
+  __global const float *more = PLANE(addend, n, part) + p;
+  __global float *out = PLANE(gx, n, part) + p;
+  const ulong more_step = NORM_PARTS * addend_plane, out_step = NORM_PARTS * gx_plane;
+#pragma unroll
+  for (int i = 0; i < NORM_SHARE; ++i)
+    if (part + NORM_PARTS * i < channels)
+      out[i * out_step] = gw[i] * r - total - d[i] * along + (has_addend ? more[i * more_step] : 0.0f);
+}
+#endif
+
 // Partial sums over a slice of pixels of all images: gw[c] = sum gy (x - mu) r (without bias: gy x r), gb[c] = sum gy.
 // One work-group: one channel (dimension 0), one slice (1). partial: [slice][weight, bias][channel].
 __kernel void layer_norm_backward_weight(
@@ -1825,6 +1996,7 @@ INLINE void add_squares(__global const float *row, int begin, int end, __global 
   *sum += run;
 }
 
+#ifdef CPU_DEVICE
 // For CPUs. One work-item: one slice (dimension 1) of one image and head (2), a turned panel of the right rows at a time.
 // `previous` holds sums to add to, if `adds`; it may be `partial` itself.
 __kernel void attention_gram(
@@ -1854,6 +2026,7 @@ __kernel void attention_gram(
     }
   }
 }
+#endif
 
 #ifndef GRAM_BLOCK
 #define GRAM_BLOCK 3  // rows and columns of products of one work-item of attention_gram_tiles

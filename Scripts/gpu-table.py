@@ -3,7 +3,7 @@
 
 usage: gpu-table.py TOOLS PROGRAMS TABLE.md
 TOOLS is filled by lint-gpu.sh; PROGRAMS holds HASH.cl and HASH.options, as the invented GPU leaves them. The exit code is 1 where
-a compiler refuses a program, spills registers or uses scratch memory."""
+a compiler refuses a program, spills registers or uses scratch memory, and where a kernel misses its bar."""
 import collections
 import concurrent.futures
 import os
@@ -19,6 +19,8 @@ CLANG = [str(LLVM / "lib/llvm-19/bin/clang-19"), "-x", "cl", "-cl-std=CL1.2", "-
          "-Xclang", "-finclude-default-header"]
 CUDA = TOOLS / "cuda/nvidia/cu13/bin"
 CHIPS = ["sm_75", "sm_86", "sm_90", "gfx1030", "gfx1100", "gfx90a", "dg2"]
+# The most instructions per fused multiply-add that the hottest loop of a kernel may have on a chip.
+BARS = {("conv1x1_tiles", "sm_90"): 1.35}
 # Names of AMD's chips in its library of device functions.
 LIBRARY_CHIP = {"gfx1100": "1036"}
 
@@ -62,23 +64,42 @@ def nvidia(source, options, chip, folder):
     for line in log.splitlines():
         if found := re.search(r"entry function '(\w+)'", line):
             name = found[1]
-            rows[name] = dict(spill=0, local=0, operations=collections.Counter())
+            rows[name] = dict(spill=0, local=0)
         elif found := re.search(r"(\d+) bytes spill stores, (\d+) bytes spill loads", line):
             rows[name]["spill"] = int(found[1]) + int(found[2])
         elif found := re.search(r"Used (\d+) registers", line):
             rows[name]["registers"] = int(found[1])
             memory = re.search(r"(\d+) bytes smem", line)
             rows[name]["local"] = int(memory[1]) if memory else 0
+    for name, body in disassemble(binary).items():
+        operations = collections.Counter(operation for operation, _ in body)
+        rows[name].update(ratio=hottest_loop(body), wide=count(r"LDG.*\.(64|128)", operations),
+                          loads=count("LDG", operations), all=len(body))
+    return rows
+
+
+def disassemble(binary):
+    """The operations of each kernel with the place that a branch goes back to, if it is one."""
+    bodies, labels, name = {}, {}, None
     for line in run(CUDA / "nvdisasm", "-c", binary, libraries=[]).splitlines():
         if found := re.match(r"\s*\.section\s+\.text\.(\w+)", line):
-            name = found[1]
-        elif found := re.search(r"/\*[0-9a-f]{4,}\*/\s+(?:@!?\w+\s+)?([A-Z][A-Z0-9_.]+)", line):
-            rows[name]["operations"][found[1]] += 1
-    for row in rows.values():
-        operations = row["operations"]
-        row.update(fma=count("FFMA", operations), wide=count(r"LDG.*\.(64|128)", operations),
-                   loads=count("LDG", operations), all=sum(operations.values()))
-    return rows
+            name, labels = found[1], {}
+            bodies[name] = []
+        elif found := re.match(r"(\.L\w+):", line):
+            labels[found[1]] = len(bodies.get(name, []))
+        elif found := re.search(r"/\*[0-9a-f]{4,}\*/\s+(?:@!?\w+\s+)?([A-Z][A-Z0-9_.]+)(.*)", line):
+            target = re.search(r"\.L\w+", found[2]) if found[1].startswith("BRA") else None
+            bodies[name].append((found[1], labels.get(target[0]) if target else None))
+    return bodies
+
+
+def hottest_loop(body):
+    """Instructions per fused multiply-add in the loop that has most of them; None where no loop has 32."""
+    loops = [[operation for operation, _ in body[start:end + 1]]
+             for end, (_, start) in enumerate(body) if start is not None]
+    loops = [(sum(operation.startswith("FFMA") for operation in loop), -len(loop)) for loop in loops]
+    fma, size = max(loops, default=(0, 0))
+    return -size / fma if fma >= 32 else None
 
 
 def amd(source, options, chip, folder):
@@ -98,8 +119,7 @@ def amd(source, options, chip, folder):
         fact = lambda label: int((re.search(rf"; {label}: (\d+)", found[3]) or [0, 0])[1])
         rows[found[1]] = dict(
             registers=fact("NumVgprs"), spill=fact("ScratchSize"), local=fact("LDSByteSize"),
-            fma=count("v_(fma|fmac|dual_fma|pk_fma|mac)", operations),
-            wide=count("(global|flat|buffer)_load_(dwordx|b)(2|4|64|128)", operations),
+            ratio=None, wide=count("(global|flat|buffer)_load_(dwordx|b)(2|4|64|128)", operations),
             loads=count("(global|flat|buffer)_load", operations), all=sum(operations.values()))
     return rows
 
@@ -144,10 +164,10 @@ def merge(results):
 def cell(row):
     if not row:
         return "-"
-    fma = f"{row['all'] / row['fma']:.1f}" if row["fma"] >= 32 else "-"
+    ratio = f"{row['ratio']:.2f}" if row["ratio"] else "-"
     wide = f"{row['wide']}/{row['loads']}"
     spill = f" **{row['spill']} B spilled**" if row["spill"] else ""
-    return f"{row['registers']} / {row['local'] / 1024:.1f} / {fma} / {wide}{spill}"
+    return f"{row['registers']} / {row['local'] / 1024:.1f} / {ratio} / {wide}{spill}"
 
 
 def main():
@@ -159,12 +179,14 @@ def main():
     table = merge(results)
     findings += [f"{chip}: {name} spills {row['spill']} bytes"
                  for name, chips in sorted(table.items()) for chip, row in chips.items() if row["spill"]]
+    findings += [f"{chip}: {name} has {table[name][chip]['ratio']:.2f} instructions per multiply-add, at most {bar} are good"
+                 for (name, chip), bar in BARS.items() if (table[name].get(chip, {}).get("ratio") or bar) > bar]
     shown = [chip for chip in CHIPS if chip != "dg2"]
     lines = [
         "# What GPU compilers make of the kernels", "",
         "Made by `make lint-gpu` from the programs of inference at 256x256 and a training step at 128x128 of the paper's network.",
-        "Each cell: registers / KiB of local memory / instructions per fused multiply-add / wide loads of all loads from global",
-        f"memory. Programs: {len(programs)}; Intel's compiler (`{CHIPS[-1]}`) takes "
+        "Each cell: registers / KiB of local memory / instructions per fused multiply-add in the loop that has most of them (NVIDIA) /",
+        f"wide loads of all loads from global memory. Programs: {len(programs)}; Intel's compiler (`{CHIPS[-1]}`) takes "
         f"{sum(1 for (_, chip), _, error in results if chip == 'dg2' and not error)} of them.", "",
         "| kernel | " + " | ".join(shown) + " |", "|---|" + "---|" * len(shown)]
     lines += [f"| {name} | " + " | ".join(cell(chips.get(chip)) for chip in shown) + " |"

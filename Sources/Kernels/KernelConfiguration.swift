@@ -23,8 +23,8 @@ public struct KernelConfiguration: Hashable, Sendable {
   /// cache (measured: 1 M best on three levels of the paper's network), on a GPU enough for all its cores.
   public var bandElements: Int
 
-  /// Output channels and pixels of one work-item of a GPU's product.
-  var tileItemRows = 6, tileItemColumns = 4
+  /// Output channels of one work-item of a GPU's product and its pixels, a multiple of 4.
+  var tileItemRows = 6, tileItemColumns = 8
   /// Work-items of a group along output channels and along pixels.
   var tileRowItems = 8, tileColumnItems = 32
 

@@ -99,12 +99,15 @@ public struct Conv1x1: CatalogOp {
     let flags: [KernelArgument] = [.int(hasBias ? 1 : 0), .int(hasResidual ? 1 : 0)]
     let flops = 2 * Double(x.shape.n * x.shape.plane) * Double(w.shape.count)
     let bytes = 4 * Double(x.shape.count + y.shape.count + (hasResidual ? y.shape.count : 0))
-    if let tile = try ProductTile.fitting(backend) {
+    if let tile = try ProductTile.fitting(y.shape, on: backend) {
+      let isAligned = ProductTile.isAligned(
+        [x, y] + (hasResidual ? [inputs[inputs.count - 1]] : []))
       return [
         try backend.launch(
           Self.name, "conv1x1_tiles", tensors + flags,
-          global: tile.global(pixels: x.shape.plane, channels: y.shape.c, images: x.shape.n),
-          local: [tile.items, 1, 1], defines: tile.defines, flops: flops, bytes: bytes)
+          global: tile.global(y.shape), local: [tile.items, 1, 1],
+          defines: tile.defines.merging(["TILE_ALIGNED": isAligned ? 1 : 0]) { $1 }, flops: flops,
+          bytes: bytes)
       ]
     }
     let configuration = backend.configuration

@@ -19,6 +19,7 @@ public struct LayerNorm: CatalogOp {
   static let testShapes = [
     Shape(2, 5, 13, 17), Shape(1, 3, 1, 1), Shape(1, 2, 1, 9), Shape(2, 24, 16, 16),
     Shape(1, 48, 9, 15),
+    Shape(1, 200, 3, 5),
   ]
 
   public static var cases: [OpCase] {
@@ -65,21 +66,28 @@ public struct LayerNorm: CatalogOp {
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     let shape = inputs[0].shape
+    let arguments: [KernelArgument] = [
+      .tensor(inputs[0]), .tensor(inputs[1]), .tensor(inputs[hasBias ? 2 : 1]),
+      .tensor(outputs[0]), .tensor(outputs[1]), .tensor(outputs[2]), .int(shape.plane),
+      .int(shape.c), .float(Self.epsilon), .int(hasBias ? 1 : 0),
+    ]
+    let (flops, bytes) = (8 * Double(shape.count), 8 * Double(shape.count))
+    if let groups = try NormGroups.fitting(shape.c, kernel: "layer_norm_groups", on: backend) {
+      return [
+        try backend.launch(
+          Self.name, "layer_norm_groups", arguments, global: groups.global(shape),
+          local: groups.local, defines: groups.defines, flops: flops, bytes: bytes)
+      ]
+    }
     let configuration = backend.configuration
     let vectors = configuration.traits.isCPU ? 4 : 1
     let columns = vectors * configuration.vectorWidth
     return [
       try backend.launch(
-        Self.name, "layer_norm",
-        [
-          .tensor(inputs[0]), .tensor(inputs[1]), .tensor(inputs[hasBias ? 2 : 1]),
-          .tensor(outputs[0]), .tensor(outputs[1]), .tensor(outputs[2]), .int(shape.plane),
-          .int(shape.c), .float(Self.epsilon), .int(hasBias ? 1 : 0),
-        ],
-        global: [(shape.plane + columns - 1) / columns, shape.n],
-        local: [configuration.groupSize, 1],
-        defines: ["NORM_VECTORS": vectors], flops: 8 * Double(shape.count),
-        bytes: 8 * Double(shape.count))
+        Self.name, "layer_norm", arguments,
+        global: [ceilingQuotient(shape.plane, columns), shape.n],
+        local: [configuration.groupSize, 1], defines: ["NORM_VECTORS": vectors], flops: flops,
+        bytes: bytes)
     ]
   }
 }

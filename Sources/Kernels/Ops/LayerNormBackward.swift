@@ -59,18 +59,27 @@ public struct LayerNormBackwardInput: CatalogOp, TerminalOp, SummingOp {
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     let shape = inputs[0].shape
+    let arguments =
+      (inputs + (hasAddend ? [] : [inputs[0]]) + outputs).map(KernelArgument.tensor) + [
+        .int(shape.plane), .int(shape.c), .int(hasBias ? 1 : 0), .int(hasAddend ? 1 : 0),
+      ]
+    let (flops, bytes) = (10 * Double(shape.count), (hasAddend ? 16 : 12) * Double(shape.count))
+    let groupKernel = "layer_norm_backward_input_groups"
+    if let groups = try NormGroups.fitting(shape.c, kernel: groupKernel, on: backend) {
+      return [
+        try backend.launch(
+          Self.section, groupKernel, arguments, global: groups.global(shape), local: groups.local,
+          defines: groups.defines, flops: flops, bytes: bytes)
+      ]
+    }
     let configuration = backend.configuration
     let vectors = configuration.traits.isCPU ? 4 : 1
     return [
       try backend.launch(
-        Self.section, "layer_norm_backward_input",
-        (inputs + (hasAddend ? [] : [inputs[0]]) + outputs).map(KernelArgument.tensor) + [
-          .int(shape.plane), .int(shape.c), .int(hasBias ? 1 : 0), .int(hasAddend ? 1 : 0),
-        ],
+        Self.section, "layer_norm_backward_input", arguments,
         global: [ceilingQuotient(shape.plane, vectors * configuration.vectorWidth), shape.n],
         local: [configuration.traits.isCPU ? 1 : configuration.groupSize, 1],
-        defines: ["NORM_VECTORS": vectors], flops: 10 * Double(shape.count),
-        bytes: (hasAddend ? 16 : 12) * Double(shape.count))
+        defines: ["NORM_VECTORS": vectors], flops: flops, bytes: bytes)
     ]
   }
 }

@@ -1,32 +1,57 @@
 import CLBackend
 
 /// The work-group of `conv1x1_tiles`: a grid of work-items, each with a small block of outputs.
-struct ProductTile {
+struct ProductTile: Equatable {
   private let itemRows: Int
   private let itemColumns: Int
   private let rowItems: Int
   private let columnItems: Int
 
-  /// Tiles of 128 and of 64 work-items, for devices and drivers that give a group no more.
+  /// Smaller tiles, for products of few outputs and for devices whose groups hold fewer items.
   private static let smaller = [
+    ProductTile(itemRows: 6, itemColumns: 4, rowItems: 8, columnItems: 32),
     ProductTile(itemRows: 6, itemColumns: 4, rowItems: 8, columnItems: 16),
-    ProductTile(itemRows: 8, itemColumns: 8, rowItems: 8, columnItems: 8),
+    ProductTile(itemRows: 8, itemColumns: 4, rowItems: 4, columnItems: 16),
   ]
 
-  /// The configured tile of a device, or the largest that its groups hold; nil where products keep to registers: on CPUs, and
-  /// where even the smallest group is too large.
+  /// The tile for a product that gives `y` on a device: what was chosen for it, or else the first that keeps all compute units
+  /// busy, or else the last that the device's groups hold. Nil where products keep to registers: on CPUs, and where even the
+  /// smallest group is too large.
   /// - Throws: `OpenCLError` when the kernel does not build.
-  static func fitting(_ backend: OpenCLBackend) throws -> ProductTile? {
+  static func fitting(_ y: Shape, on backend: OpenCLBackend) throws -> ProductTile? {
     guard !backend.traits.isCPU else { return nil }
-    let configuration = backend.configuration
-    let configured = ProductTile(
+    let configured = ProductTile(backend.configuration)
+    let held = try ([configured] + smaller).filter { try $0.isHeld(by: backend) }
+    if configured != ProductTile(KernelConfiguration(for: backend.traits)) { return held.first }
+    return held.first { $0.groups(y) >= 2 * backend.traits.computeUnits } ?? held.last
+  }
+
+  private init(_ configuration: KernelConfiguration) {
+    self.init(
       itemRows: configuration.tileItemRows, itemColumns: configuration.tileItemColumns,
       rowItems: configuration.tileRowItems, columnItems: configuration.tileColumnItems)
-    return try ([configured] + smaller).first { tile in
-      try tile.items <= backend.traits.maxGroupSize
-        && tile.items
-          <= backend.largestGroup(Conv1x1.name, "conv1x1_tiles", defines: tile.defines)
+  }
+
+  private init(itemRows: Int, itemColumns: Int, rowItems: Int, columnItems: Int) {
+    (self.itemRows, self.itemColumns) = (itemRows, itemColumns)
+    (self.rowItems, self.columnItems) = (rowItems, columnItems)
+  }
+
+  private func isHeld(by backend: OpenCLBackend) throws -> Bool {
+    // Both halves of the tiles of x and W.
+    let local = 2 * 4 * Self.depth * (itemColumns * columnItems + itemRows * rowItems + 2)
+    guard items <= backend.traits.maxGroupSize, local <= backend.traits.localMemory else {
+      return false
     }
+    return try backend.largestGroup(Conv1x1.name, "conv1x1_tiles", defines: defines) >= items
+  }
+
+  /// Input channels of a step: `TILE_DEPTH` of kernels.cl.
+  private static let depth = 8
+
+  /// Whether vectors of four neighbours in `tensors` lie at multiples of four elements.
+  static func isAligned(_ tensors: [DeviceTensor]) -> Bool {
+    tensors.allSatisfy { ($0.offset | $0.planeStride | $0.batchStride) % 4 == 0 }
   }
 
   /// Work-items of a group.
@@ -36,13 +61,19 @@ struct ProductTile {
   var defines: [String: Int] {
     [
       "TILE_ITEM_ROWS": itemRows, "TILE_ITEM_COLUMNS": itemColumns, "TILE_ROW_ITEMS": rowItems,
-      "TILE_COLUMN_ITEMS": columnItems,
+      "TILE_COLUMN_ITEMS": columnItems, "TILE_DEPTH": Self.depth, "TILE_ALIGNED": 1,
     ]
   }
 
-  /// Work-items that cover `pixels` by `channels` outputs of `images` images.
-  func global(pixels: Int, channels: Int, images: Int) -> [Int] {
-    let (columns, rows) = (itemColumns * columnItems, itemRows * rowItems)
-    return [(pixels + columns - 1) / columns * items, (channels + rows - 1) / rows, images]
+  private func groups(_ y: Shape) -> Int {
+    global(y).reduce(1, *) / items
+  }
+
+  /// Work-items that cover all outputs of `y`.
+  func global(_ y: Shape) -> [Int] {
+    [
+      ceilingQuotient(y.plane, itemColumns * columnItems) * items,
+      ceilingQuotient(y.c, itemRows * rowItems), y.n,
+    ]
   }
 }
