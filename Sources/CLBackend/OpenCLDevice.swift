@@ -48,6 +48,8 @@ public final class OpenCLDevice: @unchecked Sendable {
   public let hasUnifiedMemory: Bool
   /// Whether the device can be opened.
   public let isAvailable: Bool
+  /// Generation of an NVIDIA device's instructions (8 for 8.6); 0 for others, whose drivers do not know the question.
+  public let nvidiaComputeCapability: Int
   let id: cl_device_id
 
   init(_ id: cl_device_id, platform: String, platformVersion: String) {
@@ -69,6 +71,7 @@ public final class OpenCLDevice: @unchecked Sendable {
     maxClock = query.number(CL_DEVICE_MAX_CLOCK_FREQUENCY, as: cl_uint.self)
     isAvailable = query.number(CL_DEVICE_AVAILABLE, as: cl_bool.self) != 0
     hasUnifiedMemory = query.number(CL_DEVICE_HOST_UNIFIED_MEMORY, as: cl_bool.self) != 0
+    nvidiaComputeCapability = query.number(computeCapabilityMajorNV, as: cl_uint.self)
     let type = query.number(CL_DEVICE_TYPE, as: cl_device_type.self)
     if type & Int(CL_DEVICE_TYPE_GPU) != 0 {
       kind = .gpu
@@ -134,6 +137,9 @@ public final class OpenCLDevice: @unchecked Sendable {
     readText { clGetPlatformInfo(platform, cl_platform_info(parameter), $0, $1, $2) }
   }
 }
+
+/// `CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV` of the extension `cl_nv_device_attribute_query`.
+private let computeCapabilityMajorNV: Int32 = 0x4000
 
 /// Reads the properties of one device; what a driver does not know is empty or zero.
 private struct DeviceQuery {

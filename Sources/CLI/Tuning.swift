@@ -9,7 +9,6 @@ extension BenchmarkPlan {
       throw TuningError(description: "--tune: the CPU backend leaves nothing open; name a device")
     }
     Console.print("device: \(opened.name)")
-    let isCPUFamily = backend.configuration.isCPUFamily
     var findings: [TuningFinding] = []
     let chosen = try OperatorTuner(on: backend, rounds: repeats).tune(
       inferenceOperators + trainingOperators
@@ -19,9 +18,9 @@ extension BenchmarkPlan {
       Console.print(
         "\(finding.key): \(settings)" + String(format: ", saves %.0f%%", 100 * finding.gain))
     }
-    for row in ShippingRow.rows(findings) { show(row, backend, isCPUFamily) }
+    for row in ShippingRow.rows(findings) { show(row, backend) }
     let file = TuningFile(backend.context.device)
-    if file.store(chosen, isCPUFamily: isCPUFamily) {
+    if file.store(chosen, for: backend.traits) {
       Console.print("kept for this device and driver")
     } else {
       Console.warn("the choices could not be kept: the cache folder takes no files")
@@ -29,15 +28,15 @@ extension BenchmarkPlan {
   }
 
   /// A row as `ShippedSettings` has it.
-  private func show(_ row: ShippingRow, _ backend: OpenCLBackend, _ isCPUFamily: Bool) {
+  private func show(_ row: ShippingRow, _ backend: OpenCLBackend) {
     guard !row.settings.isEmpty else {
       return Console.print("to ship for \(row.family): the defaults")
     }
     let settings = row.settings.map { ".\($0.key.rawValue): \($0.value)" }.sorted()
-    let width = backend.context.device.nativeFloatWidth
+    let traits = backend.traits
     Console.print(
-      "to ship: Row(isCPUFamily: \(isCPUFamily), nativeWidth: \(width), family: \"\(row.family)\", "
-        + "settings: [\(settings.joined(separator: ", "))]),"
+      "to ship: Row(kind: .\(traits.kind), vectorWidth: \(traits.vectorWidth), "
+        + "family: \"\(row.family)\", settings: [\(settings.joined(separator: ", "))]),"
         + String(format: "  // saves %.0f%%", 100 * row.gain))
   }
 }

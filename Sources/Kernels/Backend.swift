@@ -23,6 +23,8 @@ public protocol Backend: AnyObject {
 
   /// The name shown to users.
   var name: String { get }
+  /// What the device is.
+  var traits: DeviceTraits { get }
   /// What may be allocated.
   var memoryLimits: MemoryLimits { get }
 

@@ -52,6 +52,7 @@ public final class CPUBackend: Backend {
   public typealias Step = () -> Void
 
   public let name = "CPU backend"
+  public let traits = DeviceTraits.host
   public let memoryLimits: MemoryLimits
 
   /// The cores that operators spread over.

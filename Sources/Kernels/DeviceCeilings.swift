@@ -55,7 +55,7 @@ extension OpenCLBackend {
 
   private func measureFlops() throws -> Double {
     // A CPU's work-items are threads that keep their registers busy; a GPU wants many of them.
-    let isCPU = configuration.isCPUFamily
+    let isCPU = configuration.traits.isCPU
     let units = max(1, context.device.computeUnits)
     let (items, rounds) = isCPU ? (8 * units, 1 << 20) : (2048 * units, 1 << 12)
     // A vector of twice the registers' width would double the sums and spill them.
@@ -72,7 +72,7 @@ extension OpenCLBackend {
   private static let accumulators = 10
 
   private func measureCopy() throws -> Double {
-    let isCPU = configuration.isCPUFamily
+    let isCPU = configuration.traits.isCPU
     // Beyond every cache, within every device's largest allocation.
     let count = min(1 << 25, memoryLimits.allocation / 16) / 65536 * 65536
     let chunk = isCPU ? 65536 : 16

@@ -7,8 +7,8 @@ import CLBackend
 public struct KernelConfiguration: Hashable, Sendable {
   /// Values by the tunable's name.
   public var defines: [String: Int]
-  /// Whether kernels are shaped for a CPU-type device: register blocks per work-item, no barriers.
-  public let isCPUFamily: Bool
+  /// The device that kernels are shaped for.
+  public var traits: DeviceTraits
   /// Work-items per group in the pixel dimension of elementwise and register-blocked kernels.
   public var groupSize: Int
 
@@ -28,22 +28,25 @@ public struct KernelConfiguration: Hashable, Sendable {
   /// Work-items of a group along output channels and along pixels.
   var tileRowItems = 8, tileColumnItems = 32
 
-  /// The shipped defaults for a kind of device.
-  /// - Parameter nativeWidth: floats of one vector instruction, as the device says.
-  public init(for kind: OpenCLDevice.Kind, nativeWidth: Int = 8) {
-    isCPUFamily = kind == .cpu
-    groupSize = isCPUFamily ? 4 : 64
-    vectorWidth = isCPUFamily ? 16 : 4
-    blockRows = isCPUFamily ? 6 : 8
+  /// The shipped defaults for a device.
+  public init(for traits: DeviceTraits) {
+    self.traits = traits
+    let isCPU = traits.isCPU
+    groupSize = isCPU ? 4 : 64
+    vectorWidth = isCPU ? 16 : 4
+    blockRows = isCPU ? 6 : 8
     // 32 registers of 16 floats hold four times the block that 16 registers of 8 do.
-    blockVectors = isCPUFamily && nativeWidth >= 16 ? 4 : 1
-    bandElements = isCPUFamily ? 1 << 20 : 1 << 24
+    blockVectors = isCPU && traits.vectorWidth >= 16 ? 4 : 1
+    bandElements = isCPU ? 1 << 20 : 1 << 24
     defines = [:]
   }
 
+  /// The shipped defaults for any device of a kind.
+  public init(for kind: DeviceTraits.Kind) { self.init(for: DeviceTraits(kind)) }
+
   /// The rows of a register block of which the fewest are left over in a product with `rows` output rows.
   func fittingBlockRows(_ rows: Int) -> Int {
-    guard isCPUFamily else { return min(rows, blockRows) }
+    guard traits.isCPU else { return min(rows, blockRows) }
     return (min(3, blockRows)...blockRows).reversed().min {
       roundUp(rows, $0) < roundUp(rows, $1)
     } ?? blockRows
@@ -55,7 +58,7 @@ public struct KernelConfiguration: Hashable, Sendable {
       "GROUP_SIZE": groupSize, "VECTOR_WIDTH": vectorWidth, "BLOCK_ROWS": blockRows,
       "BLOCK_VECTORS": blockVectors,
     ]
-    if isCPUFamily { all["CPU_DEVICE"] = 1 }
+    if traits.isCPU { all["CPU_DEVICE"] = 1 }
     // A launch may fit a tunable to its shapes.
     all.merge(defines) { $1 }
     let defined = all.sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" }

@@ -9,7 +9,7 @@ struct ElementGrid {
 
   init(_ shape: Shape, _ configuration: KernelConfiguration) {
     var channelsPerItem = 1
-    if configuration.isCPUFamily {
+    if configuration.traits.isCPU {
       let target = elementsPerItem(shape)
       pixelsPerItem = roundUp(min(shape.plane, target), 16)
       channelsPerItem = max(1, target / shape.plane)
@@ -20,7 +20,7 @@ struct ElementGrid {
       ceilingQuotient(shape.plane, pixelsPerItem), ceilingQuotient(shape.c, channelsPerItem),
       shape.n,
     ]
-    local = [configuration.isCPUFamily ? 1 : configuration.groupSize, 1, 1]
+    local = [configuration.traits.isCPU ? 1 : configuration.groupSize, 1, 1]
     arguments = [
       .int(shape.plane), .int(shape.c), .int(pixelsPerItem), .int(channelsPerItem),
     ]
@@ -38,17 +38,17 @@ struct RowGrid {
   init(_ shape: Shape, rowsPerSweep: Int, _ configuration: KernelConfiguration) {
     var rowsPerItem = rowsPerSweep
     var channelsPerItem = 1
-    if configuration.isCPUFamily {
+    if configuration.traits.isCPU {
       let target = elementsPerItem(shape)
       rowsPerItem = roundUp(min(shape.h, max(1, target / shape.w)), rowsPerSweep)
       channelsPerItem = max(1, target / shape.plane)
     }
     let blocks = ceilingQuotient(shape.h, rowsPerItem)
     global = [
-      configuration.isCPUFamily ? blocks : blocks * shape.w,
+      configuration.traits.isCPU ? blocks : blocks * shape.w,
       ceilingQuotient(shape.c, channelsPerItem), shape.n,
     ]
-    local = [configuration.isCPUFamily ? 1 : configuration.groupSize, 1, 1]
+    local = [configuration.traits.isCPU ? 1 : configuration.groupSize, 1, 1]
     arguments = [
       .int(shape.c), .int(shape.h), .int(shape.w), .int(rowsPerItem), .int(channelsPerItem),
     ]
@@ -64,8 +64,8 @@ struct SumGrid {
   let local: [Int]
 
   init(_ shape: Shape, _ configuration: KernelConfiguration) {
-    let items = configuration.isCPUFamily ? 1 : configuration.groupSize
-    chunk = roundUp(max(4096, shape.plane / (configuration.isCPUFamily ? 256 : 1024)), 16)
+    let items = configuration.traits.isCPU ? 1 : configuration.groupSize
+    chunk = roundUp(max(4096, shape.plane / (configuration.traits.isCPU ? 256 : 1024)), 16)
     let groups = ceilingQuotient(shape.plane, chunk)
     partials = groups * shape.c * shape.n
     global = [groups * items, shape.c, shape.n]

@@ -25,7 +25,7 @@ public struct OpApplication: Sendable {
 
   /// The numbers to try on `backend`.
   public func candidates(on backend: OpenCLBackend) -> [TunedSettings] {
-    type(of: op).tuning.candidates(isCPUFamily: backend.configuration.isCPUFamily)
+    type(of: op).tuning.candidates(for: backend.traits)
   }
 
   /// Whether it runs the operator called `name`, itself or as one of its steps.

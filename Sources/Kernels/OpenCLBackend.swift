@@ -28,12 +28,12 @@ public final class OpenCLBackend: Backend {
   ) throws {
     context = try OpenCLContext(device, profiling: profiling)
     kernels = KernelTable()
-    if let configuration {
+    if var configuration {
+      configuration.traits = DeviceTraits(device, shapedAs: configuration.traits.kind)
       (self.configuration, tuning) = (configuration, TunedParameters())
     } else {
-      self.configuration = KernelConfiguration(
-        for: device.kind, nativeWidth: device.nativeFloatWidth)
-      tuning = TunedParameters.forDevice(device, isCPUFamily: self.configuration.isCPUFamily)
+      self.configuration = KernelConfiguration(for: DeviceTraits(device))
+      tuning = TunedParameters.forDevice(device, self.configuration.traits)
     }
     // A device that shares the machine's memory reports all of it, used or not.
     let isHost = device.kind == .cpu
@@ -68,6 +68,7 @@ public final class OpenCLBackend: Backend {
   }
 
   public var name: String { context.device.name }
+  public var traits: DeviceTraits { configuration.traits }
 
   public func makeStorage(count: Int) throws -> Buffer {
     // A block of columns may start in the last element: the slack keeps it inside the buffer.

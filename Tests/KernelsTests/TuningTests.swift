@@ -7,9 +7,9 @@ import XCTest
 /// What the tuner may choose changes time only, and survives on disk whatever happens to the file.
 final class TuningTests: XCTestCase {
   func testChoicesLeaveEveryBit() throws {
-    for (device, isCPU) in [(try Device.shared(), true), (try Device.gpuShaped(), false)] {
+    for device in [try Device.shared(), try Device.gpuShaped()] {
       for op in OpCatalog.operators where op.tuning != .none && op.tuning != .bands {
-        let all = op.tuning.candidates(isCPUFamily: isCPU)
+        let all = op.tuning.candidates(for: device.traits)
         // Each set of numbers is a program to compile.
         let isSlow = ProcessInfo.processInfo.environment["RESTORMER_SLOW_TESTS"] == "1"
         for settings in isSlow
@@ -57,9 +57,9 @@ final class TuningTests: XCTestCase {
 
   /// The memory that is laid out before steps are bound does not depend on choices for the steps.
   func testChoicesForStepsLeaveScratch() throws {
-    for (device, isCPU) in [(try Device.shared(), true), (try Device.gpuShaped(), false)] {
+    for device in [try Device.shared(), try Device.gpuShaped()] {
       for op in OpCatalog.operators where op.tuning != .none && op.tuning != .bands {
-        for settings in op.tuning.candidates(isCPUFamily: isCPU) {
+        for settings in op.tuning.candidates(for: device.traits) {
           let tuned = device.forcing(settings)
           for check in op.cases {
             XCTAssertEqual(
@@ -135,7 +135,7 @@ final class TuningTests: XCTestCase {
     let text = [
       "Conv1x1 48x144 16: blockRows=8 blockVectors=3 vectorWidth=16", "Conv3x3 3x48 16: ",
     ].joined(separator: "\n")
-    XCTAssertEqual(TunedParameters(text: text, isCPUFamily: true).text, text)
+    XCTAssertEqual(TunedParameters(text: text, for: .host).text, text)
     let strange = [
       "Conv1x1 48x144 16: blockRows=7 blockVectors=3 vectorWidth=16",
       "Conv1x1 48x144 16: blockRows=8", "Conv9x9 48x144 16: blockRows=8", "Add 3x3x3 4: a=1",
@@ -143,7 +143,7 @@ final class TuningTests: XCTestCase {
       "Conv1x1 4x4 4: tileItemRows=6 tileItemColumns=4 tileRowItems=8 tileColumnItems=32",
     ]
     for line in strange {
-      XCTAssertTrue(TunedParameters(text: line, isCPUFamily: true).isEmpty, line)
+      XCTAssertTrue(TunedParameters(text: line, for: .host).isEmpty, line)
     }
   }
 
@@ -152,13 +152,13 @@ final class TuningTests: XCTestCase {
     let folder = NSTemporaryDirectory() + "tuning-\(UUID().uuidString)"
     defer { try? FileManager.default.removeItem(atPath: folder) }
     let file = TuningFile(device, directory: folder)
-    XCTAssertTrue(file.load(isCPUFamily: true).isEmpty)
-    let first = TunedParameters(text: "Conv1x1 48x144 16: ", isCPUFamily: true)
+    XCTAssertTrue(file.load(for: .host).isEmpty)
+    let first = TunedParameters(text: "Conv1x1 48x144 16: ", for: .host)
     let second = TunedParameters(
-      text: "Conv3x3 3x48 16: blockRows=8 blockVectors=3 vectorWidth=16", isCPUFamily: true)
-    XCTAssertTrue(file.store(first, isCPUFamily: true))
-    XCTAssertTrue(file.store(second, isCPUFamily: true))
-    XCTAssertEqual(file.load(isCPUFamily: true).text, first.text + "\n" + second.text)
+      text: "Conv3x3 3x48 16: blockRows=8 blockVectors=3 vectorWidth=16", for: .host)
+    XCTAssertTrue(file.store(first, for: .host))
+    XCTAssertTrue(file.store(second, for: .host))
+    XCTAssertEqual(file.load(for: .host).text, first.text + "\n" + second.text)
 
     let entries = try FileManager.default.contentsOfDirectory(atPath: folder)
     XCTAssertEqual(entries.count, 1, "no temporary file is left: \(entries)")
@@ -166,15 +166,15 @@ final class TuningTests: XCTestCase {
     var bytes = try XCTUnwrap(FileManager.default.contents(atPath: path))
     bytes[bytes.count - 3] ^= 1
     try bytes.write(to: URL(fileURLWithPath: path))
-    XCTAssertTrue(file.load(isCPUFamily: true).isEmpty, "a damaged entry counts as none")
+    XCTAssertTrue(file.load(for: .host).isEmpty, "a damaged entry counts as none")
   }
 
   func testFolderThatTakesNoFiles() throws {
     let device = try Device.shared().context.device
     let file = TuningFile(device, directory: "/dev/null/none")
-    let chosen = TunedParameters(text: "Conv1x1 48x144 16: ", isCPUFamily: true)
-    XCTAssertFalse(file.store(chosen, isCPUFamily: true))
-    XCTAssertTrue(file.load(isCPUFamily: true).isEmpty)
+    let chosen = TunedParameters(text: "Conv1x1 48x144 16: ", for: .host)
+    XCTAssertFalse(file.store(chosen, for: .host))
+    XCTAssertTrue(file.load(for: .host).isEmpty)
   }
 
   func testCeilings() throws {

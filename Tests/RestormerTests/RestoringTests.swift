@@ -133,6 +133,7 @@ private final class SmallBackend: Backend {
   typealias Storage = CPUStorage
   typealias Step = CPUBackend.Step
   private let inner = CPUBackend()
+  let traits = DeviceTraits.host
   let memoryLimits: MemoryLimits
   private(set) var largestAllocation = 0
 

@@ -55,17 +55,17 @@ public struct ChannelAttention: CatalogOp {
   }
 
   public func cpuScratch(_ inputs: [Shape]) -> [Int] {
-    [HeadProducts(inputs[0], heads: heads, isCPUFamily: true).scratch]
+    [HeadProducts(inputs[0], heads: heads, on: .host).scratch]
   }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
-    [HeadProducts(inputs[0], heads: heads, isCPUFamily: configuration.isCPUFamily).scratch]
+    [HeadProducts(inputs[0], heads: heads, on: configuration.traits).scratch]
   }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
     let (qkv, t) = (inputs[0], inputs[1])
     let (y, a) = (outputs[0], outputs[1])
-    let products = HeadProducts(qkv.shape, heads: heads, isCPUFamily: true)
+    let products = HeadProducts(qkv.shape, heads: heads, on: .host)
     let (c, m) = (qkv.shape.c / 3, products.m)
     products.evaluate(qkv, 0, qkv, heads, squares: true, into: scratch[0].base)
     parallelFor(qkv.shape.n * heads) { index in
@@ -93,7 +93,7 @@ public struct ChannelAttention: CatalogOp {
     let (y, a, g, norms) = (outputs[0], outputs[1], outputs[2], outputs[3])
     let shape = qkv.shape
     let products = HeadProducts(
-      shape, heads: heads, isCPUFamily: backend.configuration.isCPUFamily)
+      shape, heads: heads, on: backend.traits)
     let m = products.m
     let block = backend.headBlock(shape, heads: heads, m: m)
     let sums = try products.launches(qkv, 0, qkv, 1, squares: true, into: scratch[0], on: backend)

@@ -40,20 +40,20 @@ public struct ChannelAttentionBackward: CatalogOp, TerminalOp {
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
     let products = HeadProducts(
-      inputs[0], heads: heads, isCPUFamily: configuration.isCPUFamily)
+      inputs[0], heads: heads, on: configuration.traits)
     let (m, matrices) = (products.m, inputs[0].n * heads)
     return [products.scratch, matrices * (2 * m * m + m), matrices * 2 * m]
   }
 
   public func cpuScratch(_ inputs: [Shape]) -> [Int] {
-    let products = HeadProducts(inputs[0], heads: heads, isCPUFamily: true)
+    let products = HeadProducts(inputs[0], heads: heads, on: .host)
     let (m, matrices) = (products.m, inputs[0].n * heads)
     return [products.scratch, matrices * m * m, matrices * 2 * m]
   }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
     let (qkv, gy) = (inputs[0], inputs[5])
-    let products = HeadProducts(qkv.shape, heads: heads, isCPUFamily: true)
+    let products = HeadProducts(qkv.shape, heads: heads, on: .host)
     let m = products.m
     let p = CPUTensor(
       scratch[1].storage, offset: scratch[1].offset, shape: Shape(qkv.shape.n, heads, m, m))
@@ -141,13 +141,13 @@ public struct ChannelAttentionBackward: CatalogOp, TerminalOp {
     )
     let shape = qkv.shape
     let products = HeadProducts(
-      shape, heads: heads, isCPUFamily: backend.configuration.isCPUFamily)
+      shape, heads: heads, on: backend.traits)
     let m = products.m
     let (partial, small, factors) = (scratch[0], scratch[1], scratch[2])
     let count = Double(gy.shape.count)
     let block = backend.headBlock(shape, heads: heads, m: m)
     // All parts of a few pixels at a time find q and k in cache.
-    let parts = backend.configuration.isCPUFamily ? 3 : 1
+    let parts = backend.traits.isCPU ? 3 : 1
     let sums = try products.launches(gy, 0, qkv, 2, squares: false, into: partial, on: backend)
     return sums + [
       try backend.launch(

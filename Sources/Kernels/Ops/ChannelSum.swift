@@ -31,7 +31,7 @@ public struct ChannelSum: CatalogOp, TerminalOp {
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     let shape = inputs[0].shape
-    let items = backend.configuration.isCPUFamily ? 1 : backend.configuration.groupSize
+    let items = backend.traits.isCPU ? 1 : backend.configuration.groupSize
     return [
       try backend.launch(
         Self.name, "channel_sum",

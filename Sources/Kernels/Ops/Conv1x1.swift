@@ -115,7 +115,7 @@ public struct Conv1x1: CatalogOp {
       try backend.launch(
         Self.name, "conv1x1", tensors + [.int(rows)] + flags,
         global: [groups, (y.shape.c + rows - 1) / rows, x.shape.n],
-        local: [configuration.isCPUFamily ? 1 : configuration.groupSize, 1, 1], flops: flops,
+        local: [configuration.traits.isCPU ? 1 : configuration.groupSize, 1, 1], flops: flops,
         bytes: bytes)
     ]
   }
@@ -128,7 +128,7 @@ public struct Conv1x1: CatalogOp {
 /// Output channels of one work-item: all of them where there are enough pixels to go round, else a share.
 func rowsPerItem(_ channels: Int, items: Int, _ configuration: KernelConfiguration) -> Int {
   let block = configuration.blockRows
-  guard configuration.isCPUFamily else { return block }
+  guard configuration.traits.isCPU else { return block }
   var rows = roundUp(channels, block)
   var count = items
   while count < 64, rows > block {

@@ -38,7 +38,7 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
     let (x, gy) = (inputs[0], inputs[1])
-    guard configuration.isCPUFamily else { return [tileSlices(x, gy).count * x.c * gy.c] }
+    guard configuration.traits.isCPU else { return [tileSlices(x, gy).count * x.c * gy.c] }
     return [ProductPanels(x, gy, configuration).scratch]
   }
 
@@ -71,7 +71,7 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     let (x, gy) = (inputs[0], inputs[1])
-    guard backend.configuration.isCPUFamily else {
+    guard backend.traits.isCPU else {
       let slices = tileSlices(x.shape, gy.shape).count
       return [
         try tiles(x, gy, scratch[0], on: backend),
@@ -96,7 +96,7 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
   ) throws -> Launch {
     let (o, i) = (gw.shape.n, gw.shape.c)
     let (rows, columns) = isTransposed ? (i, o) : (o, i)
-    let isCPU = backend.configuration.isCPUFamily
+    let isCPU = backend.traits.isCPU
     return try backend.launch(
       Self.section, "conv1x1_backward_weight_sum",
       [

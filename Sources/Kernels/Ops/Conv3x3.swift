@@ -126,7 +126,7 @@ public struct Conv3x3: CatalogOp {
         .int(x.shape.c), .int(y.shape.c), .int(rows), .int(hasBias ? 1 : 0),
       ],
       global: [columns * rowBlocks, (y.shape.c + rows - 1) / rows, x.shape.n],
-      local: [configuration.isCPUFamily ? 1 : configuration.groupSize, 1, 1],
+      local: [configuration.traits.isCPU ? 1 : configuration.groupSize, 1, 1],
       // An image has three channels: rows of the register block beyond them would be computed for nothing.
       defines: ["BLOCK_ROWS": configuration.fittingBlockRows(y.shape.c)],
       flops: 2 * Double(multiplyAdds([x.shape, w.shape])),

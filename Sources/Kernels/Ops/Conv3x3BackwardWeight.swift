@@ -39,7 +39,7 @@ public struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
     let (x, gy) = (inputs[0], inputs[1])
-    guard configuration.isCPUFamily else { return [bands(x) * 9 * x.c * gy.c] }
+    guard configuration.traits.isCPU else { return [bands(x) * 9 * x.c * gy.c] }
     return [PatchPanels(x, gy, configuration).scratch]
   }
 
@@ -64,7 +64,7 @@ public struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     let (x, gy) = (inputs[0], inputs[1])
-    return backend.configuration.isCPUFamily
+    return backend.traits.isCPU
       ? try panels(x, gy, into: outputs[0], partial: scratch[0], on: backend)
       : try groups(x, gy, into: outputs[0], partial: scratch[0], on: backend)
   }

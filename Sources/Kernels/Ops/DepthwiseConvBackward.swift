@@ -124,10 +124,10 @@ private struct DepthwiseSumGrid {
   let arguments: [KernelArgument]
 
   init(_ shape: Shape, _ configuration: KernelConfiguration) {
-    let items = configuration.isCPUFamily ? 1 : configuration.groupSize
+    let items = configuration.traits.isCPU ? 1 : configuration.groupSize
     let target = min(8192, max(1024, shape.count / 64))
     let rowsPerGroup = min(shape.h, max(1, target / shape.w))
-    let channelsPerGroup = configuration.isCPUFamily ? max(1, target / shape.plane) : 1
+    let channelsPerGroup = configuration.traits.isCPU ? max(1, target / shape.plane) : 1
     groups = ceilingQuotient(shape.h, rowsPerGroup)
     global = [groups * items, ceilingQuotient(shape.c, channelsPerGroup), shape.n]
     local = [items, 1, 1]

@@ -37,7 +37,7 @@ public struct DepthwiseConvGradients: TerminalOp, CatalogOp {
   }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
-    guard configuration.isCPUFamily else {
+    guard configuration.traits.isCPU else {
       return weight.openCLScratch([inputs[0], inputs[2]], configuration)
     }
     return [DepthwiseTiles(inputs[0]).scratch]
@@ -48,7 +48,7 @@ public struct DepthwiseConvGradients: TerminalOp, CatalogOp {
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     let (x, w, gy) = (inputs[0], inputs[1], inputs[2])
-    guard backend.configuration.isCPUFamily else {
+    guard backend.traits.isCPU else {
       return try input.launches([gy, w], into: [outputs[0]], scratch: [], on: backend)
         + weight.launches([x, gy], into: Array(outputs[1...]), scratch: scratch, on: backend)
     }

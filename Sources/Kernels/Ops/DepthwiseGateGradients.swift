@@ -32,7 +32,7 @@ public struct DepthwiseGateGradients: TerminalOp, CatalogOp {
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
     let x = inputs[0]
-    guard !configuration.isCPUFamily else { return [tiles(x).scratch] }
+    guard !configuration.traits.isCPU else { return [tiles(x).scratch] }
     return cpuScratch(inputs)
       + convolution(inputs.count).openCLScratch([x, inputs[1], x], configuration)
   }
@@ -52,7 +52,7 @@ public struct DepthwiseGateGradients: TerminalOp, CatalogOp {
     _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
     on backend: OpenCLBackend
   ) throws -> [Launch] {
-    guard backend.configuration.isCPUFamily else {
+    guard backend.traits.isCPU else {
       return try composition(inputs, into: outputs, scratch: scratch, on: backend)
     }
     let (x, gy) = (inputs[0], inputs[inputs.count - 1])

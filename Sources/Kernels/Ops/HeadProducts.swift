@@ -15,13 +15,13 @@ struct HeadProducts {
   private let length: Int
 
   /// The slices that keep all cores busy; the sums depend on their number only by rounding.
-  init(_ qkv: Shape, heads: Int, isCPUFamily: Bool) {
+  init(_ qkv: Shape, heads: Int, on traits: DeviceTraits) {
     (self.heads, images, pixels) = (heads, qkv.n, qkv.plane)
     m = qkv.c / 3 / heads
-    let wanted = max(1, (isCPUFamily ? 32 : 512) / (heads * images))
+    let wanted = max(1, (traits.isCPU ? 32 : 512) / (heads * images))
     let share = max(128, roundUp(ceilingQuotient(pixels, wanted), 32))
     // A GPU's work-item adds up one product at a time: short slices keep its error small.
-    length = isCPUFamily ? share : min(4096, share)
+    length = traits.isCPU ? share : min(4096, share)
     slices = ceilingQuotient(pixels, length)
   }
 
@@ -116,7 +116,7 @@ struct HeadProducts {
     _ left: DeviceTensor, _ leftPart: Int, _ right: DeviceTensor, _ rightPart: Int, squares: Bool,
     to previous: DeviceTensor?, into partial: DeviceTensor, on backend: OpenCLBackend
   ) throws -> Launch {
-    let isCPU = backend.configuration.isCPUFamily
+    let isCPU = backend.traits.isCPU
     let tile = 8 * tileBlock
     let tiles = ceilingQuotient(m, tile) * ceilingQuotient(m, tile)
     return try backend.launch(
@@ -138,7 +138,7 @@ struct HeadProducts {
   func totals(
     _ partial: DeviceTensor, into totals: DeviceTensor, step: Int, on backend: OpenCLBackend
   ) throws -> Launch {
-    let vector = backend.configuration.isCPUFamily ? 16 : 1
+    let vector = backend.traits.isCPU ? 16 : 1
     return try backend.launch(
       ChannelAttention.name, "attention_gram_sum",
       [.region(partial), .region(totals), .int(count), .int(slices), .int(step)],
@@ -158,7 +158,7 @@ extension OpenCLBackend {
   /// of registers.
   func headBlock(_ shape: Shape, heads: Int, m: Int) -> (columns: Int, rows: Int) {
     let columns = configuration.blockVectors * configuration.vectorWidth
-    guard configuration.isCPUFamily else { return (columns, configuration.blockRows) }
+    guard configuration.traits.isCPU else { return (columns, configuration.blockRows) }
     let tiles = ceilingQuotient(shape.plane, columns)
     return (columns * max(1, min(8, tiles * heads * shape.n / 32)), m)
   }
@@ -173,5 +173,5 @@ extension OpenCLBackend {
   }
 
   /// The work-group of kernels whose first dimension counts columns of pixels.
-  var columnGroup: [Int] { [configuration.isCPUFamily ? 1 : configuration.groupSize, 1, 1] }
+  var columnGroup: [Int] { [configuration.traits.isCPU ? 1 : configuration.groupSize, 1, 1] }
 }

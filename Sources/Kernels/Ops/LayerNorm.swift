@@ -66,7 +66,7 @@ public struct LayerNorm: CatalogOp {
   ) throws -> [Launch] {
     let shape = inputs[0].shape
     let configuration = backend.configuration
-    let vectors = configuration.isCPUFamily ? 4 : 1
+    let vectors = configuration.traits.isCPU ? 4 : 1
     let columns = vectors * configuration.vectorWidth
     return [
       try backend.launch(

@@ -60,7 +60,7 @@ public struct LayerNormBackwardInput: CatalogOp, TerminalOp, SummingOp {
   ) throws -> [Launch] {
     let shape = inputs[0].shape
     let configuration = backend.configuration
-    let vectors = configuration.isCPUFamily ? 4 : 1
+    let vectors = configuration.traits.isCPU ? 4 : 1
     return [
       try backend.launch(
         Self.section, "layer_norm_backward_input",
@@ -68,7 +68,7 @@ public struct LayerNormBackwardInput: CatalogOp, TerminalOp, SummingOp {
           .int(shape.plane), .int(shape.c), .int(hasBias ? 1 : 0), .int(hasAddend ? 1 : 0),
         ],
         global: [ceilingQuotient(shape.plane, vectors * configuration.vectorWidth), shape.n],
-        local: [configuration.isCPUFamily ? 1 : configuration.groupSize, 1],
+        local: [configuration.traits.isCPU ? 1 : configuration.groupSize, 1],
         defines: ["NORM_VECTORS": vectors], flops: 10 * Double(shape.count),
         bytes: (hasAddend ? 16 : 12) * Double(shape.count))
     ]
@@ -138,7 +138,7 @@ public struct LayerNormBackwardWeight: CatalogOp, TerminalOp {
   ) throws -> [Launch] {
     let shape = inputs[0].shape
     let slices = sliceCount(shape.plane)
-    let items = backend.configuration.isCPUFamily ? 1 : backend.configuration.groupSize
+    let items = backend.traits.isCPU ? 1 : backend.configuration.groupSize
     return [
       try backend.launch(
         Self.section, "layer_norm_backward_weight",

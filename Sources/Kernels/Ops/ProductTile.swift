@@ -14,7 +14,7 @@ struct ProductTile {
     itemColumns = configuration.tileItemColumns
     rowItems = configuration.tileRowItems
     columnItems = configuration.tileColumnItems
-    guard !configuration.isCPUFamily, backend.context.device.maxWorkGroupSize >= items
+    guard !configuration.traits.isCPU, backend.context.device.maxWorkGroupSize >= items
     else { return nil }
   }
 

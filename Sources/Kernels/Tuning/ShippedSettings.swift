@@ -5,9 +5,9 @@ import CLBackend
 enum ShippedSettings {
   /// Numbers for one operator on one kind of device.
   struct Row {
-    let isCPUFamily: Bool
+    let kind: DeviceTraits.Kind
     /// Floats of one vector instruction, for CPUs.
-    let nativeWidth: Int
+    let vectorWidth: Int
     let family: String
     let settings: TunedSettings
   }
@@ -15,9 +15,9 @@ enum ShippedSettings {
   static let rows: [Row] = []
 
   /// The rows for a device, by operator.
-  static func settings(isCPUFamily: Bool, nativeWidth: Int) -> [String: TunedSettings] {
+  static func settings(for traits: DeviceTraits) -> [String: TunedSettings] {
     let fitting = rows.filter {
-      $0.isCPUFamily == isCPUFamily && (!isCPUFamily || $0.nativeWidth == nativeWidth)
+      $0.kind == traits.kind && (!traits.isCPU || $0.vectorWidth == traits.vectorWidth)
     }
     return Dictionary(fitting.map { ($0.family, $0.settings) }) { first, _ in first }
   }

@@ -54,13 +54,13 @@ public enum TuningSpace: Sendable {
   /// The height of a composite's bands of rows.
   case bands
 
-  /// Everything to try on a device of the family.
-  public func candidates(isCPUFamily: Bool) -> [TunedSettings] {
+  /// Everything to try on a device.
+  public func candidates(for traits: DeviceTraits) -> [TunedSettings] {
     switch self {
     case .none: []
-    case .registerBlock: isCPUFamily ? Self.registerBlocks : []
-    case .product: isCPUFamily ? Self.registerBlocks : Self.tiles
-    case .bands: (isCPUFamily ? 18...22 : 22...25).map { [.bandElements: 1 << $0] }
+    case .registerBlock: traits.isCPU ? Self.registerBlocks : []
+    case .product: traits.isCPU ? Self.registerBlocks : Self.tiles
+    case .bands: (traits.isCPU ? 18...22 : 22...25).map { [.bandElements: 1 << $0] }
     }
   }
 

@@ -51,12 +51,12 @@ extension TunedParameters {
   }
 
   /// Reads `text`. A line that today's tuner could not have written, because an operator or its numbers changed, is left out.
-  public init(text: String, isCPUFamily: Bool) {
+  public init(text: String, for traits: DeviceTraits) {
     for line in text.split(separator: "\n") {
       let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
       guard parts.count == 2, let key = TuningKey(parts[0]),
         let settings = Self.settings(parts[1]),
-        settings.isEmpty || Self.space(key).candidates(isCPUFamily: isCPUFamily).contains(settings)
+        settings.isEmpty || Self.space(key).candidates(for: traits).contains(settings)
       else { continue }
       choices[key] = settings
     }

@@ -18,25 +18,26 @@ public struct TuningFile {
   }
 
   /// What was chosen; nothing where there is no entry.
-  public func load(isCPUFamily: Bool) -> TunedParameters {
+  public func load(for traits: DeviceTraits) -> TunedParameters {
     guard let bytes = cache?.load(key) else { return TunedParameters() }
-    return TunedParameters(text: String(decoding: bytes, as: UTF8.self), isCPUFamily: isCPUFamily)
+    return TunedParameters(text: String(decoding: bytes, as: UTF8.self), for: traits)
   }
 
   /// Keeps `parameters`, the choices of earlier runs beside them; whether it could be done.
-  public func store(_ parameters: TunedParameters, isCPUFamily: Bool) -> Bool {
-    let all = load(isCPUFamily: isCPUFamily).merging(parameters)
+  public func store(_ parameters: TunedParameters, for traits: DeviceTraits) -> Bool {
+    let all = load(for: traits).merging(parameters)
     cache?.store(Array(all.text.utf8), for: key)
-    return load(isCPUFamily: isCPUFamily).choices == all.choices
+    return load(for: traits).choices == all.choices
   }
 }
 
 extension TunedParameters {
   /// What was chosen on `device`, over what ships for its kind.
-  static func forDevice(_ device: OpenCLDevice, isCPUFamily: Bool) -> TunedParameters {
-    var result = TuningFile(device).load(isCPUFamily: isCPUFamily)
-    result.defaults = ShippedSettings.settings(
-      isCPUFamily: isCPUFamily, nativeWidth: device.nativeFloatWidth)
+  static func forDevice(
+    _ device: OpenCLDevice, _ traits: DeviceTraits
+  ) -> TunedParameters {
+    var result = TuningFile(device).load(for: traits)
+    result.defaults = ShippedSettings.settings(for: traits)
     return result
   }
 }
