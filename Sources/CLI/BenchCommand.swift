@@ -121,15 +121,17 @@ struct BenchmarkPlan: BackendVisitor {
   let repeats: Int
 
   /// The operators of inference at the image's size.
-  var inferenceOperators: [Node] {
-    let recording = weights.model.record(
-      height: image.h, width: image.w, execution: .banded(keepsValues: true))
-    return recording.graph.nodes(yielding: [recording.output])
+  func inferenceOperators(on backend: some Backend) throws -> [Node] {
+    let recording = weights.model.record(height: image.h, width: image.w)
+    recording.graph.lower(
+      for: LoweringTarget(backend.traits, .inference, rules: try .inForce),
+      keeping: [recording.output])
+    return recording.graph.nodes
   }
 
   /// The operators of a training step over the batch.
-  var trainingOperators: [Node] {
-    TrainingEngine<CPUBackend>.operators(weights.model, shape: batch)
+  func trainingOperators(on backend: some Backend) throws -> [Node] {
+    try TrainingEngine.operators(weights.model, shape: batch, on: backend)
   }
 
   func visit<B: Backend>(_ backend: B) throws -> BenchmarkReport {
@@ -137,8 +139,8 @@ struct BenchmarkPlan: BackendVisitor {
     if parts.contains(.ceilings) { report.ceilings = try backend.measureCeilings() }
     if parts.contains(.ops) {
       let benchmark = OperatorBenchmark(on: backend, repeats: repeats)
-      report.inferenceOperators = try benchmark.run(inferenceOperators)
-      report.trainingOperators = try benchmark.run(trainingOperators)
+      report.inferenceOperators = try benchmark.run(inferenceOperators(on: backend))
+      report.trainingOperators = try benchmark.run(trainingOperators(on: backend))
     }
     let benchmark = ModelBenchmark(weights, on: backend, repeats: repeats)
     if parts.contains(.inference) { report.inference = try benchmark.inference(image) }

@@ -222,10 +222,10 @@ private struct RestoreRun: BackendVisitor {
     let (width, height) = (
       min(layout.side ?? .max, image.width), min(layout.side ?? .max, image.height)
     )
-    let memory = restorer.memoryNeed(
-      width: roundUp8(width), height: roundUp8(height), keepsValues: layout.keepsValues)
+    let memory = try restorer.memoryNeed(
+      width: roundUp8(width), height: roundUp8(height), saving: layout.saving)
     return (layout.side.map { "tiles of \($0)" } ?? "whole")
-      + (layout.keepsValues ? "" : ", v computed twice")
+      + (layout.saving == .none ? "" : ", saving memory (\(layout.saving))")
       + ", \(gigabytes(memory)) of device memory"
   }
 

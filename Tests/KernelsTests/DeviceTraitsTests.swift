@@ -1,6 +1,6 @@
 import CLBackend
 import Kernels
-import Support
+import TestSupport
 import XCTest
 
 /// What operators and rewrites may ask of a device.

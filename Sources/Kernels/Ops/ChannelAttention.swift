@@ -11,7 +11,7 @@ import Foundation
 /// `G` `[n, heads, m, m]` and the norms `[n, 2 c, 1, 1]` for the backward pass.
 public struct ChannelAttention: CatalogOp {
   public static let name = "ChannelAttention"
-  private let heads: Int
+  let heads: Int
 
   /// Attention with `heads` heads.
   public init(heads: Int) { self.heads = heads }

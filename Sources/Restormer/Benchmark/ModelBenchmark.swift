@@ -25,8 +25,10 @@ public struct ModelBenchmark<B: Backend> {
   /// - Throws: the backend's error.
   public func inference(_ shape: Shape) throws -> ModelTiming {
     let model = weights.model
-    let recording = model.record(
-      n: shape.n, height: shape.h, width: shape.w, execution: .banded(keepsValues: true))
+    let recording = model.record(n: shape.n, height: shape.h, width: shape.w)
+    recording.graph.lower(
+      for: LoweringTarget(backend.traits, .inference, rules: try .inForce),
+      keeping: [recording.output])
     let parameters = try DeviceParameters(model, values: weights.values, on: backend)
     let plan = try Plan(
       recording.graph, keeping: [recording.output], on: backend,
@@ -59,10 +61,10 @@ public struct ModelBenchmark<B: Backend> {
       try backend.synchronize()
     }
     // What is computed twice with recompute is counted once: the rate says how fast steps are.
-    let work = TrainingEngine<B>.operators(model, shape: shape).reduce(0) {
-      $0 + $1.op.multiplyAdds($1.inputs.map(\.shape))
+    let work = try TrainingEngine.operators(model, shape: shape, on: backend).reduce(0) {
+      $0 + $1.multiplyAdds
     }
-    let memory = TrainingEngine.memory(model, shape: shape, recompute: recompute, on: backend)
+    let memory = try TrainingEngine.memory(model, shape: shape, recompute: recompute, on: backend)
     return ModelTiming(timing: timing, multiplyAdds: work, memory: memory.total)
   }
 

@@ -47,7 +47,7 @@ public final class Restorer<B: Backend> {
 
   private struct Session {
     let shape: PlanShape
-    let execution: Execution
+    let saving: MemorySaving
     let recording: RestormerModel.Recording
     let plan: Plan<B>
   }
@@ -112,27 +112,37 @@ public final class Restorer<B: Backend> {
   public struct Layout: Sendable, Equatable {
     /// The side of the tiles; nil for the whole image at once.
     public let side: Int?
-    /// Whether v of the attention is kept for a whole image or tile, or computed twice to save the memory.
-    public let keepsValues: Bool
+    /// How far the plan goes to fit into memory.
+    public let saving: MemorySaving
   }
 
   /// Bytes of device memory that one run over `width x height` takes, parameters included.
-  public func memoryNeed(width: Int, height: Int, keepsValues: Bool = true) -> Int {
-    memory(width: width, height: height, keepsValues: keepsValues).total
+  /// - Throws: `RuleError`.
+  public func memoryNeed(width: Int, height: Int, saving: MemorySaving = .none) throws -> Int {
+    try memory(width: width, height: height, saving: saving).total
   }
 
   /// What one run takes: in all, and in its largest allocation.
   private func memory(
-    width: Int, height: Int, keepsValues: Bool = true
-  ) -> (total: Int, largest: Int) {
-    let recording = model.record(
-      height: height, width: width, execution: .banded(keepsValues: keepsValues))
+    width: Int, height: Int, saving: MemorySaving
+  ) throws -> (total: Int, largest: Int) {
+    let recording = try lowered(width: width, height: height, saving: saving)
     let plan = MemoryPlan(
-      nodes: recording.graph.nodes(yielding: [recording.output]),
-      kept: [recording.output, recording.input],
+      nodes: recording.graph.nodes, kept: [recording.output, recording.input],
       external: Set(recording.parameters.map(\.id)), limit: backend.memoryLimits.allocation,
       scratch: backend.scratch)
     return (plan.bytes + 4 * model.parameterExtent, 4 * (plan.slabs.max() ?? 0))
+  }
+
+  /// The network for one shape as this device is to run it.
+  private func lowered(
+    width: Int, height: Int, saving: MemorySaving
+  ) throws -> RestormerModel.Recording {
+    let recording = model.record(height: height, width: width)
+    recording.graph.lower(
+      for: LoweringTarget(backend.traits, .inference, saving: saving, rules: try .inForce),
+      keeping: [recording.output])
+    return recording
   }
 
   /// Bytes of the machine's own memory that an image of `width x height` takes beside that of the network: copies of it
@@ -142,13 +152,12 @@ public final class Restorer<B: Backend> {
     return width * height * (4 * copies * max(model.configuration.inputChannels, 3) + 8)
   }
 
-  /// How an image of `width x height` is cut: whole if it fits, with v kept if that fits too, else in tiles.
+  /// How an image of `width x height` is cut: whole if it fits, saving as little memory as must be, else in tiles.
   /// - Throws: `RestoreError` when nothing fits the device.
   public func layout(width: Int, height: Int) throws -> Layout {
     let (paddedWidth, paddedHeight) = (roundUp(width, 8), roundUp(height, 8))
     if case .pixels(let side) = options.tile {
-      return Layout(
-        side: side < max(paddedWidth, paddedHeight) ? side : nil, keepsValues: true)
+      return Layout(side: side < max(paddedWidth, paddedHeight) ? side : nil, saving: .none)
     }
     let key = PlanShape(width: paddedWidth, height: paddedHeight)
     if let known = chosenLayouts[key] { return known }
@@ -164,17 +173,23 @@ public final class Restorer<B: Backend> {
   private var budget: Int { backend.memoryLimits.total / 10 * 8 }
 
   /// Whether a run fits `room` bytes, no allocation larger than the device allows.
-  private func fits(_ width: Int, _ height: Int, keepsValues: Bool = true, room: Int) -> Bool {
-    let need = memory(width: width, height: height, keepsValues: keepsValues)
+  private func fits(
+    _ width: Int, _ height: Int, saving: MemorySaving, room: Int
+  ) throws -> Bool {
+    let need = try memory(width: width, height: height, saving: saving)
     return need.total <= room && need.largest <= backend.memoryLimits.allocation
   }
 
+  /// The least that must be saved for a run to fit `room` bytes, if that can be done.
+  private func leastSaving(_ width: Int, _ height: Int, room: Int) throws -> MemorySaving? {
+    try MemorySaving.allCases.first { try fits(width, height, saving: $0, room: room) }
+  }
+
   private func wholeLayout(width: Int, height: Int) throws -> Layout {
-    for keepsValues in [true, false]
-    where fits(width, height, keepsValues: keepsValues, room: budget) {
-      return Layout(side: nil, keepsValues: keepsValues)
+    if let saving = try leastSaving(width, height, room: budget) {
+      return Layout(side: nil, saving: saving)
     }
-    let need = memory(width: width, height: height, keepsValues: false)
+    let need = try memory(width: width, height: height, saving: .values)
     throw RestoreError(
       "\(width)x\(height) at once needs \(gigabytes(need.total)) of device memory, "
         + "\(gigabytes(need.largest)) of it in one piece; \(backend.name) offers "
@@ -186,15 +201,14 @@ public final class Restorer<B: Backend> {
     // Where the network runs in the machine's own memory, the image lies there too.
     let room =
       backend.memoryLimits.isHost ? budget - hostMemoryNeed(width: width, height: height) : budget
-    for keepsValues in [true, false]
-    where fits(width, height, keepsValues: keepsValues, room: room) {
-      return Layout(side: nil, keepsValues: keepsValues)
+    if let saving = try leastSaving(width, height, room: room) {
+      return Layout(side: nil, saving: saving)
     }
     // Memory grows with the tile: halve the interval of sides, in steps of 8.
     var (low, high) = (0, max(width, height) / 8)
     while high - low > 1 {
       let middle = (low + high) / 2
-      if fits(min(8 * middle, width), min(8 * middle, height), room: room) {
+      if try fits(min(8 * middle, width), min(8 * middle, height), saving: .bands, room: room) {
         low = middle
       } else {
         high = middle
@@ -203,14 +217,17 @@ public final class Restorer<B: Backend> {
     // A tile must leave room for something between its overlaps.
     let smallest = max(16, 2 * roundUp(options.overlap, 8) + 8)
     guard 8 * low >= smallest else {
-      let need = memory(width: min(smallest, width), height: min(smallest, height))
+      let need = try memory(
+        width: min(smallest, width), height: min(smallest, height), saving: .bands)
       throw RestoreError(
         "the smallest tile, \(smallest)x\(smallest), needs \(gigabytes(need.total)) of memory, "
           + "\(gigabytes(need.largest)) of it in one piece; \(backend.name) has "
           + "\(gigabytes(max(0, room))) left for a picture of \(width)x\(height), in pieces of "
           + "\(gigabytes(backend.memoryLimits.allocation))")
     }
-    return Layout(side: 8 * low, keepsValues: true)
+    return Layout(
+      side: 8 * low,
+      saving: try leastSaving(min(8 * low, width), min(8 * low, height), room: room) ?? .bands)
   }
 
   private func restoreOnce(
@@ -239,24 +256,21 @@ public final class Restorer<B: Backend> {
 
   private func run(_ tile: PlanarImage, _ layout: Layout) throws -> [Float] {
     let session = try session(
-      PlanShape(width: tile.width, height: tile.height),
-      .banded(keepsValues: layout.keepsValues))
+      PlanShape(width: tile.width, height: tile.height), layout.saving)
     try session.plan.write(tile.pixels, to: session.recording.input)
     try session.plan.run()
     return try session.plan.read(session.recording.output)
   }
 
-  private func session(_ shape: PlanShape, _ execution: Execution) throws -> Session {
-    if let session, session.shape == shape, session.execution == execution { return session }
+  private func session(_ shape: PlanShape, _ saving: MemorySaving) throws -> Session {
+    if let session, session.shape == shape, session.saving == saving { return session }
     // The old plan's memory goes back before the new one's is taken.
     session = nil
-    let recording = model.record(
-      height: shape.height, width: shape.width, execution: execution)
+    let recording = try lowered(width: shape.width, height: shape.height, saving: saving)
     let plan = try Plan(
       recording.graph, keeping: [recording.output], on: backend,
       binding: parameters.bindings(for: recording))
-    let made = Session(
-      shape: shape, execution: execution, recording: recording, plan: plan)
+    let made = Session(shape: shape, saving: saving, recording: recording, plan: plan)
     session = made
     return made
   }

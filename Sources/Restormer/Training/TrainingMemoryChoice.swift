@@ -25,7 +25,7 @@ struct TrainingMemoryChoice<B: Backend> {
   /// - Throws: `DataError` with that line and what would fit.
   func decide(_ note: (String) -> Void) throws -> Bool {
     let available = backend.memoryLimits.total
-    let plain = need(stage, recompute: false)
+    let plain = try need(stage, recompute: false)
     let line =
       "patch \(stage.patch), batch \(stage.batch) needs \(gigabytes(plain)); "
       + "this device has \(gigabytes(available))"
@@ -33,9 +33,9 @@ struct TrainingMemoryChoice<B: Backend> {
       note(line)
       return false
     }
-    let less = need(stage, recompute: true)
+    let less = try need(stage, recompute: true)
     let both = "\(line); with recompute \(gigabytes(less))"
-    guard less <= available else { throw DataError("\(both). \(suggestion(available))") }
+    guard less <= available else { throw DataError("\(both). \(try suggestion(available))") }
     guard options.recompute != .off else {
       throw DataError("\(both): would fit with recompute auto or on")
     }
@@ -43,9 +43,9 @@ struct TrainingMemoryChoice<B: Backend> {
     return true
   }
 
-  private func need(_ stage: TrainingOptions.Stage, recompute: Bool) -> Int {
+  private func need(_ stage: TrainingOptions.Stage, recompute: Bool) throws -> Int {
     let shape = Shape(stage.batch, options.model.inputChannels, stage.patch, stage.patch)
-    let step = TrainingEngine.memory(
+    let step = try TrainingEngine.memory(
       model, shape: shape, recompute: recompute, averaged: options.averageDecay != nil,
       accumulating: options.accumulate > 1, on: backend
     ).total
@@ -60,26 +60,26 @@ struct TrainingMemoryChoice<B: Backend> {
   }
 
   /// The largest batch, or else patch, that would fit.
-  private func suggestion(_ available: Int) -> String {
-    func fits(_ patch: Int, _ batch: Int) -> Bool {
-      need(.init(steps: 1, patch: patch, batch: batch), recompute: true) <= available
+  private func suggestion(_ available: Int) throws -> String {
+    func fits(_ patch: Int, _ batch: Int) throws -> Bool {
+      try need(.init(steps: 1, patch: patch, batch: batch), recompute: true) <= available
     }
-    if let batch = largest(below: stage.batch, { fits(stage.patch, $0) }) {
+    if let batch = try largest(below: stage.batch, { try fits(stage.patch, $0) }) {
       return "Batch \(batch) would fit"
     }
     let unit = RestormerModel.sizeMultiple
-    if let units = largest(below: stage.patch / unit, { fits(unit * $0, 1) }) {
+    if let units = try largest(below: stage.patch / unit, { try fits(unit * $0, 1) }) {
       return "Patch \(unit * units), batch 1 would fit"
     }
     return "Nothing fits: the model is too large for this device"
   }
 
   /// The largest number from 1 to below `end` that fits, by halving: need grows with the number.
-  private func largest(below end: Int, _ fits: (Int) -> Bool) -> Int? {
+  private func largest(below end: Int, _ fits: (Int) throws -> Bool) rethrows -> Int? {
     var (low, high) = (0, end)
     while high - low > 1 {
       let middle = (low + high) / 2
-      if fits(middle) { low = middle } else { high = middle }
+      if try fits(middle) { low = middle } else { high = middle }
     }
     return low > 0 ? low : nil
   }
