@@ -13,9 +13,11 @@ struct BenchCommand: ParsableCommand {
 
       Choose the kernels' free numbers for this device: restormer bench --tune
       Only a training step: restormer bench training --preset paper --batch 2 --recompute on
+      What inference and training are made of, as a query plan: restormer bench plan
       """)
 
-  @Argument(help: "What is timed: ceilings, ops, inference, training; all of them by default.")
+  @Argument(
+    help: "What is timed: ceilings, ops, inference, training; all of them by default. Or plan.")
   var parts: [BenchmarkPart] = []
 
   @OptionGroup var device: DeviceOptions
@@ -77,7 +79,7 @@ struct BenchCommand: ParsableCommand {
     let channels = weights.model.configuration.inputChannels
     let (width, height) = try parseSize(size)
     return BenchmarkPlan(
-      weights: weights, parts: parts.isEmpty ? Set(BenchmarkPart.allCases) : Set(parts),
+      weights: weights, parts: parts.isEmpty ? BenchmarkPart.timed : Set(parts),
       image: Shape(1, channels, roundUp(height), roundUp(width)),
       batch: Shape(batch, channels, patch, patch), recompute: recompute == .on, repeats: repeats)
   }
@@ -97,12 +99,15 @@ struct BenchCommand: ParsableCommand {
   }
 }
 
-/// What `bench` can time.
+/// What `bench` can time, or tell.
 enum BenchmarkPart: String, CaseIterable, ExpressibleByArgument {
   case ceilings
   case ops
   case inference
   case training
+  case plan
+
+  static let timed = Set(allCases).subtracting([.plan])
 }
 
 /// Whether the timed training step computes blocks again.
@@ -146,6 +151,10 @@ struct BenchmarkPlan: BackendVisitor {
     if parts.contains(.inference) { report.inference = try benchmark.inference(image) }
     if parts.contains(.training) {
       report.training = try benchmark.training(batch, recompute: recompute)
+    }
+    if parts.contains(.plan) {
+      report.inferencePlan = try benchmark.inferenceOutline(image)
+      report.trainingPlan = try benchmark.trainingOutline(batch, recompute: recompute)
     }
     return report
   }

@@ -213,7 +213,10 @@ private struct RestoreRun: BackendVisitor {
     }
     var summary = "\(image.width)x\(image.height) \(duration(Date().timeIntervalSince(start)))"
     if isKept { summary += ", sharp already: left as it is (--even-sharp)" }
-    if verbose { summary += ", " + (try describeTiles(restorer, image)) }
+    if verbose {
+      summary += ", " + (try describeTiles(restorer, image))
+      if let plan = restorer.plan { summary += "; " + plan.summary }
+    }
     return summary
   }
 

@@ -91,6 +91,13 @@ public final class Graph {
       aliasing: new.aliasing, rules: rules)
   }
 
+  /// A node that stands where `old` stood, with outputs of its own.
+  func node(_ op: any Op, _ inputs: [Tensor], like old: Node) -> Node {
+    Node(
+      op: op, inputs: inputs, outputs: op.outputShapes(inputs.map(\.shape)).map(makeTensor),
+      segment: old.segment, rules: old.rules)
+  }
+
   /// Takes `nodes` in place of those recorded.
   func exchange(_ nodes: [Node]) { self.nodes = nodes }
 

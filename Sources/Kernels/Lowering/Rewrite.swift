@@ -17,13 +17,28 @@ public struct Rewrite: Sendable {
   public let identity: String
   /// When it is tried.
   public let stage: Stage
-  let match: @Sendable (Site) -> Replacement?
+  let form: Form
+
+  /// How a rule finds what it exchanges.
+  enum Form: Sendable {
+    /// Node by node: what takes the place of a node and of some before it.
+    case local(@Sendable (Site) -> Replacement?)
+    /// Over all nodes: those that run instead.
+    case global(@Sendable ([Node], LoweringTarget, Graph) -> [Node])
+  }
 
   init(
     _ name: String, _ stage: Stage, _ identity: String,
     match: @escaping @Sendable (Site) -> Replacement?
   ) {
-    (self.name, self.stage, self.identity, self.match) = (name, stage, identity, match)
+    (self.name, self.stage, self.identity, form) = (name, stage, identity, .local(match))
+  }
+
+  init(
+    _ name: String, _ stage: Stage, _ identity: String,
+    exchange: @escaping @Sendable ([Node], LoweringTarget, Graph) -> [Node]
+  ) {
+    (self.name, self.stage, self.identity, form) = (name, stage, identity, .global(exchange))
   }
 
   /// Every rule, in the order in which they are tried. A later one sees what the earlier ones made.
@@ -33,7 +48,9 @@ public struct Rewrite: Sendable {
     .attentionBands,
     .feedForwardBands,
     .upsampleBands,
+    .normProduct,
     .gradientSum,
+    .sliceSums,
     .concatViews,
   ]
 }
@@ -88,14 +105,25 @@ extension Graph {
     for target: LoweringTarget, keeping kept: [Tensor],
     _ stages: [Rewrite.Stage] = Rewrite.Stage.allCases
   ) {
-    var recording = Recording(nodes(yielding: kept), kept: kept)
+    exchange(nodes(yielding: kept))
     for rule in Rewrite.all where stages.contains(rule.stage) && target.rules.contains(rule.name) {
-      for position in recording.nodes.indices {
-        guard let node = recording.nodes[position],
-          let found = rule.match(Site(node: node, target: target, recording: recording))
-        else { continue }
-        recording.exchange(position, for: found, rule: rule.name, in: self)
+      switch rule.form {
+      case .local(let match): exchange(rule.name, match, for: target, keeping: kept)
+      case .global(let form): exchange(form(nodes, target, self))
       }
+    }
+  }
+
+  private func exchange(
+    _ rule: String, _ match: (Site) -> Replacement?, for target: LoweringTarget,
+    keeping kept: [Tensor]
+  ) {
+    var recording = Recording(nodes, kept: kept)
+    for position in recording.nodes.indices {
+      guard let node = recording.nodes[position],
+        let found = match(Site(node: node, target: target, recording: recording))
+      else { continue }
+      recording.exchange(position, for: found, rule: rule, in: self)
     }
     exchange(recording.nodes.compactMap { $0 })
   }

@@ -98,13 +98,8 @@ public struct ChannelAttention: CatalogOp {
     let block = backend.headBlock(shape, heads: heads, m: m)
     let sums = try products.launches(qkv, 0, qkv, 1, squares: true, into: scratch[0], on: backend)
     return sums + [
-      try backend.launch(
-        Self.name, "attention_softmax",
-        [
-          .region(scratch[0]), .tensor(t), .tensor(a), .tensor(g), .tensor(norms), .int(m),
-          .int(heads), .int(products.slices),
-        ],
-        global: [m, shape.n * heads]),
+      try products.softmax(
+        scratch[0], products.sliceArguments(on: backend), t, a, g, norms, on: backend),
       try backend.launch(
         Self.name, "attention_apply",
         [

@@ -1,5 +1,3 @@
-import CLBackend
-
 /// The work-group of `conv1x1_tiles`: a grid of work-items, each with a small block of outputs.
 struct ProductTile {
   private let itemRows: Int
@@ -8,15 +6,17 @@ struct ProductTile {
   private let columnItems: Int
 
   /// The tile, or nil where products keep to registers: on CPUs, and on devices with smaller work-groups.
-  init?(on backend: OpenCLBackend) {
-    let configuration = backend.configuration
+  init?(_ configuration: KernelConfiguration) {
     itemRows = configuration.tileItemRows
     itemColumns = configuration.tileItemColumns
     rowItems = configuration.tileRowItems
     columnItems = configuration.tileColumnItems
-    guard !configuration.traits.isCPU, backend.context.device.maxWorkGroupSize >= items
+    guard !configuration.traits.isCPU, configuration.traits.maxGroupSize >= items
     else { return nil }
   }
+
+  /// Whether an item loads the channels of one column only, so that it can add them up.
+  var loadsColumns: Bool { items % (itemColumns * columnItems) == 0 }
 
   /// Work-items of a group.
   var items: Int { rowItems * columnItems }

@@ -108,6 +108,15 @@ public final class Restorer<B: Backend> {
     return result
   }
 
+  /// What the last run did, and the memory it took; nil before the first.
+  public var plan: ModelPlan? {
+    session.map {
+      ModelPlan(
+        nodes: $0.plan.nodes, activations: $0.plan.memory.bytes,
+        parameters: 4 * model.parameterExtent)
+    }
+  }
+
   /// How an image is cut and carried out.
   public struct Layout: Sendable, Equatable {
     /// The side of the tiles; nil for the whole image at once.

@@ -178,6 +178,10 @@ public final class TrainingEngine<B: Backend> {
     if let accumulated { try backend.fill(accumulated, with: 0) }
   }
 
+  /// What a batch of `shape` takes, in order of execution.
+  /// - Throws: the backend's error.
+  public func nodes(_ shape: Shape) throws -> [PlannedNode] { try session(shape).plan.nodes }
+
   /// Gives the memory of activations back; the next batch takes it again.
   public func releaseActivations() { session = nil }
 
@@ -262,8 +266,14 @@ private struct StepRecording {
     recording = model.record(n: shape.n, height: shape.h, width: shape.w, recompute: recompute)
     let (graph, output) = (recording.graph, recording.output)
     target = graph.placeholder(output.shape)
-    let minimised = loss.record(in: graph, output, target)
-    losses = [graph.l1Loss(output, target), graph.mseLoss(output, target), minimised]
+    let (l1, l2) = (graph.l1Loss(output, target), graph.mseLoss(output, target))
+    let minimised =
+      switch loss {
+      case .l1: l1
+      case .mse: l2
+      case .charbonnier: graph.charbonnierLoss(output, target)
+      }
+    losses = [l1, l2, minimised]
     graph.lower(for: lowering, keeping: losses, [.beforeDifferentiation])
     let seed = graph.apply(Fill(Float(weight), .scalar), [])[0]
     gradients = graph.gradients(
