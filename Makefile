@@ -9,8 +9,8 @@ TEST = swift test -c release --skip-build --disable-swift-testing
 OCLGRIND ?= $(if $(wildcard Sources/CLI/DoctorCommand.swift),1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-second build build-tests test test-all test-browser \
-	test-second test-scripts demo lint lint-swift oclgrind format clean
+.PHONY: help setup setup-test setup-second build mpi build-tests test test-all test-browser \
+	test-second test-third setup-third lint-gpu gpu-folder test-scripts demo lint lint-swift oclgrind format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -23,6 +23,9 @@ setup-test:
 
 build: setup ## build the program: .build/release/restormer
 	$(BUILD)
+
+mpi: build ## let mpirun and srun start ranks that train together (needs Open MPI or MPICH)
+	@Scripts/mpi.sh
 
 build-tests: setup-test
 	$(BUILD) --build-tests
@@ -41,6 +44,12 @@ test-browser: build-tests ## reports in a real browser (installs Chromium withou
 test-second: build-tests ## the operator suite on a second OpenCL implementation
 	@Scripts/second-opencl.sh test
 
+test-third: build-tests build ## operators and a short training on Mesa's rusticl, which poses as a GPU
+	@Scripts/third-opencl.sh test
+
+setup-third: ## fetch that implementation (60 MB, nothing is installed)
+	@Scripts/third-opencl.sh install
+
 setup-second: ## fetch a second OpenCL implementation (Intel's CPU runtime, 800 MB)
 	@Scripts/second-opencl.sh install
 
@@ -49,6 +58,12 @@ demo: build ## restore the sample page, train for two minutes, into demo-output/
 
 lint: ## check kernels.cl with clang
 	@Scripts/lint-kernels.sh
+
+lint-gpu: build ## compile the kernels for GPUs that are not here, tabulate registers and loads (fetches 500 MB)
+	@Scripts/lint-gpu.sh
+
+gpu-folder: ## one folder under 30 MB that tries the program on a machine with a GPU and its driver
+	@Scripts/gpu-folder.sh
 
 test-scripts: ## test the set-up script on an invented machine
 	@Scripts/test-setup.sh

@@ -31,6 +31,8 @@ let package = Package(
     .target(
       name: "CImage", path: "Sources/Restormer/IO/CImage",
       linkerSettings: [.linkedLibrary("png"), .linkedLibrary("jpeg"), .linkedLibrary("z")]),
+    .target(
+      name: "CMessagePassing", path: "Sources/Restormer/Distributed/CMessagePassing"),
     .target(name: "CBundledModels", path: "Sources/Restormer/CBundledModels"),
     .target(
       name: "CReportPage", path: "Sources/Restormer/Report/CReportPage",
@@ -38,11 +40,14 @@ let package = Package(
     .target(
       name: "Restormer",
       dependencies: [
-        "Kernels", "CImage", "CBundledModels", "CReportPage",
+        "Kernels", "CImage", "CBundledModels", "CMessagePassing", "CReportPage",
         .product(name: "Yams", package: "Yams"),
       ],
       path: "Sources/Restormer",
-      exclude: ["IO/CImage", "CBundledModels", "Report/CReportPage"], swiftSettings: strict),
+      exclude: [
+        "IO/CImage", "CBundledModels", "Report/CReportPage", "Distributed/CMessagePassing",
+        "Distributed/MPIPlugin",
+      ], swiftSettings: strict),
     .executableTarget(
       name: "CLI",
       dependencies: [

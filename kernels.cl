@@ -388,11 +388,21 @@ __kernel void ceiling_multiply_add(__global float *base, ulong offset, int round
   base[offset + item] = sum_lanes(sum[0]);
 }
 
-// y = x, `vectors` times 16 elements per work-item.
+// y = x, `vectors` vectors per work-item. On a CPU device an item's vectors follow each other; elsewhere those of neighbouring
+// items do, so that a group reads and writes whole lines of memory.
 __kernel void ceiling_copy(
     __global const float *restrict x, ulong x_offset, __global float *restrict y, ulong y_offset, int vectors) {
-  const ulong first = (ulong)vectors * get_global_id(0);
+  const ulong item = get_global_id(0);
+#ifdef CPU_DEVICE
+  const ulong first = (ulong)vectors * item;
   for (int i = 0; i < vectors; ++i) vstore16(vload16(first + i, x + x_offset), first + i, y + y_offset);
+#else
+  // A cast of an aligned pointer is one load; vload4 would be four on some devices.
+  __global const float4 *from = (__global const float4 *)(x + x_offset) + item;
+  __global float4 *to = (__global float4 *)(y + y_offset) + item;
+  const ulong items = get_global_size(0);
+  for (int i = 0; i < vectors; ++i) to[items * i] = from[items * i];
+#endif
 }
 
 // Nothing but a launch.

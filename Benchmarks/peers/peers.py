@@ -5,7 +5,8 @@
   peers.py prove GOLDEN                   holds the PyTorch network to recorded values of the official one
   peers.py agree                          holds the outputs of all peers and of this program to PyTorch's
   peers.py prepare [TASK…] [--peers …]    converts and compiles ahead, where that takes minutes
-  peers.py measure [TASK…] [--peers …]    rounds over all peers, one process after the other, one alone at a time
+  peers.py measure [TASK…] [--peers …]    rounds over all peers; before each comes this program, so that a machine whose
+                                          speed changes changes both; one process alone at a time
   peers.py table                          what was measured so far
 
 A task is infer-128, infer-256, infer-512, train-paper-1, train-paper-2 (batch) or train-small-8. Everything lies in
@@ -46,6 +47,10 @@ NAMES = {
 TUNED = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40), "MALLOC_TOP_PAD_": str(2**26)}
 
 
+class PeerFailure(Exception):
+    """A peer's process did not end well."""
+
+
 def peers_of(task):
     return TRAINING if task.startswith("train") else INFERENCE
 
@@ -58,7 +63,8 @@ def setup():
 def versions():
     """What was compared, for the record."""
     code = ("import importlib.metadata as m\n"
-            "print(*(f'{n} {m.version(n)}' for n in ('torch', 'onnxruntime', 'openvino', 'ncnn')), sep=', ')")
+            "names = {d.metadata['Name'].lower() for d in m.distributions()}\n"
+            "print(*(f'{n} {m.version(n)}' for n in ('torch', 'onnxruntime', 'openvino', 'ncnn') if n in names), sep=', ')")
     return subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -86,14 +92,15 @@ def visit(peer, task, runs):
     environment = dict(os.environ, OMP_NUM_THREADS="2", TORCHINDUCTOR_CACHE_DIR=str(FOLDER / "inductor"))
     if peer.endswith("tuned"):
         environment.update(TUNED)
-    with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(line, env=environment, stdout=output)
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        process = subprocess.Popen(line, env=environment, stdout=output, stderr=errors)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            sys.exit(f"{peer}, {task}: exit code {process.returncode}")
         output.seek(0)
-        text = output.read()
+        errors.seek(0)
+        text, last = output.read(), (errors.read().strip().splitlines() or ["no word"])[-1]
+    if process.returncode:
+        raise PeerFailure(f"{peer}, {task}: exit code {process.returncode}: {last}")
     if runs == 0:
         return [], 0
     # Converters talk on standard output too: their result is the last line.
@@ -104,23 +111,49 @@ def load():
     return json.loads(RESULTS.read_text()) if RESULTS.exists() else []
 
 
+def note(**row):
+    """Adds a row to what was measured."""
+    RESULTS.write_text(json.dumps([*load(), dict(row, date=datetime.date.today().isoformat())], indent=0))
+    print(f"{row['task']:14} {row['peer']:20} {statistics.median(row['seconds']):8.3f} s  {row['peak']:6.0f} MiB", flush=True)
+
+
+def pair(peer, task, runs):
+    """This program and then the peer, so that both meet the machine in the same state."""
+    seconds, peak = visit("restormer", task, runs)
+    note(task=task, peer="restormer", seconds=seconds, peak=peak)
+    theirs, peak = visit(peer, task, runs)
+    note(task=task, peer=peer, seconds=theirs, peak=peak, beside=statistics.median(seconds))
+
+
 def measure(tasks, chosen, rounds, runs):
+    """One peer that fails is named and does not keep the others from being measured."""
+    failures = {}
     for task in tasks:
+        # The weights of this program come from the same seed as the peers'.
+        visit("restormer", task, 0)
         for _ in range(rounds):
-            for peer in chosen or peers_of(task):
-                seconds, peak = visit(peer, task, runs)
-                results = load()
-                results.append(dict(task=task, peer=peer, seconds=seconds, peak=peak,
-                                    date=datetime.date.today().isoformat()))
-                RESULTS.write_text(json.dumps(results, indent=0))
-                print(f"{task:14} {peer:20} {statistics.median(seconds):8.3f} s  {peak:6.0f} MiB", flush=True)
+            for peer in (peer for peer in chosen or peers_of(task) if peer != "restormer"):
+                if (peer, task) in failures:
+                    continue
+                try:
+                    pair(peer, task, runs)
+                except PeerFailure as failure:
+                    failures[peer, task] = failure
+                    print(failure, file=sys.stderr, flush=True)
+    return 1 if failures else 0
 
 
 def prepare(tasks, chosen):
+    failed = 0
     for task in tasks:
         for peer in chosen or peers_of(task):
             if not peer.startswith("eager"):
-                visit(peer, task, 0)
+                try:
+                    visit(peer, task, 0)
+                except PeerFailure as failure:
+                    failed = 1
+                    print(failure, file=sys.stderr, flush=True)
+    return failed
 
 
 def spread(seconds):
@@ -131,22 +164,25 @@ def spread(seconds):
 
 
 def table():
+    """The ratio is the median over pairs, so that it holds on a machine whose speed changes between them."""
     results = load()
     print(versions(), "\n")
     for task in (task for task in TASKS if any(row["task"] == task for row in results)):
         rows = {}
         for row in results:
             if row["task"] == task:
-                seconds, peaks = rows.setdefault(row["peer"], ([], []))
+                seconds, peaks, ratios = rows.setdefault(row["peer"], ([], [], []))
                 seconds += row["seconds"]
                 peaks.append(row["peak"])
-        ours = rows.get("restormer")
-        print(f"| {task} | median s | spread | runs | peak MiB | this program / it |\n|---|---|---|---|---|---|")
+                if "beside" in row:
+                    ratios.append(row["beside"] / statistics.median(row["seconds"]))
+        print(f"| {task} | median s | spread | runs | peak MiB | this program / it, in pairs | spread | pairs |\n"
+              "|---|---|---|---|---|---|---|---|")
         for peer in (peer for peer in NAMES if peer in rows):
-            seconds, peaks = rows[peer]
-            ratio = f"{statistics.median(ours[0]) / statistics.median(seconds):.2f}" if ours else ""
+            seconds, peaks, ratios = rows[peer]
+            pairs = f"{statistics.median(ratios):.2f} | {100 * spread(ratios):.0f} % | {len(ratios)}" if ratios else " | | "
             print(f"| {NAMES[peer]} | {statistics.median(seconds):.2f} | {100 * spread(seconds):.0f} % | "
-                  f"{len(seconds)} | {max(peaks):.0f} | {ratio} |")
+                  f"{len(seconds)} | {max(peaks):.0f} | {pairs} |")
         print()
 
 
@@ -164,7 +200,7 @@ def main():
     elif arguments.command == "prove":
         sys.exit(subprocess.run([PYTHON, HERE / "prove.py", *arguments.tasks]).returncode)
     elif arguments.command == "agree":
-        prepare(["infer-128"], ["restormer"])
+        visit("restormer", "infer-128", 0)
         sys.exit(subprocess.run([PYTHON, HERE / "agree.py", FOLDER, PROGRAM]).returncode)
     elif arguments.command == "table":
         table()
@@ -173,9 +209,8 @@ def main():
         if unknown := set(tasks) - set(TASKS):
             parser.error(f"no task {', '.join(unknown)}; there are {', '.join(TASKS)}")
         if arguments.command == "prepare":
-            prepare(tasks, arguments.peers)
-        else:
-            measure(tasks, arguments.peers, arguments.rounds, arguments.runs)
+            sys.exit(prepare(tasks, arguments.peers))
+        sys.exit(measure(tasks, arguments.peers, arguments.rounds, arguments.runs))
 
 
 if __name__ == "__main__":

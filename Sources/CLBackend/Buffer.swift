@@ -5,10 +5,17 @@ public final class Buffer {
   /// Its size.
   public let bytes: Int
   let handle: cl_mem
+  private let meter: MemoryMeter
 
-  init(_ handle: cl_mem, bytes: Int) { (self.handle, self.bytes) = (handle, bytes) }
+  init(_ handle: cl_mem, bytes: Int, meter: MemoryMeter) {
+    (self.handle, self.bytes, self.meter) = (handle, bytes, meter)
+    meter.add(bytes)
+  }
 
-  deinit { clReleaseMemObject(handle) }
+  deinit {
+    clReleaseMemObject(handle)
+    meter.add(-bytes)
+  }
 }
 
 extension Buffer: Equatable {

@@ -31,8 +31,19 @@ final class QueueHandle {
     isProfiling = profiling
   }
 
+  /// Waits until everything enqueued is done. `clFinish` alone returns early on some drivers; an event does not.
+  /// - Throws: `OpenCLError` when the device failed.
+  func drain() throws {
+    var event: cl_event?
+    try check(
+      "clEnqueueMarkerWithWaitList", clEnqueueMarkerWithWaitList(pointer, 0, nil, &event))
+    if let event { try EventHandle(event).wait() }
+    // What went wrong on the way some drivers say only here.
+    try check("clFinish", clFinish(pointer))
+  }
+
   deinit {
-    clFinish(pointer)
+    try? drain()
     clReleaseCommandQueue(pointer)
   }
 }
@@ -47,7 +58,18 @@ final class EventHandle {
 
   func wait() throws {
     var event: cl_event? = pointer
-    try check("clWaitForEvents", clWaitForEvents(1, &event))
+    var code = clWaitForEvents(1, &event)
+    if code == CL_EXEC_STATUS_ERROR_FOR_EVENTS_IN_WAIT_LIST { code = failure ?? code }
+    try check("clWaitForEvents", code)
+  }
+
+  /// The code with which the command failed.
+  private var failure: cl_int? {
+    var status: cl_int = 0
+    let code = clGetEventInfo(
+      pointer, cl_event_info(CL_EVENT_COMMAND_EXECUTION_STATUS), MemoryLayout<cl_int>.size,
+      &status, nil)
+    return code == CL_SUCCESS && status < 0 ? status : nil
   }
 
   /// The device's clock, in nanoseconds, at a moment named by a `CL_PROFILING_COMMAND` constant.

@@ -20,6 +20,8 @@ public enum Argument: Equatable {
 public final class Kernel {
   /// The function's name.
   public let name: String
+  /// Work-items of the largest group it runs in, which its registers may hold below the device's; `Int.max` if unknown.
+  public let maxGroupSize: Int
   let handle: cl_kernel
   private let parameterCount: Int
   /// The numbers in the slots; nothing for a buffer, which may be gone by now.
@@ -31,6 +33,12 @@ public final class Kernel {
     clGetKernelInfo(
       handle, cl_kernel_info(CL_KERNEL_NUM_ARGS), MemoryLayout<cl_uint>.size, &count, nil)
     parameterCount = Int(count)
+    var group = 0
+    // The program has one device.
+    clGetKernelWorkGroupInfo(
+      handle, nil, cl_kernel_work_group_info(CL_KERNEL_WORK_GROUP_SIZE), MemoryLayout<Int>.size,
+      &group, nil)
+    maxGroupSize = group > 0 ? group : .max
     bound = [Argument?](repeating: nil, count: parameterCount)
   }
 

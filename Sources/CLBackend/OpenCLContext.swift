@@ -11,6 +11,8 @@ public final class OpenCLContext {
   public var profiler: Profiler?
   /// Where compiled programs are kept between processes; nil for nowhere.
   package var cache: ProgramCache?
+  /// The memory of all its buffers.
+  package let meter = MemoryMeter()
   private let context: ContextHandle
   private(set) var queue: QueueHandle
   private var programs: [ProgramKey: Program] = [:]
@@ -52,7 +54,7 @@ public final class OpenCLContext {
     var code: cl_int = 0
     let flags = cl_mem_flags(CL_MEM_READ_WRITE)
     let handle = clCreateBuffer(context.pointer, flags, bytes, nil, &code)
-    return Buffer(try created("clCreateBuffer", handle, code, limits), bytes: bytes)
+    return Buffer(try created("clCreateBuffer", handle, code, limits), bytes: bytes, meter: meter)
   }
 
   /// The program of `source` compiled with `options`: remembered, else from the disk cache, else built.
@@ -122,7 +124,7 @@ public final class OpenCLContext {
 
   /// Waits until the queue is empty.
   /// - Throws: `OpenCLError` when the device failed.
-  public func finish() throws { try check("clFinish", clFinish(queue.pointer)) }
+  public func finish() throws { try queue.drain() }
 
   /// Hands what is queued to the device.
   /// - Throws: `OpenCLError` when the device failed.

@@ -14,6 +14,14 @@ public struct OpenCLError: Error, CustomStringConvertible, Sendable {
     (self.call, self.code, self.detail) = (call, code, detail)
   }
 
+  /// Whether the device, or the host on its behalf, has no more memory.
+  public var isOutOfMemory: Bool {
+    [
+      CL_MEM_OBJECT_ALLOCATION_FAILURE, CL_OUT_OF_RESOURCES, CL_OUT_OF_HOST_MEMORY,
+      CL_INVALID_BUFFER_SIZE,
+    ].contains(code)
+  }
+
   /// The code's name in the OpenCL headers.
   public var codeName: String { Self.names[code] ?? "unknown code" }
 

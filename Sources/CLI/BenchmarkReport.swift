@@ -29,7 +29,8 @@ struct BenchmarkReport {
       lines.append("training step, \(size(batch)), \(how): " + line(training))
     }
     lines += inferencePlan.map { ["plan of inference, \(size(image)):"] + table($0) } ?? []
-    lines += trainingPlan.map { ["", "plan of a training step, \(size(batch)):"] + table($0) } ?? []
+    lines +=
+      trainingPlan.map { ["", "plan of a training step, \(size(batch)):"] + table($0) } ?? []
     return lines
   }
 

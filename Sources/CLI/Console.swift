@@ -5,6 +5,13 @@ enum Console {
   /// Whether standard error is a terminal that can redraw a line.
   static let isTerminal = isatty(STDERR_FILENO) == 1
 
+  /// Lets nothing more of this process be seen.
+  static func silence() {
+    let nowhere = open("/dev/null", O_WRONLY)
+    for stream in [STDOUT_FILENO, STDERR_FILENO] { dup2(nowhere, stream) }
+    close(nowhere)
+  }
+
   /// A line of results.
   static func print(_ line: String) {
     do {

@@ -72,15 +72,15 @@ struct DegradeBatch {
   private var workers: Int {
     let largest = pages.map(memoryNeed).max() ?? 1
     return max(
-      1, min(ProcessInfo.processInfo.activeProcessorCount, HostMemory.available / 2 / largest))
+      1, min(ProcessInfo.processInfo.activeProcessorCount, MemoryBudget.host.total / largest))
   }
 
   private func checkMemory(_ page: CleanPage) throws {
-    let (need, free) = (memoryNeed(page), HostMemory.available)
-    guard need <= free else {
+    let (need, host) = (memoryNeed(page), MemoryBudget.host)
+    guard host.holds(MemoryNeed(pieces: need)) else {
       throw RestoreFailure(
-        description:
-          "\(page): needs about \(gigabytes(need)) of memory, \(gigabytes(free)) are free")
+        description: "\(page): needs about \(gigabytes(need)) of memory, the machine offers "
+          + gigabytes(host.total))
     }
   }
 

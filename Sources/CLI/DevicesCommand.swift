@@ -41,7 +41,7 @@ struct DevicesCommand: ParsableCommand {
     case .cpu:
       [
         "CPU backend", "built in", "restormer", "none needed",
-        gigabytes(CPUBackend().memoryLimits.total), gigabytes(CPUBackend().memoryLimits.allocation),
+        gigabytes(HostMemory.available), gigabytes(HostMemory.available),
         String(CPUBackend.coreCount),
       ]
     }

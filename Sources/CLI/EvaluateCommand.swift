@@ -127,6 +127,7 @@ private struct RestoringVisitor: BackendVisitor {
 
   func visit<B: Backend>(_ backend: B) throws -> (PairedFolder.Pair) throws -> Image {
     let restorer = try Restorer(weights, on: backend)
+    restorer.note = Console.note
     return { pair in
       let image = try Image(contentsOf: pair.input)
       let restored = try restorer.restore(

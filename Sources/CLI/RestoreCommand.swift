@@ -171,6 +171,10 @@ private struct RestoreRun: BackendVisitor {
       Console.note("parameters: \(grouped(weights.model.parameterCount))")
     }
     var bar = ProgressLine()
+    restorer.note = { line in
+      bar.clear()
+      Console.note(line)
+    }
     var failures: [String] = []
     for (index, job) in jobs.enumerated() {
       let label = "\(index + 1)/\(jobs.count) \((job.input as NSString).lastPathComponent)"
@@ -238,13 +242,11 @@ private struct RestoreRun: BackendVisitor {
     _ job: RestoreJob, _ restorer: Restorer<B>, width: Int, height: Int
   ) throws {
     let need = restorer.hostMemoryNeed(width: width, height: height)
-    let available = HostMemory.available
-    // The system and other programs live on the last tenth.
-    let usable = available / 10 * 9
-    guard need <= usable else {
+    let host = MemoryBudget.host
+    guard host.holds(MemoryNeed(pieces: need)) else {
       throw RestoreFailure(
         description: "\(job.input): \(width)x\(height) needs about \(gigabytes(need)) of memory, "
-          + "at most \(gigabytes(usable)) of the free \(gigabytes(available)) can be used")
+          + "the machine offers \(gigabytes(host.total))")
     }
   }
 }

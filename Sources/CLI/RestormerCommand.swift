@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Restormer
 
 /// Runs the command line; a fault ends it with one line, wrong options with the usage as well.
 @main
@@ -8,16 +9,31 @@ enum Program {
     // A write beyond the limit of file sizes is then an error like a full disk, not the end of the program.
     signal(SIGXFSZ, SIG_IGN)
     do {
-      var command = try RestormerCommand.parseAsRoot()
-      do {
-        try command.run()
-      } catch let error where !isForTheParser(error) {
-        Console.note("error: \(oneLine(error))")
-        exit(EXIT_FAILURE)
-      }
+      guard let ranks = try RankGroup.join() else { return try runCommand() }
+      try RankGroup.$current.withValue(ranks) { try runCommand(as: ranks) }
+    } catch let error where !isForTheParser(error) {
+      Console.note("error: \(oneLine(error))")
+      exit(EXIT_FAILURE)
     } catch {
       RestormerCommand.exit(withError: error)
     }
+  }
+
+  private static func runCommand() throws {
+    var command = try RestormerCommand.parseAsRoot()
+    try command.run()
+  }
+
+  /// Rank 0 speaks for all; a fault of any rank ends all of them.
+  private static func runCommand(as ranks: RankGroup) throws {
+    if !ranks.isFirst { Console.silence() }
+    do {
+      try runCommand()
+    } catch let error where RestormerCommand.exitCode(for: error) != .success {
+      let text = isForTheParser(error) ? RestormerCommand.message(for: error) : oneLine(error)
+      ranks.fail(text, code: RestormerCommand.exitCode(for: error).rawValue)
+    }
+    try ranks.finish()
   }
 
   /// Requests for help, wrong options and plain exit codes: the parser has its own codes for them.

@@ -130,6 +130,7 @@ private struct SubmissionRestoring: BackendVisitor {
     _ backend: B
   ) throws -> (SubmissionImage, (Double) -> Void) throws -> Image {
     let restorer = try Restorer(weights, on: backend, options: options)
+    restorer.note = Console.note
     return { image, progress in
       do {
         let given = try Image(contentsOf: image.path)

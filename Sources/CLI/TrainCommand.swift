@@ -264,13 +264,13 @@ private struct TrainingRun: BackendVisitor {
   let maxMinutes: Double?
 
   func visit<B: Backend>(_ backend: B) throws -> TrainingEnd {
-    let start = Date()
+    let clock = Stopwatch()
     let display = TrainingDisplay()
     let interrupt = InterruptFlag()
     let trainer = try Trainer(
       options, experiments: experiments, on: backend, report: display.show)
     return try trainer.run {
-      interrupt.isSet || maxMinutes.map { Date().timeIntervalSince(start) > 60 * $0 } ?? false
+      interrupt.isSet || maxMinutes.map { clock.seconds > 60 * $0 } ?? false
     }
   }
 }

@@ -25,12 +25,12 @@ extension TrainCommand {
     Console.note("device: \(opened.name)")
     let sweep = try Sweep(file, path: folder, planned: planned)
     let interrupt = InterruptFlag()
-    let start = Date()
+    let clock = Stopwatch()
     let minutes = maxMinutes
     try sweep.run(report: Console.note) { options, saved in
       try opened.accept(
         SweepTraining(options: options, folder: folder, saved: saved) {
-          interrupt.isSet || minutes.map { Date().timeIntervalSince(start) > 60 * $0 } ?? false
+          interrupt.isSet || minutes.map { clock.seconds > 60 * $0 } ?? false
         })
     }
     if profile { try printProfile(opened) }

@@ -1,19 +1,3 @@
-/// What a backend may allocate, in bytes.
-public struct MemoryLimits: Sendable, Equatable {
-  /// The largest single allocation.
-  public let allocation: Int
-  /// Everything together.
-  public let total: Int
-
-  /// Whether this is the machine's own memory, which images take too.
-  public let isHost: Bool
-
-  /// Limits of `allocation` bytes for one buffer and `total` bytes for all.
-  public init(allocation: Int, total: Int, isHost: Bool) {
-    (self.allocation, self.total, self.isHost) = (allocation, total, isHost)
-  }
-}
-
 /// Something that executes operators: an OpenCL device or the CPU.
 public protocol Backend: AnyObject {
   /// One contiguous allocation.
@@ -26,7 +10,9 @@ public protocol Backend: AnyObject {
   /// What the device is.
   var traits: DeviceTraits { get }
   /// What may be allocated.
-  var memoryLimits: MemoryLimits { get }
+  var memory: MemoryBudget { get }
+  /// Bytes of the storages there are.
+  var bytesInUse: Int { get }
 
   /// Allocates `count` elements, contents undefined.
   /// - Throws: the backend's error, naming the size, when memory does not suffice.

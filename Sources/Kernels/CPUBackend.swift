@@ -1,3 +1,4 @@
+import CLBackend
 import Foundation
 
 /// Memory of the CPU backend, aligned to a cache line.
@@ -6,21 +7,25 @@ public final class CPUStorage: @unchecked Sendable {
   public let base: UnsafeMutablePointer<Float>
   /// Elements.
   public let count: Int
+  private let meter: MemoryMeter
 
   /// Allocates `count` elements, contents undefined.
   /// - Throws: `CPUBackendError` when the system has no such memory.
-  public init(count: Int) throws {
+  init(count: Int, meter: MemoryMeter) throws {
     var pointer: UnsafeMutableRawPointer?
-    // A block of columns may start in the last element: the slack keeps it inside the allocation.
-    let bytes = (count + planeSlack) * MemoryLayout<Float>.stride
+    let bytes = MemoryNeed.bytes(of: count)
     guard posix_memalign(&pointer, 256, bytes) == 0, let pointer else {
       throw CPUBackendError(bytes: bytes)
     }
     base = pointer.bindMemory(to: Float.self, capacity: count + planeSlack)
-    self.count = count
+    (self.count, self.meter) = (count, meter)
+    meter.add(bytes)
   }
 
-  deinit { free(base) }
+  deinit {
+    free(base)
+    meter.add(-MemoryNeed.bytes(of: count))
+  }
 }
 
 /// The system refused memory.
@@ -53,7 +58,9 @@ public final class CPUBackend: Backend {
 
   public let name = "CPU backend"
   public let traits = DeviceTraits.host
-  public let memoryLimits: MemoryLimits
+  public let memory = MemoryBudget.host
+  public var bytesInUse: Int { meter.bytes }
+  private let meter = MemoryMeter()
 
   /// The cores that operators spread over.
   public static var coreCount: Int { ProcessInfo.processInfo.activeProcessorCount }
@@ -63,12 +70,11 @@ public final class CPUBackend: Backend {
   static let bandElements = 1 << 20
 
   /// A backend that may use the memory which is free now.
-  public init() {
-    let total = HostMemory.available
-    memoryLimits = MemoryLimits(allocation: total, total: total, isHost: true)
-  }
+  public init() {}
 
-  public func makeStorage(count: Int) throws -> CPUStorage { try CPUStorage(count: count) }
+  public func makeStorage(count: Int) throws -> CPUStorage {
+    try CPUStorage(count: count, meter: meter)
+  }
 
   public func scratch(_ op: any Op, _ inputs: [Shape]) -> [Int] {
     (op as? any CPUOp)?.cpuScratch(inputs) ?? []

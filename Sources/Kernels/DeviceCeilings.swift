@@ -74,12 +74,13 @@ extension OpenCLBackend {
   private func measureCopy() throws -> Double {
     let isCPU = configuration.traits.isCPU
     // Beyond every cache, within every device's largest allocation.
-    let count = min(1 << 25, memoryLimits.allocation / 16) / 65536 * 65536
-    let chunk = isCPU ? 65536 : 16
+    let count = min(1 << 25, memory.allocation / 16) / 65536 * 65536
+    // Vectors of 16 and of 4 elements: see the kernel.
+    let (chunk, vector) = isCPU ? (65536, 16) : (16, 4)
     let (source, target) = (try makeRegion(count), try makeRegion(count))
     try fill(source, with: 1)
     let step = try launch(
-      Self.section, "ceiling_copy", [.region(source), .region(target), .int(chunk / 16)],
+      Self.section, "ceiling_copy", [.region(source), .region(target), .int(chunk / vector)],
       global: [count / chunk], local: [isCPU ? 1 : configuration.groupSize])
     return 8 * Double(count) / (try time([step]))
   }
@@ -104,7 +105,7 @@ extension CPUBackend {
   }
 
   private func measureCopy() throws -> Double {
-    let count = min(1 << 25, memoryLimits.allocation / 16)
+    let count = min(1 << 25, memory.allocation / 16)
     let (source, target) = (try makeStorage(count: count), try makeStorage(count: count))
     source.base.update(repeating: 1, count: count)
     let seconds = quickest {

@@ -15,15 +15,29 @@ public struct MemoryPlan: Sendable {
   /// Bytes of all slabs.
   public var bytes: Int { slabs.reduce(0, +) * MemoryLayout<Float>.stride }
 
+  /// What allocating the slabs takes.
+  public var need: MemoryNeed { MemoryNeed(storages: slabs) }
+
+  /// Lays out what computing `kept` of `graph` takes on `backend`; `external` tensors lie elsewhere.
+  public init(
+    _ graph: Graph, keeping kept: [Tensor], external: some Sequence<Tensor>,
+    on backend: some Backend
+  ) {
+    self.init(
+      nodes: graph.nodes(yielding: kept), kept: kept + graph.placeholders,
+      external: Set(external.map(\.id)), limit: backend.memory.largestStorage,
+      scratch: backend.scratch)
+  }
+
   /// Lays out the tensors that `nodes` read and write, so that tensors that live at the same time never
-  /// overlap and no slab exceeds `limit` bytes (a single larger tensor gets a slab of its own and fails
+  /// overlap and no slab exceeds `limit` elements (a single larger tensor gets a slab of its own and fails
   /// at allocation, where the device can say why).
   ///
   /// - Parameters:
   ///   - nodes: in order of execution.
   ///   - kept: tensors that must survive the whole run.
   ///   - external: ids of tensors that lie elsewhere.
-  ///   - limit: bytes of one allocation.
+  ///   - limit: elements of one allocation.
   ///   - scratch: temporary elements a node needs.
   public init(
     nodes: [Node], kept: [Tensor], external: Set<Int>, limit: Int,
@@ -40,7 +54,7 @@ public struct MemoryPlan: Sendable {
         })
     }
     let (positions, slabs) = Packer.best(
-      of: blocks, limit: max(1, limit / MemoryLayout<Float>.stride))
+      of: blocks, limit: max(1, limit))
     self.slabs = slabs
     func place(_ index: Int, offset: Int = 0) -> Place {
       Place(

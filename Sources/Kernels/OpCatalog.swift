@@ -3,7 +3,8 @@ public enum OpCatalog {
   /// The operators, in the order of `kernels.cl`.
   public static let operators: [any CatalogOp.Type] = [
     Add.self,
-    DepthwiseConv.self, DepthwiseConvGradients.self, DepthwiseGate.self, DepthwiseGateGradients.self,
+    DepthwiseConv.self, DepthwiseConvGradients.self, DepthwiseGate.self,
+    DepthwiseGateGradients.self,
     DepthwiseWindow.self, FeedForwardBlock.self,
     GELUGate.self, GELUGateBackward.self,
     PixelShuffle.self, PixelUnshuffle.self, UpsampleConv.self,

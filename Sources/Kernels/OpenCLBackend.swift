@@ -14,7 +14,7 @@ public final class OpenCLBackend: Backend {
   public let configuration: KernelConfiguration
   /// What a tuner chose for operators on this device.
   public let tuning: TunedParameters
-  public let memoryLimits: MemoryLimits
+  public let memory: MemoryBudget
   let kernels: KernelTable
 
   /// Opens `device`.
@@ -35,16 +35,13 @@ public final class OpenCLBackend: Backend {
       self.configuration = KernelConfiguration(for: DeviceTraits(device))
       tuning = TunedParameters.forDevice(device, self.configuration.traits)
     }
-    // A device that shares the machine's memory reports all of it, used or not.
-    let isHost = device.kind == .cpu
-    let total = isHost ? min(device.globalMemory, HostMemory.available) : device.globalMemory
-    memoryLimits = MemoryLimits(allocation: device.maxAllocation, total: total, isHost: isHost)
+    memory = MemoryBudget(device, self.configuration.traits)
   }
 
   private init(
     _ other: OpenCLBackend, _ configuration: KernelConfiguration, _ tuning: TunedParameters
   ) {
-    (context, kernels, memoryLimits) = (other.context, other.kernels, other.memoryLimits)
+    (context, kernels, memory) = (other.context, other.kernels, other.memory)
     (self.configuration, self.tuning) = (configuration, tuning)
   }
 
@@ -69,10 +66,10 @@ public final class OpenCLBackend: Backend {
 
   public var name: String { context.device.name }
   public var traits: DeviceTraits { configuration.traits }
+  public var bytesInUse: Int { context.meter.bytes }
 
   public func makeStorage(count: Int) throws -> Buffer {
-    // A block of columns may start in the last element: the slack keeps it inside the buffer.
-    try context.makeBuffer(bytes: (count + planeSlack) * MemoryLayout<Float>.stride)
+    try context.makeBuffer(bytes: MemoryNeed.bytes(of: count))
   }
 
   public func scratch(_ op: any Op, _ inputs: [Shape]) -> [Int] {

@@ -42,10 +42,7 @@ extension OpenCLBackend {
     _ section: String, _ name: String, _ arguments: [KernelArgument], global: [Int],
     local: [Int]? = nil, defines: [String: Int] = [:], flops: Double = 0, bytes: Double = 0
   ) throws -> Launch {
-    var configuration = configuration
-    configuration.defines.merge(defines) { $1 }
-    let key = KernelTable.Key(section: section, name: name, configuration: configuration)
-    let kernel = try kernels.kernel(key, on: context)
+    let kernel = try kernel(section, name, defines)
     let group = local ?? [configuration.groupSize] + global.dropFirst().map { _ in 1 }
     precondition(
       group.count == global.count, "\(name): \(global.count) global, \(group.count) local")
@@ -53,6 +50,20 @@ extension OpenCLBackend {
       kernel, arguments.flatMap(\.arguments),
       global: zip(global, group).map { roundUp($0, $1) }, local: group, label: name, flops: flops,
       bytes: bytes)
+  }
+
+  /// Work-items of the largest group in which a kernel of `section` runs on this device.
+  /// - Throws: `OpenCLError` with the build log.
+  func largestGroup(_ section: String, _ name: String, defines: [String: Int]) throws -> Int {
+    min(traits.maxGroupSize, try kernel(section, name, defines).maxGroupSize)
+  }
+
+  private func kernel(_ section: String, _ name: String, _ defines: [String: Int]) throws -> Kernel
+  {
+    var configuration = configuration
+    configuration.defines.merge(defines) { $1 }
+    let key = KernelTable.Key(section: section, name: name, configuration: configuration)
+    return try kernels.kernel(key, on: context)
   }
 }
 

@@ -23,9 +23,7 @@ public final class Plan<B: Backend> {
     binding bindings: [Tensor: TensorView<B.Storage>] = [:]
   ) throws {
     let nodes = graph.nodes(yielding: kept)
-    let memory = MemoryPlan(
-      nodes: nodes, kept: kept + graph.placeholders, external: Set(bindings.keys.map(\.id)),
-      limit: backend.memoryLimits.allocation, scratch: backend.scratch)
+    let memory = MemoryPlan(graph, keeping: kept, external: bindings.keys, on: backend)
     let slabs = try memory.slabs.map { try backend.makeStorage(count: $0) }
     func view(_ place: MemoryPlan.Place, _ shape: Shape) -> TensorView<B.Storage> {
       TensorView(

@@ -26,7 +26,7 @@ final class MemoryPlanTests: XCTestCase {
     let one = 4 * paddedPlaneStride(shape) * 4
     let (graph, input, output) = chain(20, shape: shape)
     let plan = MemoryPlan(
-      nodes: graph.nodes(yielding: [output]), kept: [output, input], external: [], limit: one,
+      nodes: graph.nodes(yielding: [output]), kept: [output, input], external: [], limit: one / 4,
       scratch: { _, _ in [] })
     XCTAssertEqual(plan.slabs.count, 3)
     XCTAssertTrue(plan.slabs.allSatisfy { 4 * $0 <= one })

@@ -134,11 +134,12 @@ private final class SmallBackend: Backend {
   typealias Step = CPUBackend.Step
   private let inner = CPUBackend()
   let traits = DeviceTraits.host
-  let memoryLimits: MemoryLimits
+  let memory: MemoryBudget
+  var bytesInUse: Int { inner.bytesInUse }
   private(set) var largestAllocation = 0
 
   init(allocation: Int, total: Int) {
-    memoryLimits = MemoryLimits(allocation: allocation, total: total, isHost: false)
+    memory = MemoryBudget(memory: total, allocation: allocation, isHost: false)
   }
 
   var name: String { "small device" }

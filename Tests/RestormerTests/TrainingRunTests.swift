@@ -317,11 +317,76 @@ final class TrainingRunTests: XCTestCase {
     XCTAssertThrowsError(try Trainer(huge, experiments: folder, on: backend) { _ in }) {
       let text = "\($0)"
       XCTAssertTrue(text.hasPrefix("patch 2048, batch 4000 needs "), text)
-      XCTAssertTrue(text.contains("; this device has "), text)
+      XCTAssertTrue(text.contains("; this device offers "), text)
       XCTAssertTrue(text.contains("; with recompute "), text)
       XCTAssertTrue(text.hasSuffix(" would fit"), text)
     }
     XCTAssertFalse(FileManager.default.fileExists(atPath: "\(folder)/huge"))
+  }
+
+  /// The state holds everything: weights that a run began with may be gone when it goes on.
+  func testARunGoesOnWithoutItsPretrainedWeights() throws {
+    try run(options("teacher"))
+    var pupil = options("pupil")
+    pupil.pretrained = "\(folder)/teacher/models/final.safetensors"
+    try run(pupil)
+    var orphan = pupil
+    orphan.name = "orphan"
+    try run(orphan, stopAfter: 3)
+    try FileManager.default.removeItem(atPath: "\(folder)/teacher")
+    let notes = try run(orphan)
+    XCTAssertTrue(notes.contains("going on after step 3"), "\(notes)")
+    XCTAssertEqual(try finalWeights("orphan"), try finalWeights("pupil"))
+    orphan.name = "new"
+    XCTAssertThrowsError(try run(orphan)) {
+      XCTAssertTrue("\($0)".contains("teacher/models/final.safetensors"), "\($0)")
+    }
+    XCTAssertFalse(FileManager.default.fileExists(atPath: "\(folder)/new"))
+  }
+
+  /// What cannot be saved is named, and nothing is said to be kept that is not.
+  func testFailedSavesNameWhatIsKept() throws {
+    var notes: [String] = []
+    var blocked = options("unsaved")
+    (blocked.stages, blocked.validation) = ([.init(steps: 3, patch: 16, batch: 1)], nil)
+    let models = "\(folder)/unsaved/models"
+    let states = "\(folder)/unsaved/states"
+    func block(_ path: String) {
+      rename(path, path + "-away")
+      try? Data().write(to: file(path))
+    }
+    func free(_ path: String) {
+      unlink(path)
+      rename(path + "-away", path)
+    }
+    let trainer = try Trainer(blocked, experiments: folder, on: CPUBackend()) { event in
+      if case .note(let text) = event { notes.append(text) }
+      guard case .step(let report) = event else { return }
+      if report.step == 1 { block(states) }
+      if report.step == 2 {
+        free(states)
+        block(models)
+      }
+      if report.step == 3 { free(models) }
+    }
+    XCTAssertEqual(try trainer.run { false }, .finished)
+    let failures = notes.filter { $0.contains("cannot be saved") }
+    XCTAssertEqual(failures.count, 2, "\(notes)")
+    XCTAssertTrue(failures[0].hasPrefix("the state after step 1 cannot"), "\(failures)")
+    XCTAssertTrue(failures[0].hasSuffix("no state is kept"), "\(failures)")
+    XCTAssertTrue(failures[1].hasPrefix("the weights after step 2 cannot"), "\(failures)")
+    XCTAssertTrue(failures[1].hasSuffix("the state after step 2 is kept"), "\(failures)")
+  }
+
+  /// States are ordered by their steps, however many digits they have; another name is none.
+  func testStatesAreOrderedByTheirSteps() throws {
+    let run = try RunFolder("\(folder)/many")
+    for name in ["999999999", "1000000000", "000000007", "copy"] {
+      try Data().write(to: file("\(run.path)/states/\(name).state"))
+    }
+    XCTAssertEqual(
+      run.states.map { ($0 as NSString).lastPathComponent },
+      ["1000000000.state", "999999999.state", "000000007.state"])
   }
 
   func testStatesOfAnotherNetworkAreRefused() throws {

@@ -104,7 +104,7 @@ public struct Conv1x1: CatalogOp, SummingOp {
     let flags: [KernelArgument] = [.int(hasBias ? 1 : 0), .int(hasResidual ? 1 : 0)]
     let flops = 2 * Double(x.shape.n * x.shape.plane) * Double(w.shape.count)
     let bytes = 4 * Double(x.shape.count + y.shape.count + (hasResidual ? y.shape.count : 0))
-    if let tile = ProductTile(backend.configuration) {
+    if let tile = try ProductTile.fitting(backend) {
       return [
         try backend.launch(
           Self.name, "conv1x1_tiles", tensors + flags,

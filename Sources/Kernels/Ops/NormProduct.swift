@@ -53,7 +53,7 @@ public struct NormProduct: CatalogOp, TerminalOp {
   public func cpuScratch(_ inputs: [Shape]) -> [Int] { scratch(inputs[0]) }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
-    ProductTile(configuration)?.loadsColumns ?? false ? [] : scratch(inputs[0])
+    configuration.traits.isCPU ? scratch(inputs[0]) : []
   }
 
   private func normalized<Storage>(
@@ -76,8 +76,9 @@ public struct NormProduct: CatalogOp, TerminalOp {
     _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
     on backend: OpenCLBackend
   ) throws -> [Launch] {
-    if let tile = ProductTile(backend.configuration), tile.loadsColumns {
-      return [try fused(inputs, into: outputs[0], tile, on: backend)]
+    guard backend.traits.isCPU else {
+      let tile = try ProductTile.fitting(backend, "norm_product_tiles") { $0.loadsColumns }
+      return [try fused(inputs, into: outputs[0], tile ?? .smallest, on: backend)]
     }
     let normalized = normalized(inputs[0].shape, scratch)
     return try norm.launches(

@@ -61,24 +61,31 @@ public struct ModelBenchmark<B: Backend> {
   public func inferenceOutline(_ shape: Shape) throws -> ModelPlan {
     let (_, plan) = try inferencePlan(shape)
     return ModelPlan(
-      nodes: plan.nodes, activations: plan.memory.bytes,
-      parameters: 4 * weights.model.parameterExtent)
+      nodes: plan.nodes, activations: plan.memory.need.total, parameters: parameterNeed.total)
   }
 
   /// What the training step of a batch of `shape` does, the optimizer's own left out.
   /// - Throws: the backend's error; `RuleError`.
   public func trainingOutline(_ shape: Shape, recompute: Bool) throws -> ModelPlan {
     let engine = try trainingEngine(recompute: recompute)
-    let memory = try TrainingEngine.memory(
-      weights.model, shape: shape, recompute: recompute, on: backend)
+    let (nodes, memory) = try engine.outline(shape)
     return ModelPlan(
-      nodes: try engine.nodes(shape), activations: memory.activations,
-      parameters: memory.parameters)
+      nodes: nodes, activations: memory.total,
+      parameters: try trainingNeed(shape, recompute: recompute).total - memory.total)
+  }
+
+  private var optimizer: OptimizerOptions { OptimizerOptions(.adamw) }
+
+  private var parameterNeed: MemoryNeed { MemoryNeed(storages: [weights.model.parameterExtent]) }
+
+  private func trainingNeed(_ shape: Shape, recompute: Bool) throws -> MemoryNeed {
+    try TrainingEngine.need(
+      weights.model, shape: shape, optimizer: optimizer, recompute: recompute, on: backend)
   }
 
   private func trainingEngine(recompute: Bool) throws -> TrainingEngine<B> {
     try TrainingEngine(
-      weights.model, values: weights.values, loss: .l1, optimizer: OptimizerOptions(.adamw),
+      weights.model, values: weights.values, loss: .l1, optimizer: optimizer,
       recompute: recompute, on: backend)
   }
 
@@ -93,7 +100,7 @@ public struct ModelBenchmark<B: Backend> {
     }
     return ModelTiming(
       timing: timing, multiplyAdds: plan.nodes.multiplyAdds,
-      memory: plan.memory.bytes + 4 * weights.model.parameterExtent)
+      memory: (plan.memory.need + parameterNeed).total)
   }
 
   /// Times the training step of a batch of `shape`: forward pass, L1 loss, backward pass and AdamW.
@@ -115,8 +122,9 @@ public struct ModelBenchmark<B: Backend> {
     let work = try TrainingEngine.operators(model, shape: shape, on: backend).reduce(0) {
       $0 + $1.multiplyAdds
     }
-    let memory = try TrainingEngine.memory(model, shape: shape, recompute: recompute, on: backend)
-    return ModelTiming(timing: timing, multiplyAdds: work, memory: memory.total)
+    return ModelTiming(
+      timing: timing, multiplyAdds: work,
+      memory: try trainingNeed(shape, recompute: recompute).total)
   }
 
   private func pixels(_ shape: Shape, seed: UInt64) -> [Float] {

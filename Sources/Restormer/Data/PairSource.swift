@@ -64,21 +64,27 @@ public struct FilePairSource: PairSource {
   public func pair(
     _ index: Int, patch: Int, using generator: inout SplitMix64
   ) throws -> TrainingPair {
-    let pair = pairs[index]
-    var input = PlanarImage(try cache.image(pair.input))
-    let target =
-      pair.target == pair.input ? input : PlanarImage(try cache.image(pair.target))
-    if let right = pair.right {
-      input = try input.colour.stacked(on: PlanarImage(try cache.image(right)).colour, of: right)
-    }
-    guard input.width == target.width, input.height == target.height else {
-      throw DataError("\(pair.input): not of the same size as \(pair.target)")
-    }
-    return TrainingPair(input: input, target: target)
+    try pairs[index].images(cache.image)
   }
 
   public func degrade(_ patch: inout [Float], using generator: inout SplitMix64) {
     noise?.add(to: &patch, using: &generator)
+  }
+}
+
+extension PairedFolder.Pair {
+  /// The images that `read` gives for its files, as a network is to see them: two views are stacked.
+  /// - Throws: `DataError` for images of unequal size, what `read` throws.
+  func images(_ read: (String) throws -> Image) throws -> TrainingPair {
+    var input = PlanarImage(try read(self.input))
+    let target = self.target == self.input ? input : PlanarImage(try read(self.target))
+    if let right {
+      input = try input.colour.stacked(on: PlanarImage(try read(right)).colour, of: right)
+    }
+    guard input.width == target.width, input.height == target.height else {
+      throw DataError("\(self.input): not of the same size as \(self.target)")
+    }
+    return TrainingPair(input: input, target: target)
   }
 }
 

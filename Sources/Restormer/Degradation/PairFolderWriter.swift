@@ -79,11 +79,9 @@ public struct PairFolderWriter: Sendable {
   /// A seed of its own for each pair: FNV-1a of the page's name, number and variant, stirred.
   private static func seed(_ seed: UInt64, _ page: CleanPage, _ variant: Int) -> UInt64 {
     let stem = ((page.path as NSString).lastPathComponent as NSString).deletingPathExtension
-    let text = "\(stem)/\(page.pageNumber ?? 0)/\(variant)"
-    let hash = text.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) {
-      ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3
-    }
-    var generator = SplitMix64(seed: hash ^ (seed &* 0x9E37_79B9_7F4A_7C15))
+    var hash = FNV1a()
+    hash.add("\(stem)/\(page.pageNumber ?? 0)/\(variant)".utf8)
+    var generator = SplitMix64(seed: hash.value ^ (seed &* 0x9E37_79B9_7F4A_7C15))
     return generator.next()
   }
 }

@@ -39,6 +39,10 @@ public final class Restorer<B: Backend> {
   private let parameters: DeviceParameters<B>
   private var session: Session?
   private var chosenLayouts: [PlanShape: Layout] = [:]
+  /// Hears what the caller should know, one line each.
+  public var note: (String) -> Void = { _ in }
+  /// Bytes that plans may take.
+  private var room: Int
 
   private struct PlanShape: Hashable {
     let width: Int
@@ -71,6 +75,7 @@ public final class Restorer<B: Backend> {
     self.backend = backend
     self.options = options
     parameters = try DeviceParameters(weights.model, values: weights.values, on: backend)
+    room = backend.memory.total - backend.bytesInUse
   }
 
   /// Restores one image of the model's input channels, values in [0, 1]; any normalisation is applied
@@ -112,8 +117,8 @@ public final class Restorer<B: Backend> {
   public var plan: ModelPlan? {
     session.map {
       ModelPlan(
-        nodes: $0.plan.nodes, activations: $0.plan.memory.bytes,
-        parameters: 4 * model.parameterExtent)
+        nodes: $0.plan.nodes, activations: $0.plan.memory.need.total,
+        parameters: MemoryNeed(storages: [model.parameterExtent]).total)
     }
   }
 
@@ -128,19 +133,16 @@ public final class Restorer<B: Backend> {
   /// Bytes of device memory that one run over `width x height` takes, parameters included.
   /// - Throws: `RuleError`.
   public func memoryNeed(width: Int, height: Int, saving: MemorySaving = .none) throws -> Int {
-    try memory(width: width, height: height, saving: saving).total
+    let parameters = MemoryNeed(storages: [model.parameterExtent])
+    return (try need(width, height, saving) + parameters).total
   }
 
-  /// What one run takes: in all, and in its largest allocation.
-  private func memory(
-    width: Int, height: Int, saving: MemorySaving
-  ) throws -> (total: Int, largest: Int) {
+  /// What the plan of one run takes.
+  private func need(_ width: Int, _ height: Int, _ saving: MemorySaving) throws -> MemoryNeed {
     let recording = try lowered(width: width, height: height, saving: saving)
-    let plan = MemoryPlan(
-      nodes: recording.graph.nodes, kept: [recording.output, recording.input],
-      external: Set(recording.parameters.map(\.id)), limit: backend.memoryLimits.allocation,
-      scratch: backend.scratch)
-    return (plan.bytes + 4 * model.parameterExtent, 4 * (plan.slabs.max() ?? 0))
+    return MemoryPlan(
+      recording.graph, keeping: [recording.output], external: recording.parameters, on: backend
+    ).need
   }
 
   /// The network for one shape as this device is to run it.
@@ -164,86 +166,119 @@ public final class Restorer<B: Backend> {
   /// How an image of `width x height` is cut: whole if it fits, saving as little memory as must be, else in tiles.
   /// - Throws: `RestoreError` when nothing fits the device.
   public func layout(width: Int, height: Int) throws -> Layout {
-    let (paddedWidth, paddedHeight) = (roundUp(width, 8), roundUp(height, 8))
-    if case .pixels(let side) = options.tile {
-      return Layout(side: side < max(paddedWidth, paddedHeight) ? side : nil, saving: .none)
-    }
-    let key = PlanShape(width: paddedWidth, height: paddedHeight)
+    let key = PlanShape(width: roundUp(width, 8), height: roundUp(height, 8))
     if let known = chosenLayouts[key] { return known }
-    let layout =
-      options.tile == .whole
-      ? try wholeLayout(width: paddedWidth, height: paddedHeight)
-      : try automaticLayout(width: paddedWidth, height: paddedHeight)
+    let layout = try chooseLayout(width: key.width, height: key.height)
     chosenLayouts[key] = layout
     return layout
   }
 
-  /// Device memory that plans may use: the rest is for the driver and other programs.
-  private var budget: Int { backend.memoryLimits.total / 10 * 8 }
+  private func chooseLayout(width: Int, height: Int) throws -> Layout {
+    switch options.tile {
+    case .whole: return try wholeLayout(width: width, height: height)
+    case .automatic:
+      return try largestLayout(width: width, height: height, side: max(width, height))
+    case .pixels(let side):
+      return try largestLayout(width: width, height: height, side: min(side, max(width, height)))
+    }
+  }
 
   /// Whether a run fits `room` bytes, no allocation larger than the device allows.
   private func fits(
-    _ width: Int, _ height: Int, saving: MemorySaving, room: Int
+    _ width: Int, _ height: Int, _ saving: MemorySaving, room: Int
   ) throws -> Bool {
-    let need = try memory(width: width, height: height, saving: saving)
-    return need.total <= room && need.largest <= backend.memoryLimits.allocation
+    let need = try need(width, height, saving)
+    return need.total <= room && need.largest <= backend.memory.allocation
   }
 
   /// The least that must be saved for a run to fit `room` bytes, if that can be done.
   private func leastSaving(_ width: Int, _ height: Int, room: Int) throws -> MemorySaving? {
-    try MemorySaving.allCases.first { try fits(width, height, saving: $0, room: room) }
+    try MemorySaving.allCases.first { try fits(width, height, $0, room: room) }
   }
 
   private func wholeLayout(width: Int, height: Int) throws -> Layout {
-    if let saving = try leastSaving(width, height, room: budget) {
-      return Layout(side: nil, saving: saving)
-    }
-    let need = try memory(width: width, height: height, saving: .values)
-    throw RestoreError(
-      "\(width)x\(height) at once needs \(gigabytes(need.total)) of device memory, "
-        + "\(gigabytes(need.largest)) of it in one piece; \(backend.name) offers "
-        + "\(gigabytes(budget)) in pieces of \(gigabytes(backend.memoryLimits.allocation)): "
-        + "use tiles (--tile auto)")
-  }
-
-  private func automaticLayout(width: Int, height: Int) throws -> Layout {
-    // Where the network runs in the machine's own memory, the image lies there too.
-    let room =
-      backend.memoryLimits.isHost ? budget - hostMemoryNeed(width: width, height: height) : budget
     if let saving = try leastSaving(width, height, room: room) {
       return Layout(side: nil, saving: saving)
     }
+    throw RestoreError(
+      "\(width)x\(height) at once needs \(shortage(try need(width, height, .values))), "
+        + "\(gigabytes(room)) are left: use tiles (--tile auto)")
+  }
+
+  private func shortage(_ need: MemoryNeed) -> String {
+    "\(gigabytes(need.total)) of memory, \(gigabytes(need.largest)) of it in one piece; "
+      + "\(backend.name) offers \(gigabytes(backend.memory.total)) in pieces of "
+      + gigabytes(backend.memory.allocation)
+  }
+
+  /// The whole image if it is no larger than `side` and fits, else tiles of at most `side`.
+  private func largestLayout(width: Int, height: Int, side: Int) throws -> Layout {
+    // Where the network runs in the machine's own memory, the image lies there too.
+    let room =
+      backend.memory.isHost ? room - hostMemoryNeed(width: width, height: height) : room
+    func saving(_ side: Int) throws -> MemorySaving? {
+      try leastSaving(min(side, width), min(side, height), room: room)
+    }
+    func holds(_ side: Int) throws -> Bool {
+      try fits(min(side, width), min(side, height), .bands, room: room)
+    }
+    let isWhole = side >= max(width, height)
+    if try isWhole || holds(side), let saving = try saving(side) {
+      return Layout(side: isWhole ? nil : side, saving: saving)
+    }
     // Memory grows with the tile: halve the interval of sides, in steps of 8.
-    var (low, high) = (0, max(width, height) / 8)
+    var (low, high) = (0, side / 8)
     while high - low > 1 {
       let middle = (low + high) / 2
-      if try fits(min(8 * middle, width), min(8 * middle, height), saving: .bands, room: room) {
-        low = middle
-      } else {
-        high = middle
-      }
+      if try holds(8 * middle) { low = middle } else { high = middle }
     }
     // A tile must leave room for something between its overlaps.
     let smallest = max(16, 2 * roundUp(options.overlap, 8) + 8)
     guard 8 * low >= smallest else {
-      let need = try memory(
-        width: min(smallest, width), height: min(smallest, height), saving: .bands)
+      let need = try need(min(smallest, width), min(smallest, height), .bands)
       throw RestoreError(
-        "the smallest tile, \(smallest)x\(smallest), needs \(gigabytes(need.total)) of memory, "
-          + "\(gigabytes(need.largest)) of it in one piece; \(backend.name) has "
-          + "\(gigabytes(max(0, room))) left for a picture of \(width)x\(height), in pieces of "
-          + "\(gigabytes(backend.memoryLimits.allocation))")
+        "the smallest tile, \(smallest)x\(smallest), needs \(shortage(need)), "
+          + "\(gigabytes(max(0, room))) are left for a picture of \(width)x\(height)")
     }
-    return Layout(
-      side: 8 * low,
-      saving: try leastSaving(min(8 * low, width), min(8 * low, height), room: room) ?? .bands)
+    if case .pixels = options.tile {
+      note("tiles of \(side) do not fit the device's memory: taking tiles of \(8 * low)")
+    }
+    return Layout(side: 8 * low, saving: try saving(8 * low) ?? .bands)
+  }
+
+  /// A device that has less memory than it says, or lends it to others, is asked for less: half of what was too much.
+  /// - Throws: `error` where nothing smaller is left.
+  private func shrink(_ image: PlanarImage, from layout: Layout, after error: any Error) throws {
+    session = nil
+    let (width, height) = (roundUp(image.width, 8), roundUp(image.height, 8))
+    let side = layout.side ?? max(width, height)
+    let need = try need(min(side, width), min(side, height), layout.saving)
+    room = min(room, need.total) / 2
+    chosenLayouts = [:]
+    guard let next = try? self.layout(width: width, height: height), next != layout else {
+      throw error
+    }
+    let how = next.side.map { "tiles of \($0)" } ?? "a plan that saves memory"
+    note("the device is out of memory: going on with \(how)")
   }
 
   private func restoreOnce(
     _ image: PlanarImage, progress: (Double) -> Void
   ) throws -> PlanarImage {
+    while true {
+      let layout = try layout(width: image.width, height: image.height)
+      do {
+        return try restoreOnce(image, layout, progress: progress)
+      } catch let error where isOutOfMemory(error) {
+        try shrink(image, from: layout, after: error)
+      }
+    }
+  }
+
+  private func restoreOnce(
+    _ image: PlanarImage, _ layout: Layout, progress: (Double) -> Void
+  ) throws -> PlanarImage {
     let (width, height) = (roundUp(image.width, 8), roundUp(image.height, 8))
-    let layout = try layout(width: image.width, height: image.height)
     let side = layout.side
     let grid = TileGrid(
       width: width, height: height, tile: side ?? max(width, height),

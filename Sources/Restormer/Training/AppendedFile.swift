@@ -17,6 +17,9 @@ final class AppendedFile {
 
   deinit { close(descriptor) }
 
+  /// Waits until the disk has what was appended; a file system that cannot say so is no fault.
+  func flush() { fsync(descriptor) }
+
   /// Appends all of `bytes` or nothing.
   /// - Throws: `FileError` with the system's reason.
   func append(_ bytes: [UInt8]) throws(FileError) {

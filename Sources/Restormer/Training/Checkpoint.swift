@@ -81,21 +81,19 @@ public struct Checkpoint: Sendable {
 /// FNV-1a over the metadata and all bits of the blocks, as four numbers that a 32-bit float holds exactly: it closes the
 /// file, since the header is written before the blocks are known.
 private struct BlockChecksum {
-  private var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+  private var hash = FNV1a()
 
   init(_ metadata: [String: String]) {
     for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
-      for byte in "\(key)=\(value);".utf8 { add(UInt64(byte)) }
+      hash.add("\(key)=\(value);".utf8)
     }
   }
 
   mutating func add(_ block: [Float]) {
-    for value in block { add(UInt64(value.bitPattern)) }
+    for value in block { hash.add(UInt64(value.bitPattern)) }
   }
 
-  private mutating func add(_ word: UInt64) { hash = (hash ^ word) &* 0x100_0000_01b3 }
-
-  var values: [Float] { (0..<4).map { Float(hash >> UInt64(16 * $0) & 0xFFFF) } }
+  var values: [Float] { (0..<4).map { Float(hash.value >> UInt64(16 * $0) & 0xFFFF) } }
 }
 
 /// Writes a run's state block by block, straight from the device's memory.

@@ -3,14 +3,15 @@ import Foundation
 /// Writes event files that TensorBoard reads: records of length, checksum and a protocol-buffer message, written by hand for
 /// the few fields that scalars and images need.
 package final class EventWriter {
-  private let file: AppendedFile
+  let file: AppendedFile
+  /// The time of the newest event: later ones are never older, whatever the clock says.
+  private var newest: Double
 
-  /// Starts a new event file in `folder`; TensorBoard joins the files of one folder by step.
-  init(folder: String) throws {
-    let time = Int(Date().timeIntervalSince1970)
-    let path = "\(folder)/events.out.tfevents.\(time).\(getpid())"
-    file = try AppendedFile(path: path)
-    try write(Self.event(step: 0, field: Message().string(3, "brain.Event:2")))
+  /// Starts a new event file after `files`; TensorBoard joins the files of one folder by step.
+  init(after files: EventFiles) throws {
+    newest = files.newestTime
+    file = try AppendedFile(path: files.nextPath)
+    try write(step: 0, Message().string(3, "brain.Event:2"))
   }
 
   /// Appends one value per tag at `step`.
@@ -18,7 +19,7 @@ package final class EventWriter {
     for (tag, value) in values.sorted(by: { $0.key < $1.key }) {
       let entry = Message().string(1, tag).float(2, Float(value))
       let summary = Message().message(1, entry)
-      try write(Self.event(step: step, field: Message().message(5, summary)))
+      try write(step: step, Message().message(5, summary))
     }
   }
 
@@ -27,19 +28,20 @@ package final class EventWriter {
     let picture = Message().integer(1, image.height).integer(2, image.width)
       .integer(3, image.channels).blob(4, try image.encode(format: .png))
     let entry = Message().string(1, tag).message(4, picture)
-    try write(Self.event(step: step, field: Message().message(5, Message().message(1, entry))))
+    try write(step: step, Message().message(5, Message().message(1, entry)))
   }
 
   /// Says that a run goes on after `step`: TensorBoard then drops what older files hold of later steps.
   func restart(after step: Int) throws {
-    try write(Self.event(step: step + 1, field: Message().message(7, Message().integer(1, 1))))
+    try write(step: step + 1, Message().message(7, Message().integer(1, 1)))
   }
 
-  private func write(_ event: [UInt8]) throws { try file.append(Self.record(event)) }
+  private func write(step: Int, _ field: Message) throws {
+    newest = max(newest, Date().timeIntervalSince1970)
+    try file.append(Self.record(Self.event(step: step, field: field, time: newest)))
+  }
 
-  package static func event(
-    step: Int, field: Message, time: Double = Date().timeIntervalSince1970
-  ) -> [UInt8] {
+  package static func event(step: Int, field: Message, time: Double) -> [UInt8] {
     Message().double(1, time).integer(2, step).bytes + field.bytes
   }
 

@@ -2,20 +2,30 @@ import Foundation
 
 /// Appends rows of numbers to a CSV file; when a run goes on, the rows past its step are dropped first.
 final class MetricsLog {
-  private let file: AppendedFile
+  let file: AppendedFile
 
-  /// Opens or starts the log. Rows start with their step; those after `step` are dropped.
-  /// - Throws: `FileError`.
-  init(path: String, columns: [String], after step: Int) throws {
-    let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
-    let rows = text.split(whereSeparator: \.isNewline).dropFirst().filter { row in
+  /// Opens or starts the log. Rows start with their step; those after `step` are dropped, and those of `step` itself
+  /// that have a value in column `repeated`, which will come again.
+  /// - Throws: `FileError`; what the file holds is then as it was.
+  init(path: String, columns: [String], after step: Int, without repeated: String?) throws {
+    let column = repeated.flatMap(columns.firstIndex)
+    let rows = try Self.rows(path).dropFirst().filter { row in
       let fields = row.split(separator: ",", omittingEmptySubsequences: false)
       // A row cut short by a full disk goes too.
-      return fields.count == columns.count && (Int(fields[0]) ?? .max) <= step
+      guard fields.count == columns.count, let number = Int(fields[0]) else { return false }
+      return number < step || number == step && column.map { fields[$0].isEmpty } ?? true
     }
     let kept = [columns.joined(separator: ",")] + rows.map(String.init)
     try writeAtomically(Array((kept.joined(separator: "\n") + "\n").utf8), to: path)
     file = try AppendedFile(path: path)
+  }
+
+  private static func rows(_ path: String) throws -> [Substring] {
+    guard access(path, F_OK) == 0 else { return [] }
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw FileError.last("read", path)
+    }
+    return String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline)
   }
 
   /// Appends one row; nil leaves a field empty.

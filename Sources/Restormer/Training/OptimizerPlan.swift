@@ -28,9 +28,8 @@ final class OptimizerPlan<B: Backend> {
     update = try Plan(graph, keeping: outputs, on: backend, binding: bindings)
     self.hyperparameters = hyperparameters
 
-    let normGraph = Graph()
-    let vector = normGraph.placeholder(places[1].shape)
-    squares = normGraph.apply(SumOfSquares(), [vector])[0]
+    let (normGraph, vector, squares) = Self.recordNorm(shape: places[1].shape)
+    self.squares = squares
     norm = try Plan(normGraph, keeping: [squares], on: backend, binding: [vector: gradients])
     averaging = try averageDecay.flatMap { decay in
       try regions.average.map { try Self.averaging(decay, $0, regions, on: backend) }
@@ -51,6 +50,25 @@ final class OptimizerPlan<B: Backend> {
       let numbers = graph.placeholder(SGDStep.hyperparameterShape)
       return (graph, inputs, numbers, graph.apply(SGDStep(), inputs + [numbers]))
     }
+  }
+
+  private static func recordNorm(
+    shape: Shape
+  ) -> (graph: Graph, vector: Tensor, squares: Tensor) {
+    let graph = Graph()
+    let vector = graph.placeholder(shape)
+    return (graph, vector, graph.apply(SumOfSquares(), [vector])[0])
+  }
+
+  /// What the plans take beside the regions; an average and a sum of gradients need nothing of their own.
+  static func need(
+    _ options: OptimizerOptions, _ model: RestormerModel, on backend: B
+  ) -> MemoryNeed {
+    let shape = Shape(1, 1, 1, model.parameterExtent)
+    let (graph, inputs, _, outputs) = record(options, shape: shape)
+    let (normGraph, vector, squares) = recordNorm(shape: shape)
+    return MemoryPlan(graph, keeping: outputs, external: inputs + outputs, on: backend).need
+      + MemoryPlan(normGraph, keeping: [squares], external: [vector], on: backend).need
   }
 
   private static func averaging(

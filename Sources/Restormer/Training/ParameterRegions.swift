@@ -33,8 +33,9 @@ public final class ParameterRegions<B: Backend> {
     TensorView(gradients.storage, offset: spec.offset, shape: spec.shape)
   }
 
-  /// Bytes of all blocks of a training run.
-  static func bytes(_ model: RestormerModel, averaged: Bool, accumulating: Bool) -> Int {
-    4 * model.parameterExtent * (4 + (averaged ? 1 : 0) + (accumulating ? 1 : 0))
+  /// All blocks of a training run.
+  static func need(_ model: RestormerModel, averaged: Bool, accumulating: Bool) -> MemoryNeed {
+    let blocks = 4 + (averaged ? 1 : 0) + (accumulating ? 1 : 0)
+    return MemoryNeed(storages: [Int](repeating: model.parameterExtent, count: blocks))
   }
 }

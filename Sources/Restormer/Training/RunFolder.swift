@@ -16,34 +16,36 @@ public final class RunFolder {
         try FileManager.default.createDirectory(
           atPath: "\(path)/\(part)", withIntermediateDirectories: true)
       } catch {
-        throw DataError("\(path)/\(part): the folder cannot be made")
+        throw FileError.make("\(path)/\(part)", error)
       }
     }
     lock = open("\(path)/.lock", O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
-    guard lock >= 0 else { throw DataError("\(path): the folder cannot be written to") }
-    guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
+    guard lock >= 0 else { throw FileError.last("write to the folder", path) }
+    // A file system without locks is no reason not to train.
+    guard flock(lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
       close(lock)
       throw DataError("\(path): another run is using this folder")
     }
-    removeUnfinishedFiles()
-  }
-
-  /// What a killed run left half-written beside its files.
-  private func removeUnfinishedFiles() {
     for part in [".", "models", "states", "samples"] {
-      let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(path)/\(part)")) ?? []
-      for name in names where name.hasPrefix(".") && name.contains(".tmp-") {
-        unlink("\(path)/\(part)/\(name)")
-      }
+      AtomicFile.removeUnfinished(in: "\(path)/\(part)")
     }
   }
 
   deinit { close(lock) }
 
   /// State files, the newest first.
-  public var states: [String] {
+  public var states: [String] { Self.states(path) }
+
+  /// Whether a run in `path` has a state to go on from.
+  static func hasStates(_ path: String) -> Bool { !states(path).isEmpty }
+
+  /// Only files named by their step are states: a copy of one under another name is the user's.
+  private static func states(_ path: String) -> [String] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(path)/states")) ?? []
-    return names.filter { $0.hasSuffix(".state") }.sorted(by: >).map { "\(path)/states/\($0)" }
+    return names.filter { $0.hasSuffix(".state") }
+      .compactMap { name in step(ofState: name).map { (step: $0, name: name) } }
+      .sorted { ($0.step, $0.name) > ($1.step, $1.name) }
+      .map { "\(path)/states/\($0.name)" }
   }
 
   /// The newest state that can be read, and what was wrong with newer ones. Those are put aside as `.damaged`: by their

@@ -4,8 +4,8 @@ public struct RunProgress: Sendable, Hashable {
   public var step = 0
   /// Updates that the optimizer has made: steps without the skipped ones, counted anew for another rule.
   public var updates = 0
-  /// The best validation PSNR so far, in dB.
-  public var best = -Double.infinity
+  /// The best validation so far.
+  public var best = BestScore()
   /// Losses of the epoch that has begun.
   public var epoch = LossSums()
   /// Whether the validation after this step is still to be made: a run that is asked to stop saves first.
@@ -17,15 +17,15 @@ public struct RunProgress: Sendable, Hashable {
   /// As pairs of text, exact.
   var metadata: [String: String] {
     [
-      "step": "\(step)", "updates": "\(updates)", "best": "\(best)", "epoch": epoch.text,
+      "step": "\(step)", "updates": "\(updates)", "epoch": epoch.text,
       "validation due": "\(validationDue)",
-    ]
+    ].merging(best.metadata) { $1 }
   }
 
   /// Reads what `metadata` gave; nil if anything is missing.
   init?(metadata: [String: String]) {
     guard let step = metadata["step"].flatMap({ Int($0) }), step >= 0,
-      let best = metadata["best"].flatMap({ Double($0) }),
+      let best = BestScore(metadata: metadata),
       let epoch = metadata["epoch"].flatMap({ LossSums($0) }),
       let validationDue = metadata["validation due"].flatMap({ Bool($0) })
     else { return nil }

@@ -19,7 +19,7 @@ public struct Scores: Sendable, Hashable {
   }
 
   /// Scores that were computed before.
-  init(psnr: Double, ssim: Double, l1: Double, l2: Double) {
+  package init(psnr: Double, ssim: Double, l1: Double, l2: Double) {
     (self.psnr, self.ssim, self.l1, self.l2) = (psnr, ssim, l1, l2)
   }
 

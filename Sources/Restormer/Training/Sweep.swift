@@ -23,7 +23,7 @@ public final class Sweep {
   public init(_ file: SweepFile, path: String, planned: [Planned]) throws {
     (self.path, self.planned, keys) = (path, planned, file.keys)
     name = (path as NSString).lastPathComponent
-    try Self.checkFiles(planned)
+    try Self.checkFiles(planned, in: path)
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {
@@ -42,12 +42,16 @@ public final class Sweep {
   }
 
   /// Files that no run could read are a fault of the sweep, which is told before anything is written.
-  private static func checkFiles(_ planned: [Planned]) throws {
+  private static func checkFiles(_ planned: [Planned], in path: String) throws {
     var first: (any Error)?
     for (_, options) in planned {
       do {
         for folders in [options.data, options.validation] { _ = try folders?.pairs() }
-        if options.pretrained != nil { _ = try options.startValues(of: .init(options.model)) }
+        // A run that goes on has no use for the weights that it began with.
+        let isBegun = RunFolder.hasStates("\(path)/\(options.name)")
+        if options.pretrained != nil, !isBegun {
+          _ = try options.startValues(of: .init(options.model))
+        }
         return
       } catch {
         first = first ?? error

@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 
 /// How long each run of a sweep has taken, over all of its starts; kept in a file.
 final class SweepTimes {
@@ -28,7 +29,7 @@ final class SweepTimes {
     fileprivate let times: SweepTimes
     fileprivate let run: String
     fileprivate let before: Double
-    private let start = Date()
+    private let clock = Stopwatch()
 
     fileprivate init(times: SweepTimes, run: String, before: Double) {
       (self.times, self.run, self.before) = (times, run, before)
@@ -36,7 +37,7 @@ final class SweepTimes {
 
     /// Writes the time so far; a time that cannot be written is no reason to stop a run.
     func save() {
-      times.seconds[run] = before + Date().timeIntervalSince(start)
+      times.seconds[run] = before + clock.seconds
       let rows = times.seconds.sorted { $0.key < $1.key }.map { "\($1),\($0)\n" }
       try? writeAtomically(Array(("seconds,run\n" + rows.joined()).utf8), to: times.path)
     }

@@ -17,7 +17,9 @@ public final class Trainer<B: Backend> {
   private var badSteps = 0
   /// The newest state whose weights are known to give a finite gradient: the one after this step.
   private var lastSound: Int?
-  private var lastSaved: (step: Int, time: Date)
+  /// The step after which the newest state was saved, if there is one, and the time since.
+  private var lastSaved: Int?
+  private var sinceSaved = Stopwatch()
   private var faultyFiles: Set<String> = []
 
   /// Prepares a run: reads the data folders, plans memory, resumes the newest state of the folder.
@@ -32,7 +34,7 @@ public final class Trainer<B: Backend> {
   ///   file and backend errors.
   public init(
     _ options: TrainingOptions, experiments: String = "experiments", on backend: B,
-    cacheBytes: Int = min(2 << 30, HostMemory.available / 8),
+    cacheBytes: Int = MemoryBudget.host.cache,
     report: @escaping (TrainingEvent) -> Void
   ) throws {
     if let fault = options.fault { throw DataError(fault) }
@@ -44,27 +46,31 @@ public final class Trainer<B: Backend> {
     loader = BatchLoader(
       PatchSampler(
         source, model: options.model, normalization: options.normalization, seed: options.seed))
-    let start = try options.startValues(of: model)
+    let path = "\(experiments)/\(options.name)"
+    // A run that goes on has no use for the weights that it began with, and they may be gone.
+    let start = RunFolder.hasStates(path) ? nil : try options.startValues(of: model)
     let recompute = try TrainingMemoryChoice(
       options, model, images: source.cacheBytes, on: backend
     ).decide { report(.note($0)) }
-    folder = try RunFolder("\(experiments)/\(options.name)")
+    folder = try RunFolder(path)
     let (checkpoint, faults) = try folder.newestState()
     for fault in faults { report(.note("\(fault): taking the state before it")) }
     try checkpoint?.check(belongsTo: model, folder: folder.path)
     engine = try TrainingEngine(
-      model, values: start, loss: options.loss, lossWeight: options.lossWeight,
+      model, values: try checkpoint?.values ?? start ?? options.startValues(of: model),
+      loss: options.loss, lossWeight: options.lossWeight,
       optimizer: options.optimizer, averageDecay: options.averageDecay,
       accumulating: options.accumulate > 1, recompute: recompute, on: backend)
     record = try TrainingRecord(
-      folder: folder.path, after: checkpoint?.progress.step ?? 0, options: options, report: report)
-    lastSaved = (checkpoint?.progress.step ?? 0, Date())
+      folder: folder.path, after: checkpoint?.progress ?? RunProgress(), options: options,
+      report: report)
     if let checkpoint { try resume(checkpoint) }
   }
 
   private func resume(_ checkpoint: Checkpoint) throws {
     for change in checkpoint.changes(to: options) { report(.note("changed option \(change)")) }
     progress = checkpoint.progress
+    lastSaved = step
     var (first, second) = (checkpoint.first, checkpoint.second)
     if !checkpoint.isOptimized(by: options.optimizer.kind) {
       // One rule's moments mislead the other, and so would its count of updates.
@@ -76,6 +82,11 @@ public final class Trainer<B: Backend> {
       values: checkpoint.values,
       averaged: checkpoint.averaged.isEmpty ? nil : checkpoint.averaged,
       first: first, second: second)
+    if let validator, progress.best != BestScore(), progress.best.set != validator.set.mark {
+      progress.best = BestScore()
+      report(
+        .note("another validation set than before: the best score and its weights start anew"))
+    }
     report(.note("going on after step \(step)"))
   }
 
@@ -97,7 +108,7 @@ public final class Trainer<B: Backend> {
       let isLast = step == options.totalSteps
       progress.validationDue = isLast || isValidationStep
       let isAsked = !isLast && shouldStop()
-      if try isAsked || !validateIfDue(unless: shouldStop) {
+      if try isAsked || !validateSafely(unless: shouldStop) {
         try save()
         return .stopped
       }
@@ -123,17 +134,9 @@ public final class Trainer<B: Backend> {
   }
 
   private func trainStep() throws {
-    let start = Date()
+    let clock = Stopwatch()
     loader.prepare((0..<BatchLoader.stepsAhead).flatMap { requests(step + $0) })
-    var wait = 0.0
-    var losses: [BatchLosses] = []
-    for request in requests(step) {
-      let asked = Date()
-      let result = try loader.batch(request)
-      wait += Date().timeIntervalSince(asked)
-      note(result.faults)
-      losses.append(try engine.backward(result.batch))
-    }
+    let (losses, wait) = try backwardWithinMemory()
     let mean = BatchLosses(meanOf: losses)
     let norm = try engine.gradientNorm(batches: losses.count)
     let rate = options.rate.rate(step: step)
@@ -150,16 +153,53 @@ public final class Trainer<B: Backend> {
     progress.step += 1
     let done = StepReport(
       step: step, totalSteps: options.totalSteps, epoch: epoch(at: step), rate: rate,
-      losses: reported, gradientNorm: norm, seconds: Date().timeIntervalSince(start),
+      losses: reported, gradientNorm: norm, seconds: clock.seconds,
       dataWait: wait)
     record.step(done)
     report(.step(done))
   }
 
-  /// Says which files could not be read, each once.
-  private func note(_ faults: [String]) {
+  /// The losses of every batch of the step, and the seconds spent waiting for data.
+  private func backward() throws -> (losses: [BatchLosses], wait: Double) {
+    var wait = 0.0
+    var losses: [BatchLosses] = []
+    for request in requests(step) {
+      let asked = Stopwatch()
+      let result = try loader.batch(request)
+      wait += asked.seconds
+      note(result.faults, "another image was taken")
+      losses.append(try engine.backward(result.batch))
+    }
+    return (losses, wait)
+  }
+
+  /// The same; a device that has less memory than it says, or lends it to others, goes on with recompute.
+  /// - Throws: `DataError` where that does not help, file and backend errors.
+  private func backwardWithinMemory() throws -> (losses: [BatchLosses], wait: Double) {
+    do {
+      return try backward()
+    } catch let error where isOutOfMemory(error) {
+      guard !engine.recompute, options.recompute != .off else { throw outOfMemory(error) }
+      report(.note("step \(step + 1): the device is out of memory: going on with recompute"))
+    }
+    do {
+      try engine.startRecomputing()
+      return try backward()
+    } catch let error where isOutOfMemory(error) {
+      throw outOfMemory(error)
+    }
+  }
+
+  private func outOfMemory(_ error: any Error) -> DataError {
+    let less =
+      engine.recompute ? "a smaller batch or patch" : "recompute, or a smaller batch or patch,"
+    return DataError("step \(step + 1): the device is out of memory (\(error)): \(less) needs less")
+  }
+
+  /// Says which files could not be used and what was done about it, each once.
+  private func note(_ faults: [String], _ remedy: String) {
     for fault in faults where faultyFiles.insert(fault).inserted {
-      report(.note("\(fault): another image was taken (unreadable so far: \(faultyFiles.count))"))
+      report(.note("\(fault): \(remedy) (unusable so far: \(faultyFiles.count))"))
     }
   }
 
@@ -171,10 +211,9 @@ public final class Trainer<B: Backend> {
     report(.note("step \(step + 1) skipped: loss \(loss), gradient norm \(size)"))
     guard badSteps < 10 else {
       if let lastSound { folder.putAside(after: lastSound) }
-      let kept = folder.newestStep.map { "the state after step \($0) is kept" }
-      throw DataError(
-        "ten steps in a row without a finite gradient: stopped; \(kept ?? "no state was saved yet")"
-      )
+      let kept =
+        folder.newestStep.map { "the state after step \($0) is kept" } ?? "no state is kept"
+      throw DataError("ten steps in a row without a finite gradient: stopped; \(kept)")
     }
   }
 
@@ -192,7 +231,7 @@ public final class Trainer<B: Backend> {
   private var isCheckpointDue: Bool {
     badSteps == 0
       && (step % options.checkpointInterval == 0
-        || Date().timeIntervalSince(lastSaved.time) > 60 * options.checkpointMinutes)
+        || sinceSaved.seconds > 60 * options.checkpointMinutes)
   }
 
   private func finishEpochIfDue() {
@@ -216,7 +255,9 @@ extension Trainer {
   private func restorer() throws -> Restorer<B> {
     var weights = ModelWeights(model: engine.model, normalization: options.normalization)
     weights.values = try engine.averagedValues() ?? engine.values()
-    return try Restorer(weights, on: backend)
+    let restorer = try Restorer(weights, on: backend)
+    restorer.note = { [report] in report(.note($0)) }
+    return restorer
   }
 
   /// Makes the validation if it is due; false if `shouldStop` broke it off, and then it stays due.
@@ -229,20 +270,34 @@ extension Trainer {
     engine.releaseActivations()
     guard let result = try validator.run(try restorer(), unless: shouldStop) else { return false }
     progress.validationDue = false
-    note(result.faults)
-    try keep(result)
+    note(result.faults, "left out of the validation")
+    try keep(result, of: validator.set)
     return true
   }
 
-  private func keep(_ result: Validator.Result) throws {
+  /// The same in the midst of a run: a device that fails does not take what was learned with it.
+  private func validateSafely(unless shouldStop: () -> Bool) throws -> Bool {
+    do {
+      return try validateIfDue(unless: shouldStop)
+    } catch {
+      saveIfPossible()
+      throw error
+    }
+  }
+
+  private func keep(_ result: Validator.Result, of set: ValidationSet) throws {
     guard let scores = result.scores else {
       return report(.note("validation after step \(step) skipped: no pair could be scored"))
     }
-    let isBest = scores.psnr > progress.best
-    if isBest {
+    let verdict = progress.best.verdict(on: scores, pairs: result.pairs, of: set.mark)
+    switch verdict {
+    case .worse: break
+    case .incomparable:
+      report(.note("\(result.pairs) pairs were scored, fewer than before: the best stays"))
+    case .better:
       do {
         try folder.save(weights, as: "best")
-        progress.best = scores.psnr
+        progress.best.take(scores, pairs: result.pairs, of: set.mark)
       } catch let error as FileError {
         report(.note("the best weights cannot be saved: \(error)"))
       }
@@ -250,16 +305,22 @@ extension Trainer {
     record.validation(
       scores, result.strips, step: step, epoch: epoch(at: step),
       rate: options.rate.rate(step: step - 1))
-    report(.validation(step: step, scores: scores, isBest: isBest))
+    report(.validation(step: step, scores: scores, isBest: verdict == .better))
   }
 
   private func save() throws {
+    try saveState()
+    try folder.save(weights, as: "latest")
+    report(.saved(step: step))
+  }
+
+  private func saveState() throws {
+    // What the state is to have a record of may not be lost behind it.
+    record.flush()
     let checkpoint = CheckpointWriter(engine: engine, progress: progress, options: options)
     // Weights that may have led astray must not push sound ones out.
     try folder.save(checkpoint, keeping: badSteps > 0 ? .max : options.keptCheckpoints)
-    lastSaved = (step, Date())
-    try folder.save(weights, as: "latest")
-    report(.saved(step: step))
+    (lastSaved, sinceSaved) = (step, Stopwatch())
   }
 
   /// A full disk must not cost what has been learned since: the run goes on and tries again when the next
@@ -268,11 +329,10 @@ extension Trainer {
     do {
       try save()
     } catch {
-      report(
-        .note(
-          "the state after step \(step) cannot be saved (\(error)): going on, the state after step "
-            + "\(lastSaved.step) is kept"))
-      lastSaved.time = Date()
+      let kept = lastSaved.map { "the state after step \($0) is kept" } ?? "no state is kept"
+      let lost = lastSaved == step ? "weights" : "state"
+      report(.note("the \(lost) after step \(step) cannot be saved (\(error)): going on, \(kept)"))
+      sinceSaved = Stopwatch()
     }
   }
 }

@@ -26,17 +26,6 @@ public struct BatchLosses: Sendable, Hashable {
   public var loss: Double
 }
 
-/// Memory of a training step, known before anything is allocated.
-public struct TrainingMemory: Sendable {
-  /// Activations, their gradients and temporary memory.
-  public let activations: Int
-  /// Parameters, gradients, moments and average.
-  public let parameters: Int
-
-  /// Bytes in all.
-  public var total: Int { activations + parameters }
-}
-
 /// The computation of training: forward pass, loss, backward pass and optimizer step of one model on one backend.
 public final class TrainingEngine<B: Backend> {
   /// The network.
@@ -44,7 +33,7 @@ public final class TrainingEngine<B: Backend> {
   /// Where it runs.
   public let backend: B
   /// Whether blocks are computed again in the backward pass instead of kept.
-  public let recompute: Bool
+  public private(set) var recompute: Bool
   private let loss: LossKind
   private let lossWeight: Double
   private let regions: ParameterRegions<B>
@@ -107,23 +96,19 @@ public final class TrainingEngine<B: Backend> {
       graph, keeping: [new], on: backend, binding: [old: sum, added: gradients, new: sum])
   }
 
-  /// What a step over batches of `shape` needs, with or without recomputation.
+  /// What training in batches of `shape` allocates, with or without recomputation.
   /// - Throws: `RuleError`.
-  public static func memory(
-    _ model: RestormerModel, shape: Shape, recompute: Bool, averaged: Bool = false,
-    accumulating: Bool = false, on backend: B
-  ) throws -> TrainingMemory {
+  public static func need(
+    _ model: RestormerModel, shape: Shape, optimizer: OptimizerOptions, recompute: Bool,
+    averaged: Bool = false, accumulating: Bool = false, on backend: B
+  ) throws -> MemoryNeed {
     let step = try StepRecording(
       model, shape: shape, loss: .l1, weight: 1, recompute: recompute, traits: backend.traits)
     let external = step.recording.parameters + step.gradients
-    let plan = MemoryPlan(
-      nodes: step.recording.graph.nodes, kept: step.kept + step.placeholders,
-      external: Set(external.map(\.id)), limit: backend.memoryLimits.allocation,
-      scratch: backend.scratch)
-    return TrainingMemory(
-      activations: plan.bytes,
-      parameters: ParameterRegions<B>.bytes(
-        model, averaged: averaged, accumulating: accumulating))
+    return MemoryPlan(
+      step.recording.graph, keeping: step.kept, external: external, on: backend
+    ).need + ParameterRegions<B>.need(model, averaged: averaged, accumulating: accumulating)
+      + OptimizerPlan.need(optimizer, model, on: backend)
   }
 
   /// The operators of one step over a batch of `shape`, the optimizer's own left out.
@@ -178,12 +163,23 @@ public final class TrainingEngine<B: Backend> {
     if let accumulated { try backend.fill(accumulated, with: 0) }
   }
 
-  /// What a batch of `shape` takes, in order of execution.
+  /// What a batch of `shape` does, in order of execution, and the memory that takes.
   /// - Throws: the backend's error.
-  public func nodes(_ shape: Shape) throws -> [PlannedNode] { try session(shape).plan.nodes }
+  public func outline(_ shape: Shape) throws -> (nodes: [PlannedNode], memory: MemoryNeed) {
+    let plan = try session(shape).plan
+    return (plan.nodes, plan.memory.need)
+  }
 
   /// Gives the memory of activations back; the next batch takes it again.
   public func releaseActivations() { session = nil }
+
+  /// From now on blocks are computed again: the same gradients in less memory.
+  /// - Throws: the backend's error.
+  public func startRecomputing() throws {
+    recompute = true
+    releaseActivations()
+    try forgetGradients()
+  }
 
   private func session(_ shape: Shape) throws -> Session {
     if let session, session.shape == shape { return session }

@@ -24,18 +24,17 @@ struct TrainingMemoryChoice<B: Backend> {
   /// Whether to compute again; the plan is told to `note` as one line.
   /// - Throws: `DataError` with that line and what would fit.
   func decide(_ note: (String) -> Void) throws -> Bool {
-    let available = backend.memoryLimits.total
     let plain = try need(stage, recompute: false)
     let line =
-      "patch \(stage.patch), batch \(stage.batch) needs \(gigabytes(plain)); "
-      + "this device has \(gigabytes(available))"
-    if options.recompute != .on, plain <= available {
+      "patch \(stage.patch), batch \(stage.batch) needs \(describe(plain)); this device offers "
+      + gigabytes(backend.memory.total - backend.bytesInUse)
+    if options.recompute != .on, fits(plain) {
       note(line)
       return false
     }
     let less = try need(stage, recompute: true)
-    let both = "\(line); with recompute \(gigabytes(less))"
-    guard less <= available else { throw DataError("\(both). \(try suggestion(available))") }
+    let both = "\(line); with recompute \(describe(less))"
+    guard fits(less) else { throw DataError("\(both). \(try suggestion())") }
     guard options.recompute != .off else {
       throw DataError("\(both): would fit with recompute auto or on")
     }
@@ -43,14 +42,26 @@ struct TrainingMemoryChoice<B: Backend> {
     return true
   }
 
-  private func need(_ stage: TrainingOptions.Stage, recompute: Bool) throws -> Int {
+  private func fits(_ need: MemoryNeed) -> Bool {
+    backend.memory.holds(need, beside: backend.bytesInUse)
+  }
+
+  /// The bytes, and the largest piece where that alone is too much.
+  private func describe(_ need: MemoryNeed) -> String {
+    let limit = backend.memory.allocation
+    guard need.largest > limit else { return gigabytes(need.total) }
+    return "\(gigabytes(need.total)), \(gigabytes(need.largest)) of it in one piece of at most "
+      + gigabytes(limit)
+  }
+
+  private func need(_ stage: TrainingOptions.Stage, recompute: Bool) throws -> MemoryNeed {
     let shape = Shape(stage.batch, options.model.inputChannels, stage.patch, stage.patch)
-    let step = try TrainingEngine.memory(
-      model, shape: shape, recompute: recompute, averaged: options.averageDecay != nil,
-      accumulating: options.accumulate > 1, on: backend
-    ).total
+    let step = try TrainingEngine.need(
+      model, shape: shape, optimizer: options.optimizer, recompute: recompute,
+      averaged: options.averageDecay != nil, accumulating: options.accumulate > 1, on: backend)
+    guard backend.memory.isHost else { return step }
     // Where the device is the machine itself, all else that the run holds lies there too.
-    return backend.memoryLimits.isHost ? step + Self.program + images + batches(shape) : step
+    return step + MemoryNeed(pieces: Self.program + images + batches(shape))
   }
 
   /// Bytes of the batches that are in use or made ready.
@@ -60,9 +71,9 @@ struct TrainingMemoryChoice<B: Backend> {
   }
 
   /// The largest batch, or else patch, that would fit.
-  private func suggestion(_ available: Int) throws -> String {
+  private func suggestion() throws -> String {
     func fits(_ patch: Int, _ batch: Int) throws -> Bool {
-      try need(.init(steps: 1, patch: patch, batch: batch), recompute: true) <= available
+      self.fits(try need(.init(steps: 1, patch: patch, batch: batch), recompute: true))
     }
     if let batch = try largest(below: stage.batch, { try fits(stage.patch, $0) }) {
       return "Batch \(batch) would fit"

@@ -1,7 +1,7 @@
 /// What a run leaves behind besides weights: `options.yml`, `metrics.csv` and TensorBoard's event files.
 ///
 /// A record that cannot be written, on a full disk for instance, is said once and does not stop the run.
-final class TrainingRecord {
+package final class TrainingRecord {
   private let log: MetricsLog
   private let events: EventWriter
   private let samples: String
@@ -14,16 +14,21 @@ final class TrainingRecord {
   /// Steps between points of the step curves.
   private static let stepInterval = 50
 
-  /// Opens the records in `folder` and drops what they hold after step `step`.
-  init(
-    folder: String, after step: Int, options: TrainingOptions,
+  /// Opens the records in `folder` and drops what they hold of a time after `progress`.
+  package init(
+    folder: String, after progress: RunProgress, options: TrainingOptions,
     report: @escaping (TrainingEvent) -> Void
   ) throws {
     (self.report, samples) = (report, "\(folder)/samples")
     try writeAtomically(Array(options.yaml.utf8), to: "\(folder)/options.yml")
-    log = try MetricsLog(path: "\(folder)/metrics.csv", columns: Self.columns, after: step)
-    events = try EventWriter(folder: "\(folder)/events")
-    if step > 0 { try events.restart(after: step) }
+    log = try MetricsLog(
+      path: "\(folder)/metrics.csv", columns: Self.columns, after: progress.step,
+      // A validation that is still due will be recorded again.
+      without: progress.validationDue ? "psnr" : nil)
+    let files = EventFiles(folder: "\(folder)/events")
+    try files.rewind(to: progress)
+    events = try EventWriter(after: files)
+    if progress.step > 0 { try events.restart(after: progress.step) }
   }
 
   func step(_ done: StepReport) {
@@ -37,14 +42,14 @@ final class TrainingRecord {
     }
   }
 
-  func epoch(_ number: Int, step: Int, rate: Double, l1: Double, l2: Double) {
+  package func epoch(_ number: Int, step: Int, rate: Double, l1: Double, l2: Double) {
     attempt {
       try log.append([Double(step), Double(number), rate, l1, l2, nil, nil, nil, nil])
       try events.scalars(["train/l1": l1, "train/l2": l2, "train/rate": rate], step: step)
     }
   }
 
-  func validation(
+  package func validation(
     _ scores: Scores, _ strips: [(name: String, image: Image)], step: Int, epoch: Double,
     rate: Double
   ) {
@@ -63,6 +68,9 @@ final class TrainingRecord {
       }
     }
   }
+
+  /// Makes sure that what was recorded outlives a power cut.
+  func flush() { [log.file, events.file].forEach { $0.flush() } }
 
   private func attempt(_ body: () throws -> Void) {
     do {

@@ -3,11 +3,9 @@ import Kernels
 
 /// Restores validation images with the current weights and scores them.
 struct Validator {
-  private let pairs: [PairedFolder.Pair]
-  private let noise: GaussianNoise?
-  private let degradation: DegradationRecipe?
-  private let channels: Int
-  private let largest: (width: Int, height: Int)
+  /// What is restored.
+  let set: ValidationSet
+  private let channels: (input: Int, output: Int)
   private let samples: Int
   /// Rows and columns of a sample: enough to look at, whatever the photographs' size.
   private static let sampleSide = 512
@@ -16,6 +14,8 @@ struct Validator {
   struct Result {
     /// The means, or nil if no pair could be scored.
     var scores: Scores?
+    /// How many pairs they are of.
+    var pairs = 0
     /// Strips of input, output and target by name.
     var strips: [(name: String, image: Image)] = []
     /// Files that could not be scored, one line each.
@@ -25,82 +25,77 @@ struct Validator {
   /// Scores `folders`; sample strips of the first `samples` pairs.
   /// - Throws: `DataError` for missing partners, unequal sizes and images too small to be scored.
   init(_ folders: DataFolders, model: ModelConfiguration, samples: Int = 4) throws {
-    (pairs, noise) = (try folders.pairs().pairs, folders.noise)
-    var degradation = folders.degradation
-    // A page that stays sharp would be restored perfectly by doing nothing, and outweigh all others.
-    degradation?.sharp = 0
-    self.degradation = degradation
-    (channels, self.samples) = (model.outputChannels, samples)
-    var largest = (width: 0, height: 0)
-    for pair in pairs {
+    set = try ValidationSet(folders)
+    (channels, self.samples) = ((model.inputChannels, model.outputChannels), samples)
+    for pair in set.pairs {
       let header = try Image.header(of: pair.target)
       guard min(header.width, header.height) >= 11 else {
         throw DataError(
           "\(pair.target): \(header.width)x\(header.height), SSIM needs at least 11x11 pixels")
       }
-      if header.width * header.height > largest.width * largest.height {
-        largest = (header.width, header.height)
-      }
     }
-    self.largest = largest
   }
 
-  /// Restores and scores every pair; one that cannot be read is named and left out. Nil if `shouldStop` asked between
+  /// Restores and scores every pair; one that cannot be is named and left out. Nil if `shouldStop` asked between
   /// two pairs to leave.
   /// - Throws: the backend's error.
   func run<B: Backend>(_ restorer: Restorer<B>, unless shouldStop: () -> Bool) throws -> Result? {
     var result = Result()
     var all: [Scores] = []
-    for (index, pair) in pairs.enumerated() {
+    for (index, pair) in set.pairs.enumerated() {
       if shouldStop() { return nil }
-      guard let (input, right, target) = read(pair, index, &result.faults) else { continue }
-      let restored = try restorer.restore(input, right: right).quantized
       do {
-        let output = try converted(restored, pair.input)
+        let (input, target) = try read(pair, index)
+        let output = Image(try restorer.restore(input)).quantized
         all.append(try Scores(output, against: target))
         if index < samples {
-          let strip = Self.strip([try converted(input, pair.input), output, target])
+          let strip = Self.strip([try shown(input), output, target])
           result.strips.append((Self.name(pair.input), strip))
         }
-      } catch {
-        result.faults.append("\(error)")
+      } catch let error where Self.isOfOneImage(error) {
+        // These two know shapes, not files.
+        let isNameless = error is RestoreError || error is MetricsError
+        result.faults.append(isNameless ? "\(pair.input): \(error)" : "\(error)")
       }
     }
+    result.pairs = all.count
     if !all.isEmpty { result.scores = Scores(meanOf: all) }
     return result
   }
 
-  private func read(
-    _ pair: PairedFolder.Pair, _ index: Int, _ faults: inout [String]
-  ) -> (input: Image, right: Image?, target: Image)? {
-    do {
-      if let degradation {
-        let page = try Image(contentsOf: pair.target)
-        // The same for a page every time, so that scores compare.
-        let made = try degradation.degradation(seed: UInt64(index)).pair(
-          from: page, window: PageWindow(of: page), channels: channels)
-        return (Image(made.input), nil, Image(made.target))
-      }
-      var input = try Image(contentsOf: pair.input)
-      if let noise {
-        // A gray model is given gray noise; the same noise every time, so that scores compare.
-        input = try converted(input, pair.input)
-        var generator = SplitMix64(seed: UInt64(index))
-        noise.add(to: &input.pixels, using: &generator)
-      }
-      return (
-        input, try pair.right.map(Image.init(contentsOf:)),
-        try converted(Image(contentsOf: pair.target), pair.target)
-      )
-    } catch {
-      faults.append("\(error)")
-      return nil
-    }
+  /// Whether the other images may fare better; what the device says holds for all.
+  private static func isOfOneImage(_ error: any Error) -> Bool {
+    error is ImageError || error is DataError || error is FileError || error is MetricsError
+      || error is RestoreError
   }
 
-  /// The image in the channels that the network gives.
-  private func converted(_ image: Image, _ path: String) throws -> Image {
-    Image(try PlanarImage(image).converted(to: channels))
+  /// A pair as the network is given it in training, in its channels, however the files are encoded.
+  private func read(
+    _ pair: PairedFolder.Pair, _ index: Int
+  ) throws -> (input: PlanarImage, target: Image) {
+    var made: TrainingPair
+    if let degradation = set.degradation {
+      let page = try Image(contentsOf: pair.target)
+      // The same for a page every time, so that scores compare.
+      made = try degradation.degradation(seed: UInt64(index)).pair(
+        from: page, window: PageWindow(of: page), channels: channels.output)
+    } else {
+      made = try pair.images { try Image(contentsOf: $0) }
+    }
+    var input = try made.input.converted(to: channels.input)
+    var generator = SplitMix64(seed: UInt64(index))
+    set.noise?.add(to: &input.pixels, using: &generator)
+    return (input, Image(try made.target.converted(to: channels.output)))
+  }
+
+  /// An input in the channels of the output; of two views the left one.
+  private func shown(_ input: PlanarImage) throws -> Image {
+    guard input.channels > 3 else { return Image(try input.converted(to: channels.output)) }
+    let plane = input.width * input.height
+    let left = PlanarImage(
+      width: input.width, height: input.height, channels: 3,
+      pixels: Array(input.pixels[..<(3 * plane)]))
+    return Image(try left.converted(to: channels.output))
   }
 
   private static func name(_ path: String) -> String {

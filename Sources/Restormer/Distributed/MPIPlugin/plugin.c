@@ -1,0 +1,101 @@
+// The plug-in between the program and one MPI library: `mpicc -shared`, see `make mpi`.
+
+#include <limits.h>
+#include <mpi.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "CMessagePassing.h"
+
+// MPI counts in int: longer blocks go in parts.
+static const size_t longest = 1 << 28;
+
+static int start(int *rank, int *size, int *local_rank) {
+  int provided, code;
+  // Reductions run on a thread of their own beside the main one, never at the same time.
+  if ((code = MPI_Init_thread(NULL, NULL, MPI_THREAD_SERIALIZED, &provided))) return code;
+  if (provided < MPI_THREAD_SERIALIZED) return MPI_ERR_OTHER;
+  MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
+  if ((code = MPI_Comm_rank(MPI_COMM_WORLD, rank))) return code;
+  if ((code = MPI_Comm_size(MPI_COMM_WORLD, size))) return code;
+  MPI_Comm host;
+  code = MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, *rank, MPI_INFO_NULL, &host);
+  if (code) return code;
+  code = MPI_Comm_rank(host, local_rank);
+  MPI_Comm_free(&host);
+  return code;
+}
+
+static int host(char *name, size_t capacity) {
+  char text[MPI_MAX_PROCESSOR_NAME + 1] = {0};
+  int length = 0;
+  int code = MPI_Get_processor_name(text, &length);
+  snprintf(name, capacity, "%s", text);
+  return code;
+}
+
+static int sum(void *values, size_t count, size_t size, MPI_Datatype type) {
+  for (size_t done = 0; done < count; done += longest) {
+    size_t part = count - done < longest ? count - done : longest;
+    int code = MPI_Allreduce(
+        MPI_IN_PLACE, (char *)values + done * size, (int)part, type, MPI_SUM, MPI_COMM_WORLD);
+    if (code) return code;
+  }
+  return 0;
+}
+
+static int sum_floats(float *values, size_t count) {
+  return sum(values, count, sizeof *values, MPI_FLOAT);
+}
+
+static int sum_doubles(double *values, size_t count) {
+  return sum(values, count, sizeof *values, MPI_DOUBLE);
+}
+
+static int sum_scatter(float *values, size_t count) {
+  int rank, code = MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  if (code) return code;
+  if (count > INT_MAX) return MPI_ERR_COUNT;
+  // MPI leaves the sums at the start of the buffer; they belong where this rank's part lies.
+  code = MPI_Reduce_scatter_block(
+      MPI_IN_PLACE, values, (int)count, MPI_FLOAT, MPI_SUM, MPI_COMM_WORLD);
+  if (!code) memmove(values + rank * count, values, count * sizeof *values);
+  return code;
+}
+
+static int gather_floats(float *values, size_t count) {
+  if (count > INT_MAX) return MPI_ERR_COUNT;
+  return MPI_Allgather(
+      MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, values, (int)count, MPI_FLOAT, MPI_COMM_WORLD);
+}
+
+static int broadcast(void *bytes, size_t count, int root) {
+  for (size_t done = 0; done < count; done += longest) {
+    size_t part = count - done < longest ? count - done : longest;
+    int code = MPI_Bcast((char *)bytes + done, (int)part, MPI_BYTE, root, MPI_COMM_WORLD);
+    if (code) return code;
+  }
+  return 0;
+}
+
+static int barrier(void) { return MPI_Barrier(MPI_COMM_WORLD); }
+static int finish(void) { return MPI_Finalize(); }
+static void stop(int code) { MPI_Abort(MPI_COMM_WORLD, code); }
+
+static void describe(int code, char *text, size_t capacity) {
+  char words[MPI_MAX_ERROR_STRING + 1] = {0};
+  int length = 0;
+  if (MPI_Error_string(code, words, &length)) snprintf(words, sizeof words, "MPI error %d", code);
+  // One line: libraries put stacks of calls below it.
+  words[strcspn(words, "\n")] = 0;
+  snprintf(text, capacity, "%s", words);
+}
+
+const restormer_mpi *restormer_mpi_plugin(void);
+const restormer_mpi *restormer_mpi_plugin(void) {
+  static const restormer_mpi table = {
+      RESTORMER_MPI_INTERFACE, start, host, sum_floats, sum_doubles, sum_scatter, gather_floats,
+      broadcast, barrier, finish, stop, describe,
+  };
+  return &table;
+}

@@ -1,0 +1,126 @@
+import Foundation
+import Restormer
+import XCTest
+
+/// What the program asks of cards of many sizes, seen on one that does not exist.
+final class InventedGPUTests: XCTestCase {
+  private let mebi = 1 << 20
+
+  /// The paper's training step needs several allocations wherever one may not be large, and what is printed as needed is
+  /// what is allocated.
+  func testTrainingStepsFitAnyLargestAllocation() throws {
+    for (allocation, batch) in [(512, 1), (1024, 1), (1536, 1), (2048, 2), (3072, 2), (20_240, 12)]
+    {
+      let gpu = try InventedGPU(["MEMORY": 80_000 * mebi, "ALLOCATION": allocation * mebi])
+      let run = try gpu.run(
+        ["bench", "training", "-d", "gpu", "--repeats", "1", "--batch", "\(batch)", "--json"])
+      XCTAssertEqual(run.program.status, 0, "\(allocation) MiB: \(run.program.errors)")
+      XCTAssertLessThanOrEqual(run.buffers.max() ?? 0, allocation * mebi)
+      let printed = try XCTUnwrap(number("memory", in: run.program.output))
+      // Beside the step lie the three numbers of the device's first test.
+      XCTAssertEqual(run.mostInUse, printed, accuracy: 4096, "\(allocation) MiB")
+    }
+  }
+
+  /// Runs of the paper's network plan for what a card of any size has; where nothing fits they say what would.
+  func testTrainingPlansForCardsOfAllSizes() throws {
+    let scratch = try Scratch()
+    for name in ["input/a.png", "target/a.png"] { try scratch.picture("data/" + name, 32, 32) }
+    for memory in [512, 1024, 2048, 4096, 8192, 81_920] {
+      for allocation in [memory / 4, memory] {
+        let gpu = try InventedGPU(["MEMORY": memory * mebi, "ALLOCATION": allocation * mebi])
+        let run = try gpu.run([
+          "train", "--data", scratch.file("data"), "--preset", "compact", "--patch", "32",
+          "--batch", "16", "--steps", "1", "--experiments", scratch.file("runs"),
+          "--name", "\(memory)-\(allocation)", "-d", "gpu",
+        ])
+        XCTAssertLessThanOrEqual(run.mostInUse, memory * mebi / 8 * 7)
+        XCTAssertLessThanOrEqual(run.buffers.max() ?? 0, allocation * mebi)
+        if run.program.status != 0 {
+          XCTAssertEqual(run.program.faults.count, 1, run.program.errors)
+          XCTAssertTrue(run.program.errors.contains("would fit"), run.program.errors)
+          XCTAssertLessThan(memory, 1024, "small enough for what has a gigabyte")
+        }
+      }
+    }
+  }
+
+  func testPicturesAreRestoredOnCardsOfAllSizes() throws {
+    let scratch = try Scratch()
+    let (picture, weights) = (try scratch.picture("a.png", 640, 480), try scratch.weights())
+    for (memory, allocation) in [(128, 32), (128, 128), (512, 128), (2048, 512), (81_920, 81_920)] {
+      let gpu = try InventedGPU(["MEMORY": memory * mebi, "ALLOCATION": allocation * mebi])
+      let run = try gpu.run([
+        "restore", picture, "-m", weights, "-o", scratch.file("out.png"), "-d", "gpu",
+        "--overwrite", "--verbose",
+      ])
+      XCTAssertEqual(run.program.status, 0, run.program.errors)
+      XCTAssertLessThanOrEqual(run.mostInUse, memory * mebi / 8 * 7)
+      XCTAssertLessThanOrEqual(run.buffers.max() ?? 0, allocation * mebi)
+      XCTAssertEqual(
+        run.program.errors.contains("tiles of"), memory == 128, run.program.errors)
+    }
+  }
+
+  /// Other programs hold memory that the driver reports as the card's: found out at an allocation or only at a launch.
+  func testARunGoesOnWhereTheDriverPromisedTooMuch() throws {
+    let scratch = try Scratch()
+    for name in ["input/a.png", "target/a.png"] { try scratch.picture("data/" + name, 64, 64) }
+    let (picture, weights) = (try scratch.picture("a.png", 640, 480), try scratch.weights())
+    for lazy in [0, 1] {
+      let trainer = try InventedGPU(["FREE": 300 * mebi, "LAZY": lazy])
+      let trained = try trainer.run([
+        "train", "--data", scratch.file("data"), "--preset", "tiny", "--patch", "64",
+        "--batch", "8", "--steps", "2", "--accumulate", "2", "--experiments", scratch.file("runs"),
+        "--name", "lazy\(lazy)", "-d", "gpu",
+      ])
+      XCTAssertEqual(trained.program.status, 0, trained.program.errors)
+      let said = trained.program.errors.components(separatedBy: "going on with recompute").count
+      XCTAssertEqual(said, 2, trained.program.errors)
+
+      let restorer = try InventedGPU(["FREE": 100 * mebi, "LAZY": lazy])
+      let restored = try restorer.run([
+        "restore", picture, "-m", weights, "-o", scratch.file("out\(lazy).png"), "-d", "gpu",
+      ])
+      XCTAssertEqual(restored.program.status, 0, restored.program.errors)
+      XCTAssertTrue(
+        restored.program.errors.contains("out of memory: going on with"), restored.program.errors)
+    }
+  }
+
+  /// A card that lends the machine's memory plans for what the machine has free.
+  func testSharedMemoryIsTheMachines() throws {
+    let gpu = try InventedGPU(["MEMORY": 1 << 50, "ALLOCATION": 1 << 48, "SHARED": 1])
+    let scratch = try Scratch()
+    for name in ["input/a.png", "target/a.png"] { try scratch.picture("data/" + name, 32, 32) }
+    let run = try gpu.run([
+      "train", "--data", scratch.file("data"), "--preset", "paper", "--patch", "4096",
+      "--batch", "64", "--steps", "1", "--experiments", scratch.file("runs"), "-d", "gpu",
+    ])
+    XCTAssertNotEqual(run.program.status, 0)
+    XCTAssertTrue(run.program.errors.contains("would fit"), run.program.errors)
+    XCTAssertTrue(run.launches.count < 10, "nothing was tried")
+  }
+
+  /// Every launch keeps to the work-group that the device and its kernels allow.
+  func testWorkGroupsFitEveryDevice() throws {
+    for (limit, group) in [("GROUP", 64), ("GROUP", 128), ("GROUP", 256), ("GROUP", 1024)]
+      + [("KERNEL_GROUP", 64), ("KERNEL_GROUP", 128)]
+    {
+      let gpu = try InventedGPU([limit: group])
+      let run = try gpu.run([
+        "bench", "inference", "training", "-d", "gpu", "--preset", "tiny", "--size", "64x64",
+        "--patch", "32", "--repeats", "1",
+      ])
+      XCTAssertEqual(run.program.status, 0, "groups of \(group): \(run.program.errors)")
+      XCTAssertLessThanOrEqual(run.launches.map(\.items).max() ?? 0, group)
+    }
+  }
+
+  private func number(_ name: String, in text: String) -> Int? {
+    guard let range = text.range(of: "\"\(name)\"\\s*:\\s*", options: .regularExpression) else {
+      return nil
+    }
+    return Int(text[range.upperBound...].prefix { $0.isNumber })
+  }
+}
