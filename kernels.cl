@@ -137,6 +137,24 @@ INLINE float group_sum(float value, __local float *shared) {
   return sum;
 }
 
+// The sum over a work-group in all of its items, and the largest value.
+INLINE float group_total(float value, __local float *shared) {
+  const float sum = group_sum(value, shared);
+  if (get_local_id(0) == 0) shared[0] = sum;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  const float total = shared[0];
+  barrier(CLK_LOCAL_MEM_FENCE);
+  return total;
+}
+
+INLINE float group_largest(float value, __local float *shared) {
+  shared[get_local_id(0)] = value;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  for (int i = 0; i < (int)get_local_size(0); ++i) value = fmax(value, shared[i]);
+  barrier(CLK_LOCAL_MEM_FENCE);
+  return value;
+}
+
 // The sum of `count` values over a work-group, in its first item.
 INLINE float sum_of_partials(__global const float *partial, int count, __local float *shared) {
   float sum = 0.0f;
@@ -577,63 +595,9 @@ __kernel void depthwise_gate_window(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias),
   }
 }
 
-// gx: the same sum over gy with the taps in reverse order.
-__kernel void depthwise_conv_backward_input(TENSOR_IN(gy), TENSOR_IN(w), TENSOR_OUT(gx),
-                                            int channels, int height, int width, int rows_per_item,
-                                            int channels_per_item) {
-  const int n = (int)get_global_id(2), first = channels_per_item * (int)get_global_id(1);
-  for (int c = first; c < min(channels, first + channels_per_item); ++c) {
-    float k[9];
-    for (int i = 0; i < 9; ++i) k[i] = PLANE(w, c, 0)[8 - i];
-    depthwise_channel(PLANE(gy, n, c), k, 0.0f, PLANE(gx, n, c), height, width, rows_per_item);
-  }
-}
-
-// gw[c, ky, kx] = sum over n, i, j of gy[n, c, i, j] x[n, c, i + ky - 1, j + kx - 1], in two stages. Here a
-// work-group sums `rows_per_group` rows of x; item l takes the columns VEC * (l mod columns), and on. The tenth
-// sum is the bias gradient, gy alone. partial: [n][c][row groups][10].
-__kernel void depthwise_conv_backward_weight(TENSOR_IN(x), TENSOR_IN(gy), TENSOR_OUT(partial),
-                                             int channels, int height, int width,
-                                             int rows_per_group, int channels_per_group,
-                                             int columns) {
-  __local float shared[GROUP_SIZE];
-  const int group = (int)get_group_id(0), n = (int)get_global_id(2);
-  const int item = (int)get_local_id(0), stripes = (int)get_local_size(0) / columns;
-  const int first = channels_per_group * (int)get_group_id(1);
-  for (int c = first; c < min(channels, first + channels_per_group); ++c) {
-    vec sum[10];
-    for (int i = 0; i < 10; ++i) sum[i] = (vec)(0.0f);
-    const int last = item / columns < stripes ? min(height, (group + 1) * rows_per_group) : 0;
-    for (int r = group * rows_per_group + item / columns; r < last; r += stripes) {
-      __global const float *in = PLANE(x, n, c) + (long)r * width;
-      __global const float *out = PLANE(gy, n, c) + (long)r * width;
-      for (int j = VEC * (item % columns); j < width; j += VEC * columns) {
-        const int count = width - j;
-        vec left = depthwise_left(in, j), centre = load_vec(in + j);
-        const vec right = depthwise_right(in, j, width);
-        if (count < VEC) {
-          left = keep_vec(left, count);
-          centre = keep_vec(centre, count);
-        }
-#pragma unroll
-        for (int ky = 0; ky < 3; ++ky) {
-          if (r + 1 - ky < 0 || r + 1 - ky >= height) continue;
-          vec g = load_vec(out + (long)(1 - ky) * width + j);
-          if (count < VEC) g = keep_vec(g, count);
-          sum[3 * ky] += g * left;
-          sum[3 * ky + 1] += g * centre;
-          sum[3 * ky + 2] += g * right;
-          if (ky == 1) sum[9] += g;
-        }
-      }
-    }
-    const long slot = ((long)n * channels + c) * (long)get_num_groups(0) + group;
-    for (int i = 0; i < 10; ++i) {
-      const float total = group_sum(sum_vec(sum[i]), shared);
-      if (item == 0) PLANE(partial, 0, 0)[10 * slot + i] = total;
-    }
-  }
-}
+// The gradients: gx[n, c, i, j] = sum of w[c, ky, kx] gy[n, c, i - ky + 1, j - kx + 1], gw[c, ky, kx] = sum of x[n, c, i, j]
+// times the same, gb = sum of gy; sums over pixels in two stages. Here the partial sums, [n][c][parts][10], the tenth that of
+// gy, are added up.
 
 // One work-item: one channel.
 __kernel void depthwise_conv_backward_weight_total(TENSOR_IN(partial), TENSOR_OUT(gw),
@@ -655,8 +619,83 @@ __kernel void depthwise_conv_backward_weight_total(TENSOR_IN(partial), TENSOR_OU
   if (has_bias) *PLANE(gbias, 0, c) = total[9];
 }
 
-#ifdef CPU_DEVICE
-// Both gradients in one sweep, for CPUs, a tile of FRAME_ROWS by FRAME_COLUMNS pixels at a time. What a tile needs is
+#ifndef CPU_DEVICE
+// For GPUs, both in one sweep. One work-group: `rows_per_group` rows (dimension 0) of one channel (1) of one image (2); item l
+// takes the columns l mod `columns`, and on. Where a channel has a single group, its sums are the gradients.
+__kernel void depthwise_conv_backward(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(gy), TENSOR_OUT(gx),
+                                      TENSOR_OUT(partial), TENSOR_OUT(gw), TENSOR_OUT(gbias), int has_bias,
+                                      int channels, int height, int width, int rows_per_group, int columns) {
+  __local float shared[GROUP_SIZE];
+  const int group = (int)get_group_id(0), c = (int)get_group_id(1), n = (int)get_group_id(2);
+  const int item = (int)get_local_id(0), stripes = (int)get_local_size(0) / columns;
+  float k[9], sum[10];
+  for (int i = 0; i < 9; ++i) k[i] = PLANE(w, c, 0)[i];
+  for (int i = 0; i < 10; ++i) sum[i] = 0.0f;
+  __global const float *in = PLANE(x, n, c), *slope = PLANE(gy, n, c);
+  __global float *out = PLANE(gx, n, c);
+  const int last = item / columns < stripes ? min(height, (group + 1) * rows_per_group) : 0;
+  for (int r = group * rows_per_group + item / columns; r < last; r += stripes)
+    for (int j = item % columns; j < width; j += columns) {
+      const float value = in[(long)r * width + j];
+      float total = 0.0f;
+#pragma unroll
+      for (int ky = 0; ky < 3; ++ky)
+#pragma unroll
+        for (int kx = 0; kx < 3; ++kx) {
+          const int row = r - ky + 1, column = j - kx + 1;
+          const bool inside = row >= 0 && row < height && column >= 0 && column < width;
+          const float g = inside ? slope[(long)row * width + column] : 0.0f;
+          total = fma(k[3 * ky + kx], g, total);
+          sum[3 * ky + kx] = fma(value, g, sum[3 * ky + kx]);
+          if (ky == 1 && kx == 1) sum[9] += g;
+        }
+      out[(long)r * width + j] = total;
+    }
+  const long slot = ((long)n * channels + c) * (long)get_num_groups(0) + group;
+  const bool is_whole = get_num_groups(0) * get_num_groups(2) == 1;
+  for (int i = 0; i < 10; ++i) {
+    const float total = group_sum(sum[i], shared);
+    if (item > 0) continue;
+    if (!is_whole)
+      PLANE(partial, 0, 0)[10 * slot + i] = total;
+    else if (i < 9)
+      PLANE(gw, c, 0)[i] = total;
+    else if (has_bias)
+      *PLANE(gbias, 0, c) = total;
+  }
+}
+
+// The gradients of the convolution's channel halves a and b, which are computed again, in y = gelu(a) b: ga = gy b (P(a) +
+// a p(a)), gb = gy gelu(a) (see GELUGate). channels: of y.
+__kernel void depthwise_gate_slopes(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias), TENSOR_IN(gy),
+                                    TENSOR_OUT(slope), int has_bias, int channels, int height, int width,
+                                    int rows_per_item, int channels_per_item) {
+  const int n = (int)get_global_id(2), first = channels_per_item * (int)get_global_id(1);
+  int row, column;
+  if (!depthwise_next(0, height, width, rows_per_item, &row, &column)) return;
+  for (int c = first; c < min(channels, first + channels_per_item); ++c) {
+    float k[2][9];
+    vec sum[2][DEPTHWISE_ROWS];
+    for (int side = 0; side < 2; ++side) {
+      const int plane = side * channels + c;
+      depthwise_taps(PLANE(w, plane, 0), k[side]);
+      depthwise_sums(
+          PLANE(x, n, plane), k[side], has_bias ? *PLANE(bias, 0, plane) : 0.0f, sum[side], row, column, height,
+          width, height);
+    }
+#pragma unroll
+    for (int r = 0; r < DEPTHWISE_ROWS; ++r) {
+      if (row + r >= height) break;
+      const vec a = sum[0][r], bell = gate_bell(a), p = gate_distribution(a, bell);
+      const long place = (long)(row + r) * width + column;
+      const float g = PLANE(gy, n, c)[place];
+      PLANE(slope, n, c)[place] = g * sum[1][r] * (p + 0.3989423f * a * bell);
+      PLANE(slope, n, channels + c)[place] = g * a * p;
+    }
+  }
+}
+#else
+// For CPUs, both in one sweep, a tile of FRAME_ROWS by FRAME_COLUMNS pixels at a time. What a tile needs is
 // copied into frames, with two rows above and below it and a vector left and right of it, zero outside of the image: there
 // are no edges to test, and memory is read once, in order.
 
@@ -1084,6 +1123,40 @@ __kernel void sum_of_squares_total(TENSOR_IN(partial), TENSOR_OUT(y), int count)
   if (get_global_id(0) == 0) *PLANE(y, 0, 0) = sum;
 }
 
+// ---- SliceSums ----
+// y_k[i] = sum_s partial_k[s * count_k + i], s < slices_k, in order, for up to eight sums k at once.
+// One work-item: VEC elements (dimension 0) of one sum (1).
+
+#define SLICED(k) \
+  __global const float *restrict partial##k, ulong partial_offset##k, __global float *restrict y##k, \
+      ulong y_offset##k, int count##k, int slices##k
+#define ADD_SLICES(k) \
+  case k: \
+    slice_sum(partial##k + partial_offset##k, y##k + y_offset##k, count##k, slices##k); \
+    break
+
+INLINE void slice_sum(__global const float *partial, __global float *y, int count, int slices) {
+  const int first = VEC * (int)get_global_id(0);
+  if (first >= count) return;
+  vec total = load_vec(partial + first);
+  for (int s = 1; s < slices; ++s) total += load_vec(partial + (ulong)s * count + first);
+  store_vec(total, count - first, y + first);
+}
+
+__kernel void slice_sums(
+    SLICED(0), SLICED(1), SLICED(2), SLICED(3), SLICED(4), SLICED(5), SLICED(6), SLICED(7)) {
+  switch ((int)get_global_id(1)) {
+    ADD_SLICES(0);
+    ADD_SLICES(1);
+    ADD_SLICES(2);
+    ADD_SLICES(3);
+    ADD_SLICES(4);
+    ADD_SLICES(5);
+    ADD_SLICES(6);
+    ADD_SLICES(7);
+  }
+}
+
 // ---- Fill ----
 // y = value everywhere.
 
@@ -1316,6 +1389,121 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_ti
         for (int c = 0; c < 4; ++c)
           if (p + c < pixels) out[p + c] = has_residual ? lanes[c] + residual[p + c] : lanes[c];
       }
+    }
+  }
+}
+
+// Two columns more than used spread a column of weights over the memory banks.
+#define TILE_PITCH (TILE_ROWS + 2)
+
+// Adds an item's share of the product of two tiles to `sum`.
+INLINE void tile_product(
+    __local float (*x_tile)[TILE_COLUMNS], __local float (*w_tile)[TILE_PITCH], int row, int column,
+    float (*sum)[TILE_ITEM_COLUMNS]) {
+#pragma unroll
+  for (int k = 0; k < TILE_DEPTH; ++k) {
+    float value[TILE_ITEM_COLUMNS];
+#pragma unroll
+    for (int j = 0; j < TILE_ITEM_COLUMNS; ++j) value[j] = x_tile[k][column + j * TILE_COLUMN_ITEMS];
+#pragma unroll
+    for (int i = 0; i < TILE_ITEM_ROWS; ++i) {
+      const float weight = w_tile[k][row + i];
+#pragma unroll
+      for (int j = 0; j < TILE_ITEM_COLUMNS; ++j) sum[i][j] = fma(value[j], weight, sum[i][j]);
+    }
+  }
+}
+
+// y = W norm(x) (+ b) for a GPU in one pass, in the same tiles: norm is LayerNorm with weight gamma and perhaps bias beta.
+// With d = x - x_0, the first channel's value, r the inverse deviation of a pixel and W' = W diag(gamma), centred
+// y = r (W' d - mean(d) W' 1) + W beta, else y = r (W' d + x_0 W' 1). Whatever passes by on its way into local memory is
+// added up by the item that loads it: d and its squares per pixel, W' and W beta per row. TILE_ITEMS is a multiple of
+// TILE_COLUMNS, so that an item loads one pixel's channels only.
+#define TILE_WEIGHTS ((TILE_DEPTH * TILE_ROWS + TILE_ITEMS - 1) / TILE_ITEMS)  // weights that an item loads of a tile
+
+__kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void norm_product_tiles(
+    TENSOR_IN(x), TENSOR_IN(gamma), TENSOR_IN(beta), TENSOR_IN(w), TENSOR_IN(b), TENSOR_OUT(y), int pixels,
+    int in_channels, int out_channels, float eps, int is_centred, int has_bias) {
+  __local float x_tile[TILE_DEPTH][TILE_COLUMNS], w_tile[TILE_DEPTH][TILE_PITCH];
+  __local float totals[TILE_ITEMS], squares[TILE_ITEMS];
+  const int item = (int)get_local_id(0), n = (int)get_group_id(2);
+  const int first = TILE_COLUMNS * (int)get_group_id(0), row_begin = TILE_ROWS * (int)get_group_id(1);
+  const int column = item % TILE_COLUMN_ITEMS, row = item / TILE_COLUMN_ITEMS * TILE_ITEM_ROWS;
+  const int own = item % TILE_COLUMNS, pixel = min(first + own, pixels - 1);
+  const float origin = PLANE(x, n, 0)[pixel];
+  float sum[TILE_ITEM_ROWS][TILE_ITEM_COLUMNS], scales[TILE_WEIGHTS], shifts[TILE_WEIGHTS];
+  float total = 0.0f, square = 0.0f;
+#pragma unroll
+  for (int i = 0; i < TILE_ITEM_ROWS; ++i)
+#pragma unroll
+    for (int j = 0; j < TILE_ITEM_COLUMNS; ++j) sum[i][j] = 0.0f;
+#pragma unroll
+  for (int l = 0; l < TILE_WEIGHTS; ++l) scales[l] = shifts[l] = 0.0f;
+  for (int begin = 0; begin < in_channels; begin += TILE_DEPTH) {
+    for (int e = item; e < TILE_DEPTH * TILE_COLUMNS; e += TILE_ITEMS) {
+      const int k = e / TILE_COLUMNS;
+      const float d = begin + k < in_channels ? PLANE(x, n, begin + k)[pixel] - origin : 0.0f;
+      total += d;
+      square = fma(d, d, square);
+      x_tile[k][own] = d;
+    }
+#pragma unroll
+    for (int l = 0; l < TILE_WEIGHTS; ++l) {
+      const int e = item + l * TILE_ITEMS, k = e % TILE_DEPTH, o = e / TILE_DEPTH, c = begin + k;
+      if (o >= TILE_ROWS) break;
+      const bool inside = c < in_channels && row_begin + o < out_channels;
+      const float weight = inside ? PLANE(w, 0, 0)[(ulong)(row_begin + o) * in_channels + c] : 0.0f;
+      const float scaled = inside ? weight * PLANE(gamma, 0, 0)[c] : 0.0f;
+      scales[l] += scaled;
+      if (inside && is_centred) shifts[l] = fma(weight, PLANE(beta, 0, 0)[c], shifts[l]);
+      w_tile[k][o] = scaled;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    tile_product(x_tile, w_tile, row, column, sum);
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+  totals[item] = total;
+  squares[item] = square;
+  // The sums over a row's weights, first of W', then of W beta.
+  float scale[TILE_ITEM_ROWS], shift[TILE_ITEM_ROWS];
+  for (int pass = 0; pass < 2; ++pass) {
+#pragma unroll
+    for (int l = 0; l < TILE_WEIGHTS; ++l) {
+      const int e = item + l * TILE_ITEMS;
+      if (e / TILE_DEPTH < TILE_ROWS) w_tile[e % TILE_DEPTH][e / TILE_DEPTH] = pass == 0 ? scales[l] : shifts[l];
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+#pragma unroll
+    for (int i = 0; i < TILE_ITEM_ROWS; ++i) {
+      float all = 0.0f;
+      for (int k = 0; k < TILE_DEPTH; ++k) all += w_tile[k][row + i];
+      if (pass == 0)
+        scale[i] = all;
+      else
+        shift[i] = all;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+#pragma unroll
+  for (int j = 0; j < TILE_ITEM_COLUMNS; ++j) {
+    const int place = column + j * TILE_COLUMN_ITEMS, p = first + place;
+    if (p >= pixels) break;
+    float mean = 0.0f, spread = 0.0f;
+    for (int e = place; e < TILE_ITEMS; e += TILE_COLUMNS) {
+      mean += totals[e];
+      spread += squares[e];
+    }
+    mean /= in_channels;
+    spread = spread / in_channels - mean * mean;
+    // A comparison, unlike fmax, keeps NaN.
+    const float r = 1.0f / sqrt((spread < 0.0f ? 0.0f : spread) + eps);
+    const float centre = is_centred ? mean : -PLANE(x, n, 0)[p];
+#pragma unroll
+    for (int i = 0; i < TILE_ITEM_ROWS; ++i) {
+      const int o = row_begin + row + i;
+      if (o >= out_channels) break;
+      const float value = fma(r, sum[i][j] - centre * scale[i], shift[i]);
+      PLANE(y, n, o)[p] = has_bias ? value + PLANE(b, 0, 0)[o] : value;
     }
   }
 }
@@ -1928,10 +2116,11 @@ __kernel void layer_norm_backward_input_groups(
 #endif
 
 // Partial sums over a slice of pixels of all images: gw[c] = sum gy (x - mu) r (without bias: gy x r), gb[c] = sum gy.
-// One work-group: one channel (dimension 0), one slice (1). partial: [slice][weight, bias][channel].
+// One work-group: one channel (dimension 0), one slice (1); the sums of a single slice are the gradients.
+// partial: [slice][weight, bias][channel].
 __kernel void layer_norm_backward_weight(
     TENSOR_IN(x), TENSOR_IN(mean), TENSOR_IN(rstd), TENSOR_IN(g), __global float *restrict partial,
-    ulong partial_offset, int pixels, int channels, int images, int slice, int has_bias) {
+    ulong partial_offset, TENSOR_OUT(gw), TENSOR_OUT(gb), int pixels, int channels, int images, int slice, int has_bias) {
   __local float shared[GROUP_SIZE];
   const int c = (int)get_group_id(0), s = (int)get_global_id(1);
   const int begin = s * slice + VEC * (int)get_local_id(0), end = min((s + 1) * slice, pixels);
@@ -1955,6 +2144,11 @@ __kernel void layer_norm_backward_weight(
   const float weight_total = group_sum(sum_vec(weight), shared);
   const float bias_total = group_sum(sum_vec(bias), shared);
   if (get_local_id(0) > 0) return;
+  if (get_global_size(1) == 1) {
+    PLANE(gw, 0, 0)[c] = weight_total;
+    if (has_bias) PLANE(gb, 0, 0)[c] = bias_total;
+    return;
+  }
   __global float *out = partial + partial_offset + (ulong)s * 2 * channels;
   out[c] = weight_total;
   out[channels + c] = bias_total;
@@ -2114,30 +2308,37 @@ __kernel void attention_gram_sum(
   store_vec(total, count - first, totals + totals_offset + (ulong)get_global_id(1) * total_step + first);
 }
 
-// Norms, cosines and their softmax. One work-item: one row of one head of one image.
+// Norms, cosines and their softmax. One work-group: one row (dimension 0) of one head of one image (1), of which it adds up
+// `summed` of `slices` slices.
 __kernel void attention_softmax(
     __global const float *restrict partial, ulong partial_offset, TENSOR_IN(t), TENSOR_OUT(a),
-    TENSOR_OUT(cosine), TENSOR_OUT(norms), int m, int heads, int slices) {
-  const int i = (int)get_global_id(0), n = (int)get_global_id(1) / heads,
+    TENSOR_OUT(cosine), TENSOR_OUT(norms), int m, int heads, int slices, int summed) {
+  __local float shared[GROUP_SIZE];
+  const int i = (int)get_group_id(0), n = (int)get_global_id(1) / heads,
             head = (int)get_global_id(1) % heads;
-  if (i >= m) return;
+  const int item = (int)get_local_id(0), items = (int)get_local_size(0);
   __global const float *sums = partial + partial_offset + (ulong)get_global_id(1) * slices * HEAD_SUMS(m);
   __global const float *squares = sums + m * m;
   __global float *row = PLANE(a, n, head) + i * m, *g = PLANE(cosine, n, head) + i * m;
-  const float q = fmax(sqrt(squares[i]), 1e-12f), scale = PLANE(t, 0, head)[0];
-  HEAD_PLANE(norms, n, 0, head)[i * norms_plane] = q;
-  HEAD_PLANE(norms, n, 1, head)[i * norms_plane] = fmax(sqrt(squares[m + i]), 1e-12f);
+  const float q = fmax(sqrt(sum_of_slices(squares + i, summed, HEAD_SUMS(m))), 1e-12f);
+  const float scale = PLANE(t, 0, head)[0];
   float largest = -INFINITY;
-  for (int j = 0; j < m; ++j) {
-    g[j] = sums[i * m + j] / q / fmax(sqrt(squares[m + j]), 1e-12f);
+  for (int j = item; j < m; j += items) {
+    const float k = fmax(sqrt(sum_of_slices(squares + m + j, summed, HEAD_SUMS(m))), 1e-12f);
+    g[j] = sum_of_slices(sums + i * m + j, summed, HEAD_SUMS(m)) / q / k;
     largest = fmax(largest, g[j] * scale);
+    if (j != i) continue;
+    HEAD_PLANE(norms, n, 0, head)[i * norms_plane] = q;
+    HEAD_PLANE(norms, n, 1, head)[i * norms_plane] = k;
   }
+  largest = group_largest(largest, shared);
   float total = 0.0f;
-  for (int j = 0; j < m; ++j) {
+  for (int j = item; j < m; j += items) {
     row[j] = exp(g[j] * scale - largest);
     total += row[j];
   }
-  for (int j = 0; j < m; ++j) row[j] /= total;
+  total = group_total(total, shared);
+  for (int j = item; j < m; j += items) row[j] /= total;
 }
 
 // M = W_o A: the output projection [c, c] times the heads' attention weights, [c, c]. One work-item: BLOCK_COLUMNS columns
@@ -2166,56 +2367,67 @@ __kernel void attention_apply(
         HEAD_PLANE(y, n, 0, head), y_plane, first, pixels, m, row_begin, min(row_begin + rows, m));
 }
 
-// From dA (the sums of gy_i . v_j): dS = A (dA - sum_j A dA), the gradient of the temperature's share, and the
-// matrix P_ij = t dS_ij / (|q_i| |k_j|) of the input gradient. One work-item: one row of one head of one image.
+// From dA (the sums of gy_i . v_j): dS = A (dA - sum_j A dA), the gradient of the temperature's share, the matrix
+// P_ij = t dS_ij / (|q_i| |k_j|) of the input gradient, and the factor of q_i in it, -sum_j C_ij / |q_i|^2, none where the
+// norm was raised to 1e-12. One work-group: one row of one head of one image, as in attention_softmax.
 // small: per image and head P [m][m], C = t dS G [m][m], then a row of shares of the temperature's gradient [m].
+// factors: per image and head [q, k][m].
 __kernel void attention_backward_softmax(
     __global const float *restrict partial, ulong partial_offset, TENSOR_IN(norms), TENSOR_IN(t),
-    TENSOR_IN(a), TENSOR_IN(cosine), __global float *restrict small, ulong small_offset, int m, int heads,
-    int slices) {
-  const int i = (int)get_global_id(0), n = (int)get_global_id(1) / heads,
+    TENSOR_IN(a), TENSOR_IN(cosine), __global float *restrict small, ulong small_offset,
+    __global float *restrict factors, ulong factors_offset, int m, int heads, int slices, int summed) {
+  __local float shared[GROUP_SIZE];
+  const int i = (int)get_group_id(0), n = (int)get_global_id(1) / heads,
             head = (int)get_global_id(1) % heads;
-  if (i >= m) return;
+  const int item = (int)get_local_id(0), items = (int)get_local_size(0);
   __global const float *sums =
       partial + partial_offset + (ulong)get_global_id(1) * slices * HEAD_SUMS(m) + i * m;
   __global const float *row = PLANE(a, n, head) + i * m, *g = PLANE(cosine, n, head) + i * m;
   __global float *out = small + small_offset + (ulong)get_global_id(1) * (2 * m * m + m);
   __global float *p = out + i * m, *product_row = out + m * m + i * m;
   const float q = HEAD_PLANE(norms, n, 0, head)[i * norms_plane], scale = PLANE(t, 0, head)[0];
-  float mean = 0.0f;
-  for (int j = 0; j < m; ++j) mean = fma(row[j], sums[j], mean);
-  float share = 0.0f;
-  for (int j = 0; j < m; ++j) {
+  float mean = 0.0f, share = 0.0f, along = 0.0f;
+  for (int j = item; j < m; j += items) {
+    p[j] = sum_of_slices(sums + j, summed, HEAD_SUMS(m));
+    mean = fma(row[j], p[j], mean);
+  }
+  mean = group_total(mean, shared);
+  for (int j = item; j < m; j += items) {
     const float k = HEAD_PLANE(norms, n, 1, head)[j * norms_plane];
-    const float gradient = row[j] * (sums[j] - mean);
+    const float gradient = row[j] * (p[j] - mean);
     share = fma(gradient, g[j], share);
     product_row[j] = scale * gradient * g[j];
+    along += product_row[j];
     p[j] = scale * gradient / q / k;
   }
+  share = group_total(share, shared);
+  along = group_total(along, shared);
+  if (item > 0) return;
   out[2 * m * m + i] = share;
+  factors[factors_offset + (ulong)get_global_id(1) * 2 * m + i] = q > 1e-12f ? -along / q / q : 0.0f;
 }
 
-// The factors of the normalisation's part of the gradient: -sum_j C_ij / |q_i|^2 for q_i, -sum_i C_ij / |k_j|^2 for k_j;
-// none where the norm was raised to 1e-12. One work-item: one row of a head (dimension 0), image and head (1).
-// factors: per image and head [q, k][m].
-__kernel void attention_backward_factors(
+// The factors of k_j, -sum_i C_ij / |k_j|^2, and the temperature's gradient: rows and images added up, in order.
+// One work-group: one head of all images (dimension 1).
+__kernel void attention_backward_columns(
     __global const float *restrict small, ulong small_offset, TENSOR_IN(norms),
-    __global float *restrict factors, ulong factors_offset, int m, int heads) {
-  const int i = (int)get_global_id(0), n = (int)get_global_id(1) / heads,
-            head = (int)get_global_id(1) % heads;
-  if (i >= m) return;
-  __global const float *c =
-      small + small_offset + (ulong)get_global_id(1) * (2 * m * m + m) + m * m;
-  __global float *out = factors + factors_offset + (ulong)get_global_id(1) * 2 * m;
-  float along_row = 0.0f, along_column = 0.0f;
-  for (int j = 0; j < m; ++j) {
-    along_row += c[i * m + j];
-    along_column += c[j * m + i];
+    __global float *restrict factors, ulong factors_offset, TENSOR_OUT(gt), int m, int heads, int images) {
+  __local float shared[GROUP_SIZE];
+  const int head = (int)get_global_id(1);
+  float total = 0.0f;
+  for (int n = 0; n < images; ++n) {
+    const ulong place = (ulong)n * heads + head;
+    __global const float *c = small + small_offset + place * (2 * m * m + m) + m * m;
+    for (int j = (int)get_local_id(0); j < m; j += (int)get_local_size(0)) {
+      float along = 0.0f;
+      for (int i = 0; i < m; ++i) along += c[i * m + j];
+      const float k = HEAD_PLANE(norms, n, 1, head)[j * norms_plane];
+      factors[factors_offset + place * 2 * m + m + j] = k > 1e-12f ? -along / k / k : 0.0f;
+      total += c[m * m + j];
+    }
   }
-  const float q = HEAD_PLANE(norms, n, 0, head)[i * norms_plane];
-  const float k = HEAD_PLANE(norms, n, 1, head)[i * norms_plane];
-  out[i] = q > 1e-12f ? -along_row / q / q : 0.0f;
-  out[m + i] = k > 1e-12f ? -along_column / k / k : 0.0f;
+  total = group_sum(total, shared);
+  if (get_local_id(0) == 0) PLANE(gt, 0, head)[0] = total;
 }
 
 // dq = P k + f_q q, dk = P^T q + f_k k, dv = A^T gy. One work-item: `columns` pixels (dimension 0),
@@ -2249,18 +2461,4 @@ __kernel void attention_backward_apply(
             HEAD_PLANE(g, n, 0, head), g_plane, PLANE(a, n, head), 1, m, 0, 0, 0, 0, out, gqkv_plane, first,
             pixels, m, row_begin, row_end);
     }
-}
-
-// The temperature's gradient: rows and images added up, in order. One work-item per head.
-__kernel void attention_backward_temperature(
-    __global const float *restrict small, ulong small_offset, TENSOR_OUT(gt), int m, int heads, int images) {
-  const int head = (int)get_global_id(0);
-  if (head >= heads) return;
-  float total = 0.0f;
-  for (int n = 0; n < images; ++n) {
-    __global const float *shares =
-        small + small_offset + (ulong)(n * heads + head) * (2 * m * m + m) + 2 * m * m;
-    for (int i = 0; i < m; ++i) total += shares[i];
-  }
-  PLANE(gt, 0, head)[0] = total;
 }

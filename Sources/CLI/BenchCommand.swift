@@ -13,9 +13,11 @@ struct BenchCommand: ParsableCommand {
 
       Choose the kernels' free numbers for this device: restormer bench --tune
       Only a training step: restormer bench training --preset paper --batch 2 --recompute on
+      What inference and training are made of, as a query plan: restormer bench plan
       """)
 
-  @Argument(help: "What is timed: ceilings, ops, inference, training; all of them by default.")
+  @Argument(
+    help: "What is timed: ceilings, ops, inference, training; all of them by default. Or plan.")
   var parts: [BenchmarkPart] = []
 
   @OptionGroup var device: DeviceOptions
@@ -77,7 +79,7 @@ struct BenchCommand: ParsableCommand {
     let channels = weights.model.configuration.inputChannels
     let (width, height) = try parseSize(size)
     return BenchmarkPlan(
-      weights: weights, parts: parts.isEmpty ? Set(BenchmarkPart.allCases) : Set(parts),
+      weights: weights, parts: parts.isEmpty ? BenchmarkPart.timed : Set(parts),
       image: Shape(1, channels, roundUp(height), roundUp(width)),
       batch: Shape(batch, channels, patch, patch), recompute: recompute == .on, repeats: repeats)
   }
@@ -97,12 +99,15 @@ struct BenchCommand: ParsableCommand {
   }
 }
 
-/// What `bench` can time.
+/// What `bench` can time, or tell.
 enum BenchmarkPart: String, CaseIterable, ExpressibleByArgument {
   case ceilings
   case ops
   case inference
   case training
+  case plan
+
+  static let timed = Set(allCases).subtracting([.plan])
 }
 
 /// Whether the timed training step computes blocks again.
@@ -121,15 +126,17 @@ struct BenchmarkPlan: BackendVisitor {
   let repeats: Int
 
   /// The operators of inference at the image's size.
-  var inferenceOperators: [Node] {
-    let recording = weights.model.record(
-      height: image.h, width: image.w, execution: .banded(keepsValues: true))
-    return recording.graph.nodes(yielding: [recording.output])
+  func inferenceOperators(on backend: some Backend) throws -> [Node] {
+    let recording = weights.model.record(height: image.h, width: image.w)
+    recording.graph.lower(
+      for: LoweringTarget(backend.traits, .inference, rules: try .inForce),
+      keeping: [recording.output])
+    return recording.graph.nodes
   }
 
   /// The operators of a training step over the batch.
-  var trainingOperators: [Node] {
-    TrainingEngine<CPUBackend>.operators(weights.model, shape: batch)
+  func trainingOperators(on backend: some Backend) throws -> [Node] {
+    try TrainingEngine.operators(weights.model, shape: batch, on: backend)
   }
 
   func visit<B: Backend>(_ backend: B) throws -> BenchmarkReport {
@@ -137,13 +144,17 @@ struct BenchmarkPlan: BackendVisitor {
     if parts.contains(.ceilings) { report.ceilings = try backend.measureCeilings() }
     if parts.contains(.ops) {
       let benchmark = OperatorBenchmark(on: backend, repeats: repeats)
-      report.inferenceOperators = try benchmark.run(inferenceOperators)
-      report.trainingOperators = try benchmark.run(trainingOperators)
+      report.inferenceOperators = try benchmark.run(inferenceOperators(on: backend))
+      report.trainingOperators = try benchmark.run(trainingOperators(on: backend))
     }
     let benchmark = ModelBenchmark(weights, on: backend, repeats: repeats)
     if parts.contains(.inference) { report.inference = try benchmark.inference(image) }
     if parts.contains(.training) {
       report.training = try benchmark.training(batch, recompute: recompute)
+    }
+    if parts.contains(.plan) {
+      report.inferencePlan = try benchmark.inferenceOutline(image)
+      report.trainingPlan = try benchmark.trainingOutline(batch, recompute: recompute)
     }
     return report
   }

@@ -12,6 +12,8 @@ struct BenchmarkReport {
   var trainingOperators: [OperatorTiming] = []
   var inference: ModelTiming?
   var training: ModelTiming?
+  var inferencePlan: ModelPlan?
+  var trainingPlan: ModelPlan?
 
   /// The tables, line by line.
   var lines: [String] {
@@ -26,6 +28,9 @@ struct BenchmarkReport {
       let how = recompute ? "with recompute" : "without recompute"
       lines.append("training step, \(size(batch)), \(how): " + line(training))
     }
+    lines += inferencePlan.map { ["plan of inference, \(size(image)):"] + table($0) } ?? []
+    lines +=
+      trainingPlan.map { ["", "plan of a training step, \(size(batch)):"] + table($0) } ?? []
     return lines
   }
 
@@ -76,6 +81,43 @@ struct BenchmarkReport {
     return table.lines
   }
 
+  /// Each distinct node once, and the sums.
+  private func table(_ plan: ModelPlan) -> [String] {
+    var table = TextTable([
+      "count", "operator", "inputs", "outputs", "launches", "M mult-adds", "MB", "scratch MB",
+      "made by",
+    ])
+    for (node, count) in plan.nodes.distinct {
+      table.add([
+        String(count), node.op, shapes(node.inputs), shapes(node.outputs), String(node.launches),
+        megas(node.multiplyAdds), megas(node.bytes), megas(node.scratchBytes),
+        node.rules.joined(separator: " "),
+      ])
+    }
+    return table.lines + [plan.summary]
+  }
+
+  private func shapes(_ shapes: [Shape]) -> String {
+    shapes.map(\.description).joined(separator: " ")
+  }
+
+  private func megas(_ value: Int) -> String { String(format: "%.1f", 1e-6 * Double(value)) }
+
+  private func object(_ plan: ModelPlan) -> [String: Any] {
+    [
+      "launches": plan.nodes.launches, "multiply_adds": plan.nodes.multiplyAdds,
+      "bytes": plan.nodes.bytes, "activations": plan.activations, "parameters": plan.parameters,
+      "nodes": plan.nodes.map { node in
+        [
+          "operator": node.op, "inputs": node.inputs.map(\.description),
+          "outputs": node.outputs.map(\.description), "rules": node.rules,
+          "launches": node.launches, "multiply_adds": node.multiplyAdds, "bytes": node.bytes,
+          "scratch": node.scratchBytes,
+        ]
+      },
+    ]
+  }
+
   /// Everything as one JSON object; times in seconds, rates and memory in bytes.
   func json(device: String) throws -> String {
     var report: [String: Any] = ["device": device]
@@ -94,6 +136,8 @@ struct BenchmarkReport {
     if let training {
       report["training"] = object(training, batch).merging(["recompute": recompute]) { $1 }
     }
+    report["inference_plan"] = inferencePlan.map(object)
+    report["training_plan"] = trainingPlan.map(object)
     let data = try JSONSerialization.data(
       withJSONObject: report, options: [.prettyPrinted, .sortedKeys])
     return String(decoding: data, as: UTF8.self)

@@ -50,7 +50,7 @@ struct InfoCommand: ParsableCommand {
     Console.print(
       "memory         \(gigabytes(cost.activationBytes)) of activations and "
         + "\(gigabytes(cost.parameterBytes)) of parameters to restore it whole; "
-        + "\(gigabytes(cost.leanActivationBytes)) of activations with v computed twice")
+        + "\(gigabytes(cost.leanActivationBytes)) of activations where that does not fit")
   }
 }
 

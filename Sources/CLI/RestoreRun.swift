@@ -93,7 +93,10 @@ struct RestoreRun: BackendVisitor {
     let seconds = Date().timeIntervalSince(start)
     var summary = "\(image.width)x\(image.height) \(duration(seconds))"
     if isKept { summary += ", sharp already: left as it is (--even-sharp)" }
-    if verbose { summary += ", " + (try describeTiles(restorer, image)) }
+    if verbose {
+      summary += ", " + (try describeTiles(restorer, image))
+      if let plan = restorer.plan { summary += "; " + plan.summary }
+    }
     return (RestoreOutcome(job, isKept ? .kept : .restored, image, seconds: seconds), summary)
   }
 
@@ -124,10 +127,10 @@ struct RestoreRun: BackendVisitor {
     let (width, height) = (
       min(layout.side ?? .max, image.width), min(layout.side ?? .max, image.height)
     )
-    let memory = restorer.memoryNeed(
-      width: roundUp8(width), height: roundUp8(height), keepsValues: layout.keepsValues)
+    let memory = try restorer.memoryNeed(
+      width: roundUp8(width), height: roundUp8(height), saving: layout.saving)
     return (layout.side.map { "tiles of \($0)" } ?? "whole")
-      + (layout.keepsValues ? "" : ", v computed twice")
+      + (layout.saving == .none ? "" : ", saving memory (\(layout.saving))")
       + ", \(gigabytes(memory)) of device memory"
   }
 

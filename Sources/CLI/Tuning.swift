@@ -11,7 +11,7 @@ extension BenchmarkPlan {
     Console.print("device: \(opened.name)")
     var findings: [TuningFinding] = []
     let chosen = try OperatorTuner(on: backend, rounds: repeats).tune(
-      inferenceOperators + trainingOperators
+      inferenceOperators(on: backend) + trainingOperators(on: backend)
     ) { finding in
       findings.append(finding)
       let settings = finding.settings.isEmpty ? "defaults" : describe(finding.settings)

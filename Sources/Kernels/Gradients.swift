@@ -28,18 +28,6 @@ extension Graph {
   }
 }
 
-extension Graph {
-  /// The sum of two gradients: by the operator that computes `a`, recorded anew, where it can add (its first recording is
-  /// then without use and not run), else by an operator of its own.
-  fileprivate func sum(_ a: Tensor, _ b: Tensor) -> Tensor {
-    // The operator of a contribution is among the last few of the recording.
-    guard let node = nodes.suffix(8).last(where: { $0.outputs.first == a }),
-      let summing = (node.op as? any SummingOp)?.withAddend
-    else { return add(b, a) }
-    return apply(summing, node.inputs + [b])[0]
-  }
-}
-
 /// The state of one backward recording.
 private struct BackwardPass {
   let graph: Graph
@@ -62,7 +50,7 @@ private struct BackwardPass {
   }
 
   mutating func add(_ contribution: Tensor, to tensor: Tensor) {
-    gradient[tensor] = gradient[tensor].map { graph.sum(contribution, $0) } ?? contribution
+    gradient[tensor] = gradient[tensor].map { graph.add($0, contribution) } ?? contribution
   }
 
   mutating func run() {
@@ -85,9 +73,9 @@ private struct BackwardPass {
     var twin: [Tensor: Tensor] = [:]
     for (position, node) in forward.enumerated() where node.segment == segment {
       let inputs = node.inputs.map { twin[$0] ?? $0 }
-      let outputs = graph.apply(node.op, inputs)
-      for (old, new) in zip(node.outputs, outputs) { twin[old] = new }
-      repeated[position] = Node(op: node.op, inputs: inputs, outputs: outputs, segment: nil)
+      let again = graph.again(node, on: inputs)
+      for (old, new) in zip(node.outputs, again.outputs) { twin[old] = new }
+      repeated[position] = again
     }
   }
 }

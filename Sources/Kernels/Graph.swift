@@ -22,6 +22,21 @@ public struct Node {
   public let outputs: [Tensor]
   /// The checkpoint segment it was recorded in, if any.
   public let segment: Int?
+  /// How its outputs may share memory with its inputs.
+  let aliasing: Aliasing
+  /// The rewrites that made it, in order.
+  public let rules: [String]
+
+  /// Multiply-adds of one evaluation.
+  public var multiplyAdds: Int { op.multiplyAdds(inputs.map(\.shape)) }
+
+  init(
+    op: any Op, inputs: [Tensor], outputs: [Tensor], segment: Int?, aliasing: Aliasing? = nil,
+    rules: [String] = []
+  ) {
+    (self.op, self.inputs, self.outputs, self.segment) = (op, inputs, outputs, segment)
+    (self.aliasing, self.rules) = (aliasing ?? op.aliasing, rules)
+  }
 }
 
 /// A recording of operator applications, in order of execution.
@@ -57,6 +72,35 @@ public final class Graph {
     return outputs
   }
 
+  /// Records `node` once more, on other inputs and outside of its segment.
+  func again(_ node: Node, on inputs: [Tensor]) -> Node {
+    let twin = Node(
+      op: node.op, inputs: inputs, outputs: node.outputs.map { makeTensor($0.shape) },
+      segment: nil, aliasing: node.aliasing, rules: node.rules)
+    nodes.append(twin)
+    return twin
+  }
+
+  /// The node that computes the first output of `old` as `new` says.
+  func node(replacing old: Node, by new: Replacement, rules: [String]) -> Node {
+    let shapes = new.op.outputShapes(new.inputs.map(\.shape))
+    precondition(shapes[0] == old.outputs[0].shape, "\(rules): \(shapes) for \(old.op.name)")
+    return Node(
+      op: new.op, inputs: new.inputs,
+      outputs: [old.outputs[0]] + shapes.dropFirst().map(makeTensor), segment: old.segment,
+      aliasing: new.aliasing, rules: rules)
+  }
+
+  /// A node that stands where `old` stood, with outputs of its own.
+  func node(_ op: any Op, _ inputs: [Tensor], like old: Node) -> Node {
+    Node(
+      op: op, inputs: inputs, outputs: op.outputShapes(inputs.map(\.shape)).map(makeTensor),
+      segment: old.segment, rules: old.rules)
+  }
+
+  /// Takes `nodes` in place of those recorded.
+  func exchange(_ nodes: [Node]) { self.nodes = nodes }
+
   /// Marks what `body` records as a segment whose inner tensors are not kept for the backward pass;
   /// the backward pass records the segment again. Segments do not nest: an inner one belongs to the outer.
   public func checkpoint<Result>(_ body: () throws -> Result) rethrows -> Result {
@@ -74,7 +118,7 @@ public final class Graph {
 
   /// The multiply-adds of every node that one run executes, given what it must yield.
   public func multiplyAdds(yielding kept: [Tensor]) -> Int {
-    nodes(yielding: kept).reduce(0) { $0 + $1.op.multiplyAdds($1.inputs.map(\.shape)) }
+    nodes(yielding: kept).reduce(0) { $0 + $1.multiplyAdds }
   }
 
   /// The nodes needed for `kept`, in order of execution; everything else is pruned.

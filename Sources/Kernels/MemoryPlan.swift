@@ -89,8 +89,11 @@ private struct Homes {
     // A tensor first seen as an input is a placeholder: it is written before the run begins.
     for (step, node) in nodes.enumerated() {
       for input in node.inputs { use(input, at: step, first: 0) }
-      if node.op.updatesInPlace { updateInPlace(node, at: step) }
-      if node.op is Concat { join(node, at: step) }
+      switch node.aliasing {
+      case .none: break
+      case .inPlace: updateInPlace(node, at: step)
+      case .sideBySide: join(node, at: step)
+      }
       for output in node.outputs { use(output, at: step, first: step) }
     }
     for tensor in kept { use(tensor, at: nodes.count, first: 0) }

@@ -15,8 +15,8 @@ public protocol Op: Sendable {
   /// (`nil`: the loss does not depend on that output). `nil` for an input without a gradient.
   func gradients(of node: Node, _ outputGradients: [Tensor?]) -> [Tensor?]
 
-  /// Whether the first output may take the place of the first input in memory.
-  var updatesInPlace: Bool { get }
+  /// How outputs may share memory with inputs.
+  var aliasing: Aliasing { get }
 
   /// Multiply-adds of one evaluation, as the field counts them: convolutions and matrix products only.
   func multiplyAdds(_ inputs: [Shape]) -> Int
@@ -25,10 +25,20 @@ public protocol Op: Sendable {
 extension Op {
   public func multiplyAdds(_ inputs: [Shape]) -> Int { 0 }
 
-  public var updatesInPlace: Bool { false }
+  public var aliasing: Aliasing { .none }
 
   /// The operator's name.
   public var name: String { Self.name }
+}
+
+/// How the outputs of an operator may share memory with its inputs.
+public enum Aliasing: Sendable {
+  /// Not at all.
+  case none
+  /// The first output may take the place of the first input.
+  case inPlace
+  /// The inputs may be parts of the output, one behind the other.
+  case sideBySide
 }
 
 /// An operator that is never differentiated: gradient and optimizer nodes.
@@ -40,7 +50,7 @@ extension TerminalOp {
   }
 }
 
-/// An operator that can add a last input to its first output, so that a sum of gradients needs no pass of its own.
+/// An operator that can add a last input to its first output, so that a sum needs no pass of its own.
 public protocol SummingOp: Op {
   /// The operator with one more input, as its first output, that is added to it; nil if it has one already.
   var withAddend: (any Op)? { get }

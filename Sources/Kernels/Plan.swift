@@ -4,6 +4,8 @@ public final class Plan<B: Backend> {
   public let memory: MemoryPlan
   /// The backend it runs on.
   public let backend: B
+  /// What a run does, in order.
+  public let nodes: [PlannedNode]
   private let steps: [B.Step]
   private let views: [Int: TensorView<B.Storage>]
 
@@ -39,13 +41,18 @@ public final class Plan<B: Backend> {
       return made
     }
     var steps: [B.Step] = []
+    var planned: [PlannedNode] = []
     for (node, places) in zip(nodes, memory.scratch) {
-      steps += try backend.bind(
+      let bound = try backend.bind(
         node.op, node.inputs.map(locate), into: node.outputs.map(locate),
         scratch: places.map { view($0, Shape(1, 1, 1, $0.planeStride)) })
+      steps += bound
+      planned.append(
+        PlannedNode(
+          node, launches: bound.count, scratch: places.reduce(0) { $0 + $1.planeStride }))
     }
     for tensor in kept + graph.placeholders { _ = locate(tensor) }
-    (self.memory, self.backend) = (memory, backend)
+    (self.memory, self.backend, self.nodes) = (memory, backend, planned)
     (self.steps, self.views) = (steps, views)
   }
 

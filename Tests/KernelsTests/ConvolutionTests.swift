@@ -24,7 +24,7 @@ final class ConvolutionTests: XCTestCase {
     let definition = ConvolutionReference(x: Shape(2, 3, 4, 5), weight: Shape(4, 3, 1, 1))
     try GradientCheck(
       inputs: [definition.x, definition.weight, .vector(4), definition.y],
-      record: { $0.conv1x1($1[0], weight: $1[1], bias: $1[2], residual: $1[3]) },
+      record: { $0.apply(Conv1x1(bias: true, residual: true), $1)[0] },
       reference: { definition.output($0[0], $0[1], bias: $0[2], residual: $0[3]) }
     ).run("with residual")
   }
@@ -34,7 +34,7 @@ final class ConvolutionTests: XCTestCase {
     let definition = ConvolutionReference(x: Shape(1, 3, 3, 7), weight: Shape(3, 3, 1, 1))
     try GradientCheck(
       inputs: [definition.x, definition.weight],
-      record: { $0.conv1x1($1[0], weight: $1[1], residual: $1[0]) },
+      record: { $0.apply(Conv1x1(residual: true), [$1[0], $1[1], $1[0]])[0] },
       reference: { definition.output($0[0], $0[1], residual: $0[0]) }
     ).run("around itself")
   }

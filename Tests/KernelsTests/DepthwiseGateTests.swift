@@ -12,12 +12,12 @@ final class DepthwiseGateTests: XCTestCase {
     ] {
       let x = shape.channels(2 * shape.c)
       try GradientCheck(
-        inputs: [x, Shape(x.c, 1, 3, 3)], record: { $0.depthwiseGate($1[0], weight: $1[1]) },
+        inputs: [x, Shape(x.c, 1, 3, 3)], record: { $0.apply(DepthwiseGate(), $1)[0] },
         reference: { gated($0, shape) }
       ).run("\(shape)")
       try GradientCheck(
         inputs: [x, Shape(x.c, 1, 3, 3), .vector(x.c)],
-        record: { $0.depthwiseGate($1[0], weight: $1[1], bias: $1[2]) },
+        record: { $0.apply(DepthwiseGate(), $1)[0] },
         reference: { gated($0, shape) }
       ).run("\(shape) with bias")
     }
@@ -34,7 +34,7 @@ final class DepthwiseGateTests: XCTestCase {
       let weight = graph.placeholder(Shape(shape.c, 1, 3, 3))
       let y =
         fused
-        ? graph.depthwiseGate(x, weight: weight)
+        ? graph.apply(DepthwiseGate(), [x, weight])[0]
         : graph.geluGate(graph.depthwiseConv(x, weight: weight))
       let seed = graph.placeholder(y.shape)
       let gradients = graph.gradients(

@@ -68,15 +68,16 @@ final class SharedMemoryTests: XCTestCase {
 
   private func feedForward(_ graph: Graph, _ x: Tensor) -> Tensor {
     let c = x.shape.c
-    return graph.feedForwardBlock(
-      x, norm: [graph.placeholder(.vector(c))], input: [graph.placeholder(Shape(2 * c, c, 1, 1))],
-      depthwise: [graph.placeholder(Shape(2 * c, 1, 3, 3))],
-      output: [graph.placeholder(Shape(c, c, 1, 1))])
+    let weights = [
+      .vector(c), Shape(2 * c, c, 1, 1), Shape(2 * c, 1, 3, 3), Shape(c, c, 1, 1),
+    ].map(graph.placeholder)
+    return graph.apply(FeedForwardBlock(normBias: false, bias: false), [x] + weights)[0]
   }
 
   private func bytes(_ graph: Graph, _ input: Tensor, _ output: Tensor) -> Int {
-    MemoryPlan(
-      nodes: graph.nodes(yielding: [output]), kept: [output, input],
+    graph.lower(for: LoweringTarget(.host, .inference, rules: .all), keeping: [output])
+    return MemoryPlan(
+      nodes: graph.nodes, kept: [output, input],
       external: Set(graph.placeholders.filter { $0 != input }.map(\.id)), limit: .max,
       scratch: { _, _ in [] }
     ).bytes
@@ -123,6 +124,7 @@ final class SharedMemoryTests: XCTestCase {
     let (a, b) = (graph.add(input, input), graph.add(input, input))
     let joined = graph.concat(a, b)
     let output = graph.add(a, b)
+    graph.lower(for: LoweringTarget(.host, .inference, rules: .all), keeping: [joined, output])
     let plan = try Plan(graph, keeping: [joined, output], on: CPUBackend())
     let values = (0..<shape.count).map { Float($0 % 7) }
     try plan.write(values, to: input)

@@ -90,7 +90,7 @@ final class TuningTests: XCTestCase {
     let device = try Device.shared()
     let graph = Graph()
     let placeholders = [Shape(1, 8, 64, 64), Shape(16, 8, 3, 3)].map(graph.placeholder)
-    let y = graph.upsampleConv(placeholders[0], weight: placeholders[1])
+    let y = graph.apply(UpsampleConv(), placeholders)[0]
     let tunable = OpApplication.tunable(in: graph.nodes(yielding: [y]), on: device)
     XCTAssertEqual(tunable.map(\.op.name), ["Conv3x3", "UpsampleConv"])
     XCTAssertTrue(tunable[1].runs("Conv3x3"))

@@ -16,8 +16,11 @@ final class BandedModelTests: XCTestCase {
     let weights = ModelWeights.initialized(RestormerModel(.tiny), seed: 3)
     let parameters = try DeviceParameters(weights.model, values: weights.values, on: backend)
     let pixels: [Float] = (0..<3 * 64 * 96).map { index in Float(index * 37 % 255) / 255 }
-    func output(_ execution: Execution) throws -> [Float] {
-      let recording = weights.model.record(height: 64, width: 96, execution: execution)
+    func output(_ saving: MemorySaving, _ rules: RuleSelection = .all) throws -> [Float] {
+      let recording = weights.model.record(height: 64, width: 96)
+      recording.graph.lower(
+        for: LoweringTarget(backend.traits, .inference, saving: saving, rules: rules),
+        keeping: [recording.output])
       let plan = try Plan(
         recording.graph, keeping: [recording.output], on: backend,
         binding: parameters.bindings(for: recording))
@@ -25,11 +28,11 @@ final class BandedModelTests: XCTestCase {
       try plan.run()
       return try plan.read(recording.output)
     }
-    let whole = try output(.differentiable)
-    for keepsValues in [true, false] {
-      let banded = try output(.banded(keepsValues: keepsValues))
+    let whole = try output(.none, .none)
+    for saving in MemorySaving.allCases {
+      let lowered = try output(saving)
       XCTAssertLessThan(
-        OpCheck.relativeError(banded, whole), 1e-5, "\(backend.name), keeps v: \(keepsValues)")
+        OpCheck.relativeError(lowered, whole), 1e-5, "\(backend.name), saving \(saving)")
     }
   }
 

@@ -43,17 +43,17 @@ final class GoldenOperatorTests: XCTestCase {
     for heads in [1, 3] {
       for size in ["odd", "bigHW", "smallHW"] {
         try check("mdta_h\(heads)_\(size)") {
-          $0.attention($1, residual: nil, heads: heads, $2)
+          $0.attention($1, heads: heads, $2)
         }
       }
     }
-    try check("mdta_h3_bias", bias: true) { $0.attention($1, residual: nil, heads: 3, $2) }
-    try check("mdta_h1_bias_1x1", bias: true) { $0.attention($1, residual: nil, heads: 1, $2) }
+    try check("mdta_h3_bias", bias: true) { $0.attention($1, heads: 3, $2) }
+    try check("mdta_h1_bias_1x1", bias: true) { $0.attention($1, heads: 1, $2) }
   }
 
   func testFeedForwardAndResampling() throws {
-    try check("gdfn_biasFalse") { $0.feedForward($1, residual: nil, $2) }
-    try check("gdfn_biasTrue", bias: true) { $0.feedForward($1, residual: nil, $2) }
+    try check("gdfn_biasFalse") { $0.feedForward($1, $2) }
+    try check("gdfn_biasTrue", bias: true) { $0.feedForward($1, $2) }
     try check("downsample") { $0.downsample($1, $2) }
     try check("upsample") { $0.upsample($1, $2) }
     try check("pixelshuffle2") { layers, x, _ in layers.graph.pixelShuffle(x) }

@@ -54,7 +54,7 @@ public struct AttentionBlock: CompositeOp {
     return x.n * x.plane * c * (3 * c + 27 + 2 * c / heads + c)
   }
 
-  public var updatesInPlace: Bool { true }
+  public var aliasing: Aliasing { .inPlace }
 
   private enum Memory: Int {
     case qk, value, sums, matrix
@@ -165,24 +165,3 @@ let blockShapes = [
   Shape(1, 2, 1, 1), Shape(1, 4, 1, 9), Shape(1, 2, 9, 1), Shape(2, 6, 7, 5), Shape(1, 8, 16, 16),
   Shape(1, 4, 150, 130),
 ]
-
-extension Graph {
-  /// The attention half of a transformer block: `x + W_o · attention(dw(W_qkv · norm(x)))`.
-  /// - Parameters:
-  ///   - x: `[n, c, h, w]`.
-  ///   - norm: weight and perhaps bias of the LayerNorm.
-  ///   - qkv: `[3 c, c, 1, 1]` and perhaps a bias.
-  ///   - depthwise: `[3 c, 1, 3, 3]` and perhaps a bias.
-  ///   - output: `[c, c, 1, 1]` and perhaps a bias.
-  ///   - temperature: one number per head.
-  ///   - keepsValues: whether v is kept for the whole image.
-  public func attentionBlock(
-    _ x: Tensor, norm: [Tensor], qkv: [Tensor], depthwise: [Tensor], output: [Tensor],
-    temperature: Tensor, keepsValues: Bool
-  ) -> Tensor {
-    let op = AttentionBlock(
-      heads: temperature.shape.c, normBias: norm.count == 2, bias: qkv.count == 2,
-      keepsValues: keepsValues)
-    return apply(op, [x] + norm + qkv + depthwise + output + [temperature])[0]
-  }
-}

@@ -84,14 +84,15 @@ public struct AttentionMatrix: CatalogOp, TerminalOp {
     let configuration = backend.configuration
     let columns = configuration.blockVectors * configuration.vectorWidth
     let rows = configuration.fittingBlockRows(c)
-    return [
-      try products.totals(inputs[0], into: scratch[0], step: products.count, on: backend),
-      try backend.launch(
-        Self.section, "attention_softmax",
-        [
-          .region(scratch[0]), .tensor(inputs[1]), .tensor(matrix(scratch[1])),
-          .tensor(matrix(scratch[2])), .tensor(norms), .int(m), .int(heads), .int(1),
-        ], global: [m, heads]),
+    let isCPU = configuration.traits.isCPU
+    let totals =
+      isCPU
+      ? [try products.totals(inputs[0], into: scratch[0], step: products.count, on: backend)] : []
+    return totals + [
+      try products.softmax(
+        isCPU ? scratch[0] : inputs[0],
+        isCPU ? [.int(1), .int(1)] : products.sliceArguments(on: backend), inputs[1],
+        matrix(scratch[1]), matrix(scratch[2]), norms, on: backend),
       try backend.launch(
         Self.section, "attention_project",
         [

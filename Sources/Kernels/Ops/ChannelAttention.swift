@@ -11,7 +11,7 @@ import Foundation
 /// `G` `[n, heads, m, m]` and the norms `[n, 2 c, 1, 1]` for the backward pass.
 public struct ChannelAttention: CatalogOp {
   public static let name = "ChannelAttention"
-  private let heads: Int
+  let heads: Int
 
   /// Attention with `heads` heads.
   public init(heads: Int) { self.heads = heads }
@@ -98,13 +98,8 @@ public struct ChannelAttention: CatalogOp {
     let block = backend.headBlock(shape, heads: heads, m: m)
     let sums = try products.launches(qkv, 0, qkv, 1, squares: true, into: scratch[0], on: backend)
     return sums + [
-      try backend.launch(
-        Self.name, "attention_softmax",
-        [
-          .region(scratch[0]), .tensor(t), .tensor(a), .tensor(g), .tensor(norms), .int(m),
-          .int(heads), .int(products.slices),
-        ],
-        global: [m, shape.n * heads]),
+      try products.softmax(
+        scratch[0], products.sliceArguments(on: backend), t, a, g, norms, on: backend),
       try backend.launch(
         Self.name, "attention_apply",
         [

@@ -145,6 +145,7 @@ public struct ChannelAttentionBackward: CatalogOp, TerminalOp {
     let m = products.m
     let (partial, small, factors) = (scratch[0], scratch[1], scratch[2])
     let count = Double(gy.shape.count)
+    let group = products.rowGroup(on: backend)
     let block = backend.headBlock(shape, heads: heads, m: m)
     // All parts of a few pixels at a time find q and k in cache.
     let parts = backend.traits.isCPU ? 3 : 1
@@ -154,13 +155,15 @@ public struct ChannelAttentionBackward: CatalogOp, TerminalOp {
         Self.section, "attention_backward_softmax",
         [
           .region(partial), .tensor(norms), .tensor(t), .tensor(a), .tensor(g), .region(small),
-          .int(m), .int(heads), .int(products.slices),
-        ],
-        global: [m, shape.n * heads]),
+          .region(factors), .int(m), .int(heads),
+        ] + products.sliceArguments(on: backend), global: products.rowGrid(on: backend),
+        local: group),
       try backend.launch(
-        Self.section, "attention_backward_factors",
-        [.region(small), .tensor(norms), .region(factors), .int(m), .int(heads)],
-        global: [m, shape.n * heads]),
+        Self.section, "attention_backward_columns",
+        [
+          .region(small), .tensor(norms), .region(factors), .tensor(outputs[1]), .int(m),
+          .int(heads), .int(shape.n),
+        ], global: [group[0], heads], local: group),
       try backend.launch(
         Self.section, "attention_backward_apply",
         [
@@ -172,10 +175,6 @@ public struct ChannelAttentionBackward: CatalogOp, TerminalOp {
         local: backend.columnGroup,
         defines: ["BLOCK_ROWS": backend.configuration.fittingBlockRows(m)],
         flops: 6 * count * Double(m), bytes: 28 * count),
-      try backend.launch(
-        Self.section, "attention_backward_temperature",
-        [.region(small), .tensor(outputs[1]), .int(m), .int(heads), .int(shape.n)],
-        global: [heads], local: [1]),
     ]
   }
 }

@@ -6,12 +6,12 @@ import CMicroKernels
 /// Inputs: `x` `[n, ci, h, w]`, `W` `[co, ci, 1, 1]`, then `b` `[co]` and the residual `r`
 /// `[n, co, h, w]` if the operator has them. Its gradient with respect to `x` is the product with the
 /// transpose: the same operator, `isTransposed`.
-public struct Conv1x1: CatalogOp {
+public struct Conv1x1: CatalogOp, SummingOp {
   public static let name = "Conv1x1"
   public static let tuning = TuningSpace.product
-  private let hasBias: Bool
-  private let hasResidual: Bool
-  private let isTransposed: Bool
+  let hasBias: Bool
+  let hasResidual: Bool
+  let isTransposed: Bool
 
   /// The operator.
   /// - Parameters:
@@ -20,6 +20,10 @@ public struct Conv1x1: CatalogOp {
   ///   - transposed: multiply with the transpose of the weight.
   public init(bias: Bool = false, residual: Bool = false, transposed: Bool = false) {
     (hasBias, hasResidual, isTransposed) = (bias, residual, transposed)
+  }
+
+  public var withAddend: (any Op)? {
+    hasResidual ? nil : Conv1x1(bias: hasBias, residual: true, transposed: isTransposed)
   }
 
   public static var cases: [OpCase] {
@@ -34,6 +38,7 @@ public struct Conv1x1: CatalogOp {
       OpCase(Conv1x1(residual: true), [x, weight, wide]),
       OpCase(Conv1x1(bias: true, residual: true), [x, weight, .vector(13), wide]),
       OpCase(Conv1x1(transposed: true), [wide, weight]),
+      OpCase(Conv1x1(residual: true, transposed: true), [wide, weight, x]),
     ]
   }
 
@@ -148,13 +153,8 @@ func pixelGrain(_ pixels: Int, images: Int) -> Int {
 }
 
 extension Graph {
-  /// 1x1 convolution of `x` `[n, ci, h, w]` with `weight` `[co, ci, 1, 1]`, plus `bias` `[co]` and
-  /// `residual` `[n, co, h, w]` if given.
-  public func conv1x1(
-    _ x: Tensor, weight: Tensor, bias: Tensor? = nil, residual: Tensor? = nil
-  ) -> Tensor {
-    apply(
-      Conv1x1(bias: bias != nil, residual: residual != nil),
-      [x, weight] + [bias, residual].compactMap { $0 })[0]
+  /// 1x1 convolution of `x` `[n, ci, h, w]` with `weight` `[co, ci, 1, 1]`, plus `bias` `[co]` if given.
+  public func conv1x1(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
+    apply(Conv1x1(bias: bias != nil), [x, weight] + [bias].compactMap { $0 })[0]
   }
 }

@@ -4,46 +4,59 @@ import CMicroKernels
 /// Weight gradient of a 1x1 convolution: `gW[o, i] = sum_{n, p} gy[n, o, p] x[n, i, p]`.
 ///
 /// Inputs: `x` `[n, ci, h, w]`, `gy` `[n, co, h, w]`; output `[co, ci, 1, 1]`. A product over many pixels: slices of
-/// pixels are summed apart, then the partial sums in a fixed order.
+/// pixels are summed apart, then the partial sums in a fixed order. They may be left to `SliceSums`: the output is then
+/// `[1, 1, slices, co ci]`.
 public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
   public static let name = "Conv1x1BackwardWeight"
   public static let section = "Conv1x1"
 
-  /// The operator; it has no attributes.
-  public init() {}
+  private let leavesSlices: Bool
+
+  /// The gradient, or its slices if `slices`.
+  public init(slices: Bool = false) { leavesSlices = slices }
 
   public static var cases: [OpCase] {
     [
       (2, 5, 7, 13, 17), (1, 3, 4, 1, 1), (2, 24, 29, 9, 16), (1, 9, 6, 50, 67),
       (1, 50, 49, 5, 7),
-    ].map {
-      OpCase(
-        Conv1x1BackwardWeight(), [Shape($0.0, $0.1, $0.3, $0.4), Shape($0.0, $0.2, $0.3, $0.4)],
-        tolerance: 2e-5)
+    ].flatMap { n, input, output, height, width in
+      [false, true].map {
+        OpCase(
+          Conv1x1BackwardWeight(slices: $0),
+          [Shape(n, input, height, width), Shape(n, output, height, width)], tolerance: 2e-5)
+      }
     }
+  }
+
+  /// The form that leaves its slices, if a GPU makes several.
+  func leavingSlices(_ inputs: [Shape]) -> Conv1x1BackwardWeight? {
+    tileSlices(inputs[0], inputs[1]).count > 1 ? Conv1x1BackwardWeight(slices: true) : nil
   }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     let (x, gy) = (inputs[0], inputs[1])
     precondition(x.channels(1) == gy.channels(1), "Conv1x1BackwardWeight: \(inputs) differ")
-    return [Shape(gy.c, x.c, 1, 1)]
+    guard leavesSlices else { return [Shape(gy.c, x.c, 1, 1)] }
+    return [Shape(1, 1, tileSlices(x, gy).count, gy.c * x.c)]
   }
 
   public func multiplyAdds(_ inputs: [Shape]) -> Int { inputs[0].count * inputs[1].c }
 
   public func cpuScratch(_ inputs: [Shape]) -> [Int] {
     let (x, gy) = (inputs[0], inputs[1])
-    return [ProductSlices(x, gy).count * x.c * gy.c]
+    return leavesSlices ? [] : [ProductSlices(x, gy).count * x.c * gy.c]
   }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
     let (x, gy) = (inputs[0], inputs[1])
+    guard !leavesSlices else { return [] }
     guard configuration.traits.isCPU else { return [tileSlices(x, gy).count * x.c * gy.c] }
     return [ProductPanels(x, gy, configuration).scratch]
   }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
     let (x, gy, gw) = (inputs[0], inputs[1], outputs[0])
+    guard !leavesSlices else { return evaluateSlices(x, gy, into: gw) }
     let slices = ProductSlices(x.shape, gy.shape)
     let (columns, count) = (x.shape.c, gw.shape.count)
     parallelFor(slices.count * slices.strips) { index in
@@ -66,13 +79,30 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
     sumSlices(scratch[0].base, slices: slices.count, count: count, into: gw.base)
   }
 
+  private func evaluateSlices(_ x: CPUTensor, _ gy: CPUTensor, into partial: CPUTensor) {
+    let (length, count) = (tileSlices(x.shape, gy.shape).length, partial.shape.w)
+    parallelFor(partial.shape.h) { s in
+      let (sum, first) = (partial.base + s * count, s * length)
+      sum.update(repeating: 0, count: count)
+      for n in 0..<x.shape.n {
+        restormer_outer(
+          gy.plane(n, 0) + first, gy.planeStride, x.plane(n, 0) + first, x.planeStride, sum,
+          x.shape.c, Int32(min(length, x.shape.plane - first)), Int32(x.shape.c),
+          Int32(gy.shape.c))
+      }
+    }
+  }
+
   public func launches(
     _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     let (x, gy) = (inputs[0], inputs[1])
+    if leavesSlices { return [try tiles(x, gy, outputs[0], on: backend)] }
     guard backend.traits.isCPU else {
       let slices = tileSlices(x.shape, gy.shape).count
+      // A single slice is the sum.
+      if slices == 1 { return [try tiles(x, gy, outputs[0], on: backend)] }
       return [
         try tiles(x, gy, scratch[0], on: backend),
         try sum(

@@ -8,8 +8,8 @@ import CMicroKernels
 public struct Conv3x3: CatalogOp {
   public static let name = "Conv3x3"
   public static let tuning = TuningSpace.registerBlock
-  private let hasBias: Bool
-  private let isTransposed: Bool
+  let hasBias: Bool
+  let isTransposed: Bool
 
   /// The operator.
   /// - Parameters:

@@ -1,10 +1,12 @@
 import CLBackend
+import CMicroKernels
 
-/// All gradients of a depthwise convolution: those of `DepthwiseConvBackwardInput` and `DepthwiseConvBackwardWeight`, in
-/// one sweep over `x` and `gy` on CPU-type devices.
+/// All gradients of a depthwise convolution, in one sweep over `x` and `gy`:
+/// `gx[n, c, i, j] = Σ w[c, ky, kx] gy[n, c, i − ky + 1, j − kx + 1]`,
+/// `gw[c, ky, kx] = Σ x[n, c, i, j] gy[n, c, i − ky + 1, j − kx + 1]`, `gb[c] = Σ gy[n, c, i, j]`.
 ///
 /// Inputs: `x: [n, c, h, w]`, `weight: [c, 1, 3, 3]`, `gy` as `x`. Outputs: `gx` as `x`, `gw` as the weight and, with
-/// `bias`, `gb: [c]`.
+/// `bias`, `gb: [c]`. The sums run in two stages of fixed order, where one does not suffice.
 public struct DepthwiseConvGradients: TerminalOp, CatalogOp {
   public static let name = "DepthwiseConvGradients"
   public static let section = "DepthwiseConv"
@@ -16,31 +18,38 @@ public struct DepthwiseConvGradients: TerminalOp, CatalogOp {
     }
   }
 
-  private let input = DepthwiseConvBackwardInput()
-  private let weight: DepthwiseConvBackwardWeight
+  private let hasBias: Bool
 
   /// The gradients of a convolution with or without bias.
-  public init(bias: Bool) { weight = DepthwiseConvBackwardWeight(bias: bias) }
+  public init(bias: Bool) { hasBias = bias }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
-    precondition(inputs.count == 3, "DepthwiseConvGradients: \(inputs) are not x, weight and gy")
-    return input.outputShapes([inputs[2], inputs[1]])
-      + weight.outputShapes([inputs[0], inputs[2]])
+    precondition(
+      inputs.count == 3 && inputs[0] == inputs[2] && inputs[1] == Shape(inputs[0].c, 1, 3, 3),
+      "DepthwiseConvGradients: \(inputs) are not x, weight [c, 1, 3, 3] and gy")
+    return inputs[..<2] + (hasBias ? [.vector(inputs[0].c)] : [])
   }
 
   public func multiplyAdds(_ inputs: [Shape]) -> Int { 18 * inputs[0].count }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
     let (x, w, gy) = (inputs[0], inputs[1], inputs[2])
-    input.evaluate([gy, w], into: [outputs[0]], scratch: [])
-    weight.evaluate([x, gy], into: Array(outputs[1...]), scratch: [])
+    depthwisePlanes(
+      gy, into: outputs[0], taps: { c in (0..<9).map { w.plane(c, 0)[8 - $0] } }, bias: { _ in 0 })
+    parallelFor(x.shape.c) { c in
+      let taps = depthwiseSums(x, gy, channel: c)
+      for k in 0..<9 { outputs[1].plane(c, 0)[k] = Float(taps[k]) }
+      guard hasBias else { return }
+      let sum = (0..<x.shape.n).reduce(0) { $0 + restormer_sum(gy.plane($1, c), x.shape.plane) }
+      outputs[2].plane(0, c)[0] = Float(sum)
+    }
   }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
-    guard configuration.traits.isCPU else {
-      return weight.openCLScratch([inputs[0], inputs[2]], configuration)
-    }
-    return [DepthwiseTiles(inputs[0]).scratch]
+    [
+      configuration.traits.isCPU
+        ? DepthwiseTiles(inputs[0]).scratch : DepthwiseRows(inputs[0]).scratch
+    ]
   }
 
   public func launches(
@@ -48,20 +57,57 @@ public struct DepthwiseConvGradients: TerminalOp, CatalogOp {
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     let (x, w, gy) = (inputs[0], inputs[1], inputs[2])
-    guard backend.traits.isCPU else {
-      return try input.launches([gy, w], into: [outputs[0]], scratch: [], on: backend)
-        + weight.launches([x, gy], into: Array(outputs[1...]), scratch: scratch, on: backend)
-    }
-    let tiles = DepthwiseTiles(x.shape)
+    let isCPU = backend.configuration.traits.isCPU
+    let (tiles, rows) = (DepthwiseTiles(x.shape), DepthwiseRows(x.shape))
     let count = Double(x.shape.count)
+    let gradients = Array(outputs[1...])
+    let sweep = try backend.launch(
+      Self.section, "depthwise_conv_backward",
+      [.tensor(x), .tensor(w), .tensor(gy), .tensor(outputs[0]), .tensor(scratch[0])]
+        + (isCPU ? tiles.arguments : rows.arguments(gradients, backend.configuration)),
+      global: isCPU ? tiles.global : rows.global(backend.configuration),
+      local: [isCPU ? 1 : backend.configuration.groupSize, 1, 1],
+      defines: tiles.defines(backend.configuration), flops: 36 * count, bytes: 12 * count)
+    if rows.isWhole && !isCPU { return [sweep] }
     return [
-      try backend.launch(
-        Self.section, "depthwise_conv_backward",
-        [.tensor(x), .tensor(w), .tensor(gy), .tensor(outputs[0]), .tensor(scratch[0])]
-          + tiles.arguments, global: tiles.global, local: [1, 1, 1],
-        defines: tiles.defines(backend.configuration),
-        flops: 36 * count, bytes: 12 * count),
-      try tiles.total(scratch[0], into: Array(outputs[1...]), on: backend),
+      sweep,
+      try tiles.total(
+        scratch[0], parts: isCPU ? tiles.count : rows.count, into: gradients, on: backend),
+    ]
+  }
+}
+
+/// How a GPU divides planes for the gradients: a work-group takes `rows` rows of a channel of an image.
+struct DepthwiseRows {
+  private let shape: Shape
+  private let rows: Int
+  /// Groups of a plane.
+  let count: Int
+
+  init(_ shape: Shape) {
+    self.shape = shape
+    rows = min(shape.h, max(1, 16_384 / shape.w))
+    count = ceilingQuotient(shape.h, rows)
+  }
+
+  /// Elements of all partial sums.
+  var scratch: Int { 10 * shape.n * shape.c * count }
+
+  func global(_ configuration: KernelConfiguration) -> [Int] {
+    [count * configuration.groupSize, shape.c, shape.n]
+  }
+
+  /// Whether there is but one group for a channel, whose sums are the gradients.
+  var isWhole: Bool { shape.n * count == 1 }
+
+  /// `gw, gbias, has_bias, channels, height, width, rows_per_group, columns` of the kernel.
+  func arguments(
+    _ gradients: [DeviceTensor], _ configuration: KernelConfiguration
+  ) -> [KernelArgument] {
+    [
+      .tensor(gradients[0]), .tensor(gradients[gradients.count - 1]), .int(gradients.count - 1),
+      .int(shape.c), .int(shape.h), .int(shape.w), .int(rows),
+      .int(min(configuration.groupSize, shape.w)),
     ]
   }
 }
@@ -106,15 +152,16 @@ struct DepthwiseTiles {
   }
 
   /// Adds up the partial sums: gradients of the weight and, if there are two outputs, of the bias.
+  /// - Parameter parts: partial sums of a plane.
   func total(
-    _ partial: DeviceTensor, into outputs: [DeviceTensor], on backend: OpenCLBackend
+    _ partial: DeviceTensor, parts: Int, into outputs: [DeviceTensor], on backend: OpenCLBackend
   ) throws -> Launch {
     let channels = planes * shape.c
     return try backend.launch(
       DepthwiseConv.section, "depthwise_conv_backward_weight_total",
       [
         .tensor(partial), .tensor(outputs[0]), .tensor(outputs[outputs.count - 1]),
-        .int(outputs.count - 1), .int(shape.n), .int(channels), .int(count),
+        .int(outputs.count - 1), .int(shape.n), .int(channels), .int(parts),
       ], global: [channels], local: [32], defines: defines(backend.configuration))
   }
 }

@@ -45,11 +45,3 @@ public struct DepthwiseGate: CatalogOp {
     DepthwiseWindow(rows: 0..<x.h, height: x.h, gated: true)
   }
 }
-
-extension Graph {
-  /// `gelu(a) b` with the channel halves `a` and `b` of the depthwise 3x3 convolution of `x: [n, 2c, h, w]` with `weight:
-  /// [2c, 1, 3, 3]` and `bias: [2c]`; the result is `[n, c, h, w]`.
-  public func depthwiseGate(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
-    apply(DepthwiseGate(), [x, weight] + [bias].compactMap { $0 })[0]
-  }
-}

@@ -1,7 +1,8 @@
 import CLBackend
 
 /// The gradients of `DepthwiseGate`. The convolution is computed again: tile by tile on CPU-type devices, where a tile's
-/// gradients never leave the cache, as a whole elsewhere.
+/// gradients never leave the cache, whose
+/// slopes are stored elsewhere.
 ///
 /// Inputs: `x: [n, 2c, h, w]`, `weight: [2c, 1, 3, 3]`, perhaps `bias: [2c]`, and `gy: [n, c, h, w]`. Outputs: the gradients
 /// of all but the last.
@@ -33,8 +34,7 @@ public struct DepthwiseGateGradients: TerminalOp, CatalogOp {
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
     let x = inputs[0]
     guard !configuration.traits.isCPU else { return [tiles(x).scratch] }
-    return cpuScratch(inputs)
-      + convolution(inputs.count).openCLScratch([x, inputs[1], x], configuration)
+    return [extent(x)] + convolution(inputs.count).openCLScratch([x, inputs[1], x], configuration)
   }
 
   /// The simple operators, one after the other.
@@ -68,22 +68,31 @@ public struct DepthwiseGateGradients: TerminalOp, CatalogOp {
         ] + tiles.arguments, global: tiles.global, local: [1, 1, 1],
         defines: tiles.defines(backend.configuration),
         flops: (6 * 18 + 42) * count, bytes: 20 * count),
-      try tiles.total(scratch[0], into: Array(outputs[1...]), on: backend),
+      try tiles.total(scratch[0], parts: tiles.count, into: Array(outputs[1...]), on: backend),
     ]
   }
 
-  /// The simple operators' launches.
+  /// The slopes of the convolution's result, then its gradients.
   private func composition(
     _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
     on backend: OpenCLBackend
   ) throws -> [Launch] {
-    let shape = inputs[0].shape
-    let (both, slope) = (view(scratch[0], shape), view(scratch[1], shape))
-    return try DepthwiseConv().launches(inputs.dropLast(), into: [both], scratch: [], on: backend)
-      + GELUGateBackward().launches(
-        [both, inputs[inputs.count - 1]], into: [slope], scratch: [], on: backend)
-      + convolution(inputs.count).launches(
-        [inputs[0], inputs[1], slope], into: outputs, scratch: Array(scratch[2...]), on: backend)
+    let (x, gy) = (inputs[0], inputs[inputs.count - 1])
+    let slope = view(scratch[0], x.shape)
+    let hasBias = inputs.count == 4
+    let grid = RowGrid(gy.shape, rowsPerSweep: depthwiseSweep, backend.configuration)
+    let count = Double(gy.shape.count)
+    let slopes = try backend.launch(
+      Self.section, "depthwise_gate_slopes",
+      [
+        .tensor(x), .tensor(inputs[1]), .tensor(inputs[hasBias ? 2 : 1]), .tensor(gy),
+        .tensor(slope), .int(hasBias ? 1 : 0),
+      ] + grid.arguments, global: grid.global, local: grid.local,
+      defines: ["DEPTHWISE_ROWS": depthwiseSweep], flops: (2 * 18 + 42) * count,
+      bytes: 20 * count)
+    return [slopes]
+      + (try convolution(inputs.count).launches(
+        [x, inputs[1], slope], into: outputs, scratch: Array(scratch[1...]), on: backend))
   }
 
   private func convolution(_ inputs: Int) -> DepthwiseConvGradients {

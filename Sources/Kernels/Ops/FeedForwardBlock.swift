@@ -46,7 +46,7 @@ public struct FeedForwardBlock: CompositeOp {
     return x.n * x.plane * k * (3 * x.c + 18)
   }
 
-  public var updatesInPlace: Bool { true }
+  public var aliasing: Aliasing { .inPlace }
 
   private static let gated = Piece.intermediate(BlockEntrance.intermediateCount)
 
@@ -82,21 +82,5 @@ public struct FeedForwardBlock: CompositeOp {
         [gated] + entrance.weights(2) + [.input(0).images(image..<image + 1).rows(band.ready)],
         into: .output(0).images(image..<image + 1).rows(band.ready)),
     ]
-  }
-}
-
-extension Graph {
-  /// The feed-forward half of a transformer block: `x + W_out · (gelu(a) * b)`, `[a, b] = dw(W_in · norm(x))`.
-  /// - Parameters:
-  ///   - x: `[n, c, h, w]`.
-  ///   - norm: weight and perhaps bias of the LayerNorm.
-  ///   - input: `[2 k, c, 1, 1]` and perhaps a bias.
-  ///   - depthwise: `[2 k, 1, 3, 3]` and perhaps a bias.
-  ///   - output: `[c, k, 1, 1]` and perhaps a bias.
-  public func feedForwardBlock(
-    _ x: Tensor, norm: [Tensor], input: [Tensor], depthwise: [Tensor], output: [Tensor]
-  ) -> Tensor {
-    let op = FeedForwardBlock(normBias: norm.count == 2, bias: input.count == 2)
-    return apply(op, [x] + norm + input + depthwise + output)[0]
   }
 }

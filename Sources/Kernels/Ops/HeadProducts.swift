@@ -100,15 +100,42 @@ struct HeadProducts {
     }
   }
 
-  /// The sums on a device, the totals in the first slice; parts are thirds of a `qkv` tensor.
+  /// The sums on a device, on a CPU the totals in the first slice; parts are thirds of a `qkv` tensor.
   func launches(
     _ left: DeviceTensor, _ leftPart: Int, _ right: DeviceTensor, _ rightPart: Int, squares: Bool,
     into partial: DeviceTensor, on backend: OpenCLBackend
   ) throws -> [Launch] {
     let sums = try partialSums(
       left, leftPart, right, rightPart, squares: squares, to: nil, into: partial, on: backend)
-    guard slices > 1 else { return [sums] }
+    guard slices > 1, backend.configuration.traits.isCPU else { return [sums] }
     return [sums, try totals(partial, into: partial, step: slices * count, on: backend)]
+  }
+
+  /// `slices` of the kernels that read the sums, and how many of them they have to add up: a GPU's groups do that themselves.
+  func sliceArguments(on backend: OpenCLBackend) -> [KernelArgument] {
+    [.int(slices), .int(backend.configuration.traits.isCPU ? 1 : slices)]
+  }
+
+  /// Norms, cosines and their softmax from the sums.
+  func softmax(
+    _ sums: DeviceTensor, _ slices: [KernelArgument], _ t: DeviceTensor, _ a: DeviceTensor,
+    _ cosines: DeviceTensor, _ norms: DeviceTensor, on backend: OpenCLBackend
+  ) throws -> Launch {
+    try backend.launch(
+      ChannelAttention.name, "attention_softmax",
+      [
+        .region(sums), .tensor(t), .tensor(a), .tensor(cosines), .tensor(norms), .int(m),
+        .int(heads),
+      ] + slices, global: rowGrid(on: backend), local: rowGroup(on: backend))
+  }
+
+  /// A work-group for each row of a head.
+  func rowGrid(on backend: OpenCLBackend) -> [Int] {
+    [m * rowGroup(on: backend)[0], images * heads]
+  }
+
+  func rowGroup(on backend: OpenCLBackend) -> [Int] {
+    [backend.configuration.traits.isCPU ? 1 : backend.configuration.groupSize, 1]
   }
 
   /// The partial sums on a device, added to `previous`, which may be `partial` itself.

@@ -11,7 +11,7 @@ import CMicroKernels
 public struct LayerNorm: CatalogOp {
   public static let name = "LayerNorm"
   static let epsilon: Float = 1e-5
-  private let hasBias: Bool
+  let hasBias: Bool
 
   /// The operator, centred and with a bias or neither.
   public init(bias: Bool) { hasBias = bias }

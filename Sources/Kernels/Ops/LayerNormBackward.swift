@@ -113,7 +113,16 @@ public struct LayerNormBackwardWeight: CatalogOp, TerminalOp {
   }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
-    [sliceCount(inputs[0].plane) * 2 * inputs[0].c]
+    [slices(inputs[0], configuration).count * 2 * inputs[0].c]
+  }
+
+  /// Slices of the pixels, on a GPU as many as keep the work of a group short.
+  private func slices(
+    _ x: Shape, _ configuration: KernelConfiguration
+  ) -> (count: Int, length: Int) {
+    guard !configuration.traits.isCPU else { return (sliceCount(x.plane), sliceLength(x.plane)) }
+    let length = max(64, 16_384 / x.n)
+    return (ceilingQuotient(x.plane, length), length)
   }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
@@ -146,23 +155,27 @@ public struct LayerNormBackwardWeight: CatalogOp, TerminalOp {
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     let shape = inputs[0].shape
-    let slices = sliceCount(shape.plane)
+    let slices = slices(shape, backend.configuration)
     let items = backend.traits.isCPU ? 1 : backend.configuration.groupSize
+    let results: [KernelArgument] = [
+      .tensor(outputs[0]), .tensor(outputs[hasBias ? 1 : 0]),
+    ]
+    let sums = try backend.launch(
+      Self.section, "layer_norm_backward_weight",
+      inputs.map(KernelArgument.tensor) + [.region(scratch[0])] + results + [
+        .int(shape.plane), .int(shape.c), .int(shape.n), .int(slices.length),
+        .int(hasBias ? 1 : 0),
+      ],
+      global: [items * shape.c, slices.count], local: [items, 1], flops: 4 * Double(shape.count),
+      bytes: 8 * Double(shape.count))
+    // A single slice is the sum.
+    guard slices.count > 1 else { return [sums] }
     return [
-      try backend.launch(
-        Self.section, "layer_norm_backward_weight",
-        inputs.map(KernelArgument.tensor) + [
-          .region(scratch[0]), .int(shape.plane), .int(shape.c), .int(shape.n),
-          .int(sliceLength(shape.plane)), .int(hasBias ? 1 : 0),
-        ],
-        global: [items * shape.c, slices], local: [items, 1], flops: 4 * Double(shape.count),
-        bytes: 8 * Double(shape.count)),
+      sums,
       try backend.launch(
         Self.section, "layer_norm_backward_weight_sum",
-        [
-          .region(scratch[0]), .tensor(outputs[0]), .tensor(outputs[hasBias ? 1 : 0]),
-          .int(shape.c), .int(slices), .int(hasBias ? 1 : 0),
-        ],
+        [.region(scratch[0])] + results
+          + [.int(shape.c), .int(slices.count), .int(hasBias ? 1 : 0)],
         global: [shape.c]),
     ]
   }

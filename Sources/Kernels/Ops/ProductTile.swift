@@ -1,5 +1,3 @@
-import CLBackend
-
 /// The work-group of `conv1x1_tiles`: a grid of work-items, each with a small block of outputs.
 struct ProductTile: Equatable {
   private let itemRows: Int
@@ -14,14 +12,22 @@ struct ProductTile: Equatable {
     ProductTile(itemRows: 8, itemColumns: 4, rowItems: 4, columnItems: 16),
   ]
 
-  /// The tile for a product that gives `y` on a device: what was chosen for it, or else the first that keeps all compute units
-  /// busy, or else the last that the device's groups hold. Nil where products keep to registers: on CPUs, and where even the
-  /// smallest group is too large.
+  /// The smallest tile: 64 work-items.
+  static let smallest = smaller[2]
+
+  /// The tile for a product that gives `y` on a device, of those from which `kernel` may choose: what was chosen for it, or
+  /// else the first that keeps all compute units busy, or else the last that the device's groups hold. Nil where products keep
+  /// to registers: on CPUs, and where even the smallest group is too large.
   /// - Throws: `OpenCLError` when the kernel does not build.
-  static func fitting(_ y: Shape, on backend: OpenCLBackend) throws -> ProductTile? {
+  static func fitting(
+    _ y: Shape, on backend: OpenCLBackend, _ kernel: String = "conv1x1_tiles",
+    where isFit: (ProductTile) -> Bool = { _ in true }
+  ) throws -> ProductTile? {
     guard !backend.traits.isCPU else { return nil }
     let configured = ProductTile(backend.configuration)
-    let held = try ([configured] + smaller).filter { try $0.isHeld(by: backend) }
+    let held = try ([configured] + smaller).filter {
+      try isFit($0) && $0.isHeld(by: backend, kernel)
+    }
     if configured != ProductTile(KernelConfiguration(for: backend.traits)) { return held.first }
     return held.first { $0.groups(y) >= 2 * backend.traits.computeUnits } ?? held.last
   }
@@ -37,13 +43,13 @@ struct ProductTile: Equatable {
     (self.rowItems, self.columnItems) = (rowItems, columnItems)
   }
 
-  private func isHeld(by backend: OpenCLBackend) throws -> Bool {
+  private func isHeld(by backend: OpenCLBackend, _ kernel: String) throws -> Bool {
     // Both halves of the tiles of x and W.
     let local = 2 * 4 * Self.depth * (itemColumns * columnItems + itemRows * rowItems + 2)
     guard items <= backend.traits.maxGroupSize, local <= backend.traits.localMemory else {
       return false
     }
-    return try backend.largestGroup(Conv1x1.name, "conv1x1_tiles", defines: defines) >= items
+    return try backend.largestGroup(Conv1x1.name, kernel, defines: defines) >= items
   }
 
   /// Input channels of a step: `TILE_DEPTH` of kernels.cl.
@@ -53,6 +59,9 @@ struct ProductTile: Equatable {
   static func isAligned(_ tensors: [DeviceTensor]) -> Bool {
     tensors.allSatisfy { ($0.offset | $0.planeStride | $0.batchStride) % 4 == 0 }
   }
+
+  /// Whether an item loads the channels of one column only, so that it can add them up.
+  var loadsColumns: Bool { items % (itemColumns * columnItems) == 0 }
 
   /// Work-items of a group.
   var items: Int { rowItems * columnItems }

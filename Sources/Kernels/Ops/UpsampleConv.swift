@@ -64,10 +64,3 @@ public struct UpsampleConv: CompositeOp {
     ]
   }
 }
-
-extension Graph {
-  /// `pixelShuffle(conv3x3(x))` in bands of rows, of `x` `[n, c, h, w]` with `weight` `[4 k, c, 3, 3]`: `[n, k, 2 h, 2 w]`.
-  public func upsampleConv(_ x: Tensor, weight: Tensor) -> Tensor {
-    apply(UpsampleConv(), [x, weight])[0]
-  }
-}

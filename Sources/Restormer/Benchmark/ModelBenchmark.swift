@@ -1,3 +1,4 @@
+import Foundation
 import Kernels
 
 /// What a whole pass of a model costs.
@@ -8,6 +9,25 @@ public struct ModelTiming: Sendable {
   public let multiplyAdds: Int
   /// Device memory of the pass in bytes, parameters included.
   public let memory: Int
+}
+
+/// What a whole pass of a model does, and the memory it takes.
+public struct ModelPlan: Sendable {
+  /// The nodes, in order of execution.
+  public let nodes: [PlannedNode]
+  /// Bytes of activations and temporary memory.
+  public let activations: Int
+  /// Bytes of parameters and, in training, of all that has one number for each.
+  public let parameters: Int
+
+  /// What can be said of the plan in one line.
+  public var summary: String {
+    let rules = nodes.rules.map { "\($0.name) \($0.nodes)" }.joined(separator: ", ")
+    return "\(nodes.count) nodes, \(nodes.launches) launches, "
+      + String(format: "%.1f G multiply-adds, ", 1e-9 * Double(nodes.multiplyAdds))
+      + "\(gigabytes(activations)) of activations and \(gigabytes(parameters)) of parameters; "
+      + (rules.isEmpty ? "no rules" : "rules: \(rules)")
+  }
 }
 
 /// Times the inference and the training step of one model on one backend.
@@ -21,34 +41,73 @@ public struct ModelBenchmark<B: Backend> {
     (self.weights, self.backend, self.repeats) = (weights, backend, repeats)
   }
 
-  /// Times the forward pass of `shape`, from pixels in the device's memory to pixels in the device's memory.
-  /// - Throws: the backend's error.
-  public func inference(_ shape: Shape) throws -> ModelTiming {
-    let model = weights.model
-    let recording = model.record(
-      n: shape.n, height: shape.h, width: shape.w, execution: .banded(keepsValues: true))
-    let parameters = try DeviceParameters(model, values: weights.values, on: backend)
+  /// The forward pass of `shape` as the backend is to run it.
+  private func inferencePlan(_ shape: Shape) throws -> (
+    recording: RestormerModel.Recording, plan: Plan<B>
+  ) {
+    let recording = weights.model.record(n: shape.n, height: shape.h, width: shape.w)
+    recording.graph.lower(
+      for: LoweringTarget(backend.traits, .inference, rules: try .inForce),
+      keeping: [recording.output])
+    let parameters = try DeviceParameters(weights.model, values: weights.values, on: backend)
     let plan = try Plan(
       recording.graph, keeping: [recording.output], on: backend,
       binding: parameters.bindings(for: recording))
+    return (recording, plan)
+  }
+
+  /// What the forward pass of `shape` does.
+  /// - Throws: the backend's error; `RuleError`.
+  public func inferenceOutline(_ shape: Shape) throws -> ModelPlan {
+    let (_, plan) = try inferencePlan(shape)
+    return ModelPlan(
+      nodes: plan.nodes, activations: plan.memory.need.total, parameters: parameterNeed.total)
+  }
+
+  /// What the training step of a batch of `shape` does, the optimizer's own left out.
+  /// - Throws: the backend's error; `RuleError`.
+  public func trainingOutline(_ shape: Shape, recompute: Bool) throws -> ModelPlan {
+    let engine = try trainingEngine(recompute: recompute)
+    let (nodes, memory) = try engine.outline(shape)
+    return ModelPlan(
+      nodes: nodes, activations: memory.total,
+      parameters: try trainingNeed(shape, recompute: recompute).total - memory.total)
+  }
+
+  private var optimizer: OptimizerOptions { OptimizerOptions(.adamw) }
+
+  private var parameterNeed: MemoryNeed { MemoryNeed(storages: [weights.model.parameterExtent]) }
+
+  private func trainingNeed(_ shape: Shape, recompute: Bool) throws -> MemoryNeed {
+    try TrainingEngine.need(
+      weights.model, shape: shape, optimizer: optimizer, recompute: recompute, on: backend)
+  }
+
+  private func trainingEngine(recompute: Bool) throws -> TrainingEngine<B> {
+    try TrainingEngine(
+      weights.model, values: weights.values, loss: .l1, optimizer: optimizer,
+      recompute: recompute, on: backend)
+  }
+
+  /// Times the forward pass of `shape`, from pixels in the device's memory to pixels in the device's memory.
+  /// - Throws: the backend's error.
+  public func inference(_ shape: Shape) throws -> ModelTiming {
+    let (recording, plan) = try inferencePlan(shape)
     try plan.write(pixels(shape, seed: 2), to: recording.input)
     let timing = try Timing.measure(repeats: repeats) {
       try plan.run()
       try backend.synchronize()
     }
     return ModelTiming(
-      timing: timing, multiplyAdds: recording.graph.multiplyAdds(yielding: [recording.output]),
-      memory: (plan.memory.need + MemoryNeed(storages: [model.parameterExtent])).total)
+      timing: timing, multiplyAdds: plan.nodes.multiplyAdds,
+      memory: (plan.memory.need + parameterNeed).total)
   }
 
   /// Times the training step of a batch of `shape`: forward pass, L1 loss, backward pass and AdamW.
   /// - Throws: the backend's error.
   public func training(_ shape: Shape, recompute: Bool) throws -> ModelTiming {
     let model = weights.model
-    let optimizer = OptimizerOptions(.adamw)
-    let engine = try TrainingEngine(
-      model, values: weights.values, loss: .l1, optimizer: optimizer,
-      recompute: recompute, on: backend)
+    let engine = try trainingEngine(recompute: recompute)
     let target = shape.channels(model.configuration.outputChannels)
     let batch = Batch(
       inputShape: shape, input: pixels(shape, seed: 2), target: pixels(target, seed: 3))
@@ -60,12 +119,12 @@ public struct ModelBenchmark<B: Backend> {
       try backend.synchronize()
     }
     // What is computed twice with recompute is counted once: the rate says how fast steps are.
-    let work = TrainingEngine<B>.operators(model, shape: shape).reduce(0) {
-      $0 + $1.op.multiplyAdds($1.inputs.map(\.shape))
+    let work = try TrainingEngine.operators(model, shape: shape, on: backend).reduce(0) {
+      $0 + $1.multiplyAdds
     }
-    let need = TrainingEngine.need(
-      model, shape: shape, optimizer: optimizer, recompute: recompute, on: backend)
-    return ModelTiming(timing: timing, multiplyAdds: work, memory: need.total)
+    return ModelTiming(
+      timing: timing, multiplyAdds: work,
+      memory: try trainingNeed(shape, recompute: recompute).total)
   }
 
   private func pixels(_ shape: Shape, seed: UInt64) -> [Float] {

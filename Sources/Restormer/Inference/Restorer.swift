@@ -51,7 +51,7 @@ public final class Restorer<B: Backend> {
 
   private struct Session {
     let shape: PlanShape
-    let execution: Execution
+    let saving: MemorySaving
     let recording: RestormerModel.Recording
     let plan: Plan<B>
   }
@@ -113,27 +113,47 @@ public final class Restorer<B: Backend> {
     return result
   }
 
+  /// What the last run did, and the memory it took; nil before the first.
+  public var plan: ModelPlan? {
+    session.map {
+      ModelPlan(
+        nodes: $0.plan.nodes, activations: $0.plan.memory.need.total,
+        parameters: MemoryNeed(storages: [model.parameterExtent]).total)
+    }
+  }
+
   /// How an image is cut and carried out.
   public struct Layout: Sendable, Equatable {
     /// The side of the tiles; nil for the whole image at once.
     public let side: Int?
-    /// Whether v of the attention is kept for a whole image or tile, or computed twice to save the memory.
-    public let keepsValues: Bool
+    /// How far the plan goes to fit into memory.
+    public let saving: MemorySaving
   }
 
   /// Bytes of device memory that one run over `width x height` takes, parameters included.
-  public func memoryNeed(width: Int, height: Int, keepsValues: Bool = true) -> Int {
+  /// - Throws: `RuleError`.
+  public func memoryNeed(width: Int, height: Int, saving: MemorySaving = .none) throws -> Int {
     let parameters = MemoryNeed(storages: [model.parameterExtent])
-    return (need(width, height, keepsValues: keepsValues) + parameters).total
+    return (try need(width, height, saving) + parameters).total
   }
 
   /// What the plan of one run takes.
-  private func need(_ width: Int, _ height: Int, keepsValues: Bool = true) -> MemoryNeed {
-    let recording = model.record(
-      height: height, width: width, execution: .banded(keepsValues: keepsValues))
+  private func need(_ width: Int, _ height: Int, _ saving: MemorySaving) throws -> MemoryNeed {
+    let recording = try lowered(width: width, height: height, saving: saving)
     return MemoryPlan(
       recording.graph, keeping: [recording.output], external: recording.parameters, on: backend
     ).need
+  }
+
+  /// The network for one shape as this device is to run it.
+  private func lowered(
+    width: Int, height: Int, saving: MemorySaving
+  ) throws -> RestormerModel.Recording {
+    let recording = model.record(height: height, width: width)
+    recording.graph.lower(
+      for: LoweringTarget(backend.traits, .inference, saving: saving, rules: try .inForce),
+      keeping: [recording.output])
+    return recording
   }
 
   /// Bytes of the machine's own memory that an image of `width x height` takes beside that of the network: copies of it
@@ -143,7 +163,7 @@ public final class Restorer<B: Backend> {
     return width * height * (4 * copies * max(model.configuration.inputChannels, 3) + 8)
   }
 
-  /// How an image of `width x height` is cut: whole if it fits, with v kept if that fits too, else in tiles.
+  /// How an image of `width x height` is cut: whole if it fits, saving as little memory as must be, else in tiles.
   /// - Throws: `RestoreError` when nothing fits the device.
   public func layout(width: Int, height: Int) throws -> Layout {
     let key = PlanShape(width: roundUp(width, 8), height: roundUp(height, 8))
@@ -164,18 +184,24 @@ public final class Restorer<B: Backend> {
   }
 
   /// Whether a run fits `room` bytes, no allocation larger than the device allows.
-  private func fits(_ width: Int, _ height: Int, keepsValues: Bool = true, room: Int) -> Bool {
-    let need = need(width, height, keepsValues: keepsValues)
+  private func fits(
+    _ width: Int, _ height: Int, _ saving: MemorySaving, room: Int
+  ) throws -> Bool {
+    let need = try need(width, height, saving)
     return need.total <= room && need.largest <= backend.memory.allocation
   }
 
+  /// The least that must be saved for a run to fit `room` bytes, if that can be done.
+  private func leastSaving(_ width: Int, _ height: Int, room: Int) throws -> MemorySaving? {
+    try MemorySaving.allCases.first { try fits(width, height, $0, room: room) }
+  }
+
   private func wholeLayout(width: Int, height: Int) throws -> Layout {
-    for keepsValues in [true, false]
-    where fits(width, height, keepsValues: keepsValues, room: room) {
-      return Layout(side: nil, keepsValues: keepsValues)
+    if let saving = try leastSaving(width, height, room: room) {
+      return Layout(side: nil, saving: saving)
     }
     throw RestoreError(
-      "\(width)x\(height) at once needs \(shortage(need(width, height, keepsValues: false))), "
+      "\(width)x\(height) at once needs \(shortage(try need(width, height, .values))), "
         + "\(gigabytes(room)) are left: use tiles (--tile auto)")
   }
 
@@ -190,24 +216,26 @@ public final class Restorer<B: Backend> {
     // Where the network runs in the machine's own memory, the image lies there too.
     let room =
       backend.memory.isHost ? room - hostMemoryNeed(width: width, height: height) : room
-    func holds(_ side: Int, keepsValues: Bool = true) -> Bool {
-      fits(min(side, width), min(side, height), keepsValues: keepsValues, room: room)
+    func saving(_ side: Int) throws -> MemorySaving? {
+      try leastSaving(min(side, width), min(side, height), room: room)
+    }
+    func holds(_ side: Int) throws -> Bool {
+      try fits(min(side, width), min(side, height), .bands, room: room)
     }
     let isWhole = side >= max(width, height)
-    for keepsValues in isWhole ? [true, false] : [true]
-    where holds(side, keepsValues: keepsValues) {
-      return Layout(side: isWhole ? nil : side, keepsValues: keepsValues)
+    if try isWhole || holds(side), let saving = try saving(side) {
+      return Layout(side: isWhole ? nil : side, saving: saving)
     }
     // Memory grows with the tile: halve the interval of sides, in steps of 8.
     var (low, high) = (0, side / 8)
     while high - low > 1 {
       let middle = (low + high) / 2
-      if holds(8 * middle) { low = middle } else { high = middle }
+      if try holds(8 * middle) { low = middle } else { high = middle }
     }
     // A tile must leave room for something between its overlaps.
     let smallest = max(16, 2 * roundUp(options.overlap, 8) + 8)
     guard 8 * low >= smallest else {
-      let need = need(min(smallest, width), min(smallest, height))
+      let need = try need(min(smallest, width), min(smallest, height), .bands)
       throw RestoreError(
         "the smallest tile, \(smallest)x\(smallest), needs \(shortage(need)), "
           + "\(gigabytes(max(0, room))) are left for a picture of \(width)x\(height)")
@@ -215,7 +243,7 @@ public final class Restorer<B: Backend> {
     if case .pixels = options.tile {
       note("tiles of \(side) do not fit the device's memory: taking tiles of \(8 * low)")
     }
-    return Layout(side: 8 * low, keepsValues: true)
+    return Layout(side: 8 * low, saving: try saving(8 * low) ?? .bands)
   }
 
   /// A device that has less memory than it says, or lends it to others, is asked for less: half of what was too much.
@@ -224,13 +252,13 @@ public final class Restorer<B: Backend> {
     session = nil
     let (width, height) = (roundUp(image.width, 8), roundUp(image.height, 8))
     let side = layout.side ?? max(width, height)
-    let need = need(min(side, width), min(side, height), keepsValues: layout.keepsValues)
+    let need = try need(min(side, width), min(side, height), layout.saving)
     room = min(room, need.total) / 2
     chosenLayouts = [:]
     guard let next = try? self.layout(width: width, height: height), next != layout else {
       throw error
     }
-    let how = next.side.map { "tiles of \($0)" } ?? "v computed twice"
+    let how = next.side.map { "tiles of \($0)" } ?? "a plan that saves memory"
     note("the device is out of memory: going on with \(how)")
   }
 
@@ -272,24 +300,21 @@ public final class Restorer<B: Backend> {
 
   private func run(_ tile: PlanarImage, _ layout: Layout) throws -> [Float] {
     let session = try session(
-      PlanShape(width: tile.width, height: tile.height),
-      .banded(keepsValues: layout.keepsValues))
+      PlanShape(width: tile.width, height: tile.height), layout.saving)
     try session.plan.write(tile.pixels, to: session.recording.input)
     try session.plan.run()
     return try session.plan.read(session.recording.output)
   }
 
-  private func session(_ shape: PlanShape, _ execution: Execution) throws -> Session {
-    if let session, session.shape == shape, session.execution == execution { return session }
+  private func session(_ shape: PlanShape, _ saving: MemorySaving) throws -> Session {
+    if let session, session.shape == shape, session.saving == saving { return session }
     // The old plan's memory goes back before the new one's is taken.
     session = nil
-    let recording = model.record(
-      height: shape.height, width: shape.width, execution: execution)
+    let recording = try lowered(width: shape.width, height: shape.height, saving: saving)
     let plan = try Plan(
       recording.graph, keeping: [recording.output], on: backend,
       binding: parameters.bindings(for: recording))
-    let made = Session(
-      shape: shape, execution: execution, recording: recording, plan: plan)
+    let made = Session(shape: shape, saving: saving, recording: recording, plan: plan)
     session = made
     return made
   }

@@ -35,74 +35,36 @@ public struct RestormerModel: Sendable {
     public let input: Tensor
     /// The restored image, `[n, outputChannels, h, w]`, not clamped.
     public let output: Tensor
-    /// Placeholders for the parameters, in the order of `RestormerModel.parameters`.
+    /// Placeholders for the parameters, in the order of `specs`.
     public let parameters: [Tensor]
+    /// Names and shapes of the parameters that the recording asks for.
+    public let specs: [ParameterSpec]
   }
 
   /// Records the network for `n` images of `height x width`, each a multiple of 8.
   /// - Parameters:
   ///   - recompute: mark every transformer block as a segment that the backward pass records again.
-  ///   - execution: whole operators, which have gradients, or bands of rows.
-  public func record(
-    n: Int = 1, height: Int, width: Int, recompute: Bool = false,
-    execution: Execution = .differentiable
-  ) -> Recording {
+  public func record(n: Int = 1, height: Int, width: Int, recompute: Bool = false) -> Recording {
     precondition(
       height % Self.sizeMultiple == 0 && width % Self.sizeMultiple == 0,
       "RestormerModel: \(width)x\(height) is not a multiple of \(Self.sizeMultiple)")
     let graph = Graph()
     let input = graph.placeholder(Shape(n, configuration.inputChannels, height, width))
     let recorder = ParameterRecorder(graph: graph)
-    let output = Self.record(
-      configuration, input, recorder, recompute: recompute, execution: execution)
-    return Recording(graph: graph, input: input, output: output, parameters: recorder.tensors)
+    let output = Self.record(configuration, input, recorder, recompute: recompute)
+    return Recording(
+      graph: graph, input: input, output: output, parameters: recorder.tensors,
+      specs: recorder.specs)
   }
 
   private static func record(
     _ configuration: ModelConfiguration, _ input: Tensor, _ recorder: ParameterRecorder,
-    recompute: Bool, execution: Execution = .differentiable
+    recompute: Bool
   ) -> Tensor {
     Network(
-      layers: Layers(
-        graph: recorder.graph, configuration: configuration, execution: execution),
+      layers: Layers(graph: recorder.graph, configuration: configuration),
       root: ParameterScope(recorder), recompute: recompute
     ).forward(input)
-  }
-}
-
-/// What one forward pass costs.
-public struct ModelCost: Sendable {
-  /// Multiply-adds of convolutions and attention products.
-  public let multiplyAdds: Int
-  /// Bytes of activations that live at once, at most, with v of the attention kept for the whole image.
-  public let activationBytes: Int
-  /// The same with v computed twice.
-  public let leanActivationBytes: Int
-  /// Bytes of parameters.
-  public let parameterBytes: Int
-}
-
-extension RestormerModel {
-  /// The cost of one `width x height` image, padded to multiples of 8, restored whole on the CPU backend; devices add a
-  /// little for wider bands.
-  public func cost(width: Int, height: Int) -> ModelCost {
-    let (width, height) = (roundUp(width, Self.sizeMultiple), roundUp(height, Self.sizeMultiple))
-    let plans = [true, false].map { keepsValues in
-      let recording = record(
-        height: height, width: width, execution: .banded(keepsValues: keepsValues))
-      return (
-        recording,
-        MemoryPlan(
-          nodes: recording.graph.nodes(yielding: [recording.output]),
-          kept: [recording.output, recording.input], external: Set(recording.parameters.map(\.id)),
-          limit: .max, scratch: { ($0 as? any CPUOp)?.cpuScratch($1) ?? [] })
-      )
-    }
-    let recording = plans[0].0
-    return ModelCost(
-      multiplyAdds: recording.graph.multiplyAdds(yielding: [recording.output]),
-      activationBytes: plans[0].1.bytes, leanActivationBytes: plans[1].1.bytes,
-      parameterBytes: 4 * parameterExtent)
   }
 }
 
@@ -152,8 +114,8 @@ private struct Network {
     guard configuration.dualPixel else {
       return graph.add(head(refined), input)
     }
-    let skipped = layers.conv1x1(embedded, refined.shape.c, root["skip_conv"], residual: refined)
-    return head(skipped)
+    return head(
+      graph.add(layers.conv1x1(embedded, refined.shape.c, root["skip_conv"]), refined))
   }
 
   private func head(_ x: Tensor) -> Tensor {

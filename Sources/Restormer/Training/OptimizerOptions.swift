@@ -8,14 +8,6 @@ public enum LossKind: String, Sendable, CaseIterable {
   case mse
   /// `sqrt(d^2 + 1e-6)`.
   case charbonnier
-
-  func record(in graph: Graph, _ prediction: Tensor, _ target: Tensor) -> Tensor {
-    switch self {
-    case .l1: graph.l1Loss(prediction, target)
-    case .mse: graph.mseLoss(prediction, target)
-    case .charbonnier: graph.charbonnierLoss(prediction, target)
-    }
-  }
 }
 
 /// How parameters follow their gradients.

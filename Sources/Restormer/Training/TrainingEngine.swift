@@ -97,11 +97,13 @@ public final class TrainingEngine<B: Backend> {
   }
 
   /// What training in batches of `shape` allocates, with or without recomputation.
+  /// - Throws: `RuleError`.
   public static func need(
     _ model: RestormerModel, shape: Shape, optimizer: OptimizerOptions, recompute: Bool,
     averaged: Bool = false, accumulating: Bool = false, on backend: B
-  ) -> MemoryNeed {
-    let step = StepRecording(model, shape: shape, loss: .l1, weight: 1, recompute: recompute)
+  ) throws -> MemoryNeed {
+    let step = try StepRecording(
+      model, shape: shape, loss: .l1, weight: 1, recompute: recompute, traits: backend.traits)
     let external = step.recording.parameters + step.gradients
     return MemoryPlan(
       step.recording.graph, keeping: step.kept, external: external, on: backend
@@ -110,11 +112,13 @@ public final class TrainingEngine<B: Backend> {
   }
 
   /// The operators of one step over a batch of `shape`, the optimizer's own left out.
+  /// - Throws: `RuleError`.
   public static func operators(
-    _ model: RestormerModel, shape: Shape, recompute: Bool = false
-  ) -> [Node] {
-    let step = StepRecording(model, shape: shape, loss: .l1, weight: 1, recompute: recompute)
-    return step.recording.graph.nodes(yielding: step.kept)
+    _ model: RestormerModel, shape: Shape, recompute: Bool = false, on backend: B
+  ) throws -> [Node] {
+    try StepRecording(
+      model, shape: shape, loss: .l1, weight: 1, recompute: recompute, traits: backend.traits
+    ).recording.graph.nodes
   }
 
   /// Computes losses and gradients of one batch. With accumulation the gradients are added to those of the
@@ -159,6 +163,13 @@ public final class TrainingEngine<B: Backend> {
     if let accumulated { try backend.fill(accumulated, with: 0) }
   }
 
+  /// What a batch of `shape` does, in order of execution, and the memory that takes.
+  /// - Throws: the backend's error.
+  public func outline(_ shape: Shape) throws -> (nodes: [PlannedNode], memory: MemoryNeed) {
+    let plan = try session(shape).plan
+    return (plan.nodes, plan.memory.need)
+  }
+
   /// Gives the memory of activations back; the next batch takes it again.
   public func releaseActivations() { session = nil }
 
@@ -174,12 +185,13 @@ public final class TrainingEngine<B: Backend> {
     if let session, session.shape == shape { return session }
     // The old plan's memory goes back before the new one's is taken.
     session = nil
-    let step = StepRecording(
-      model, shape: shape, loss: loss, weight: lossWeight, recompute: recompute)
-    var bindings = regions.parameters.bindings(for: step.recording)
-    for (gradient, spec) in zip(step.gradients, model.parameters) {
-      bindings[gradient] = regions.gradientView(spec)
-    }
+    let step = try StepRecording(
+      model, shape: shape, loss: loss, weight: lossWeight, recompute: recompute,
+      traits: backend.traits)
+    var bindings = try regions.parameters.bindings(for: step.recording)
+    bindings.merge(
+      try step.recording.bindings(step.gradients, to: model, regions.gradientView)
+    ) { $1 }
     let plan = try Plan(
       step.recording.graph, keeping: step.kept, on: backend, binding: bindings)
     let made = Session(
@@ -238,26 +250,35 @@ extension TrainingEngine {
   }
 }
 
-/// The graph of one training step.
+/// The graph of one training step, as a device is to run it.
 private struct StepRecording {
   let recording: RestormerModel.Recording
   let target: Tensor
   /// L1, L2 and the loss that is minimised.
   let losses: [Tensor]
-  /// In the order of the model's parameters.
+  /// In the order of the recording's parameters.
   let gradients: [Tensor]
 
   var kept: [Tensor] { losses + gradients }
   var placeholders: [Tensor] { [recording.input, target] }
 
   init(
-    _ model: RestormerModel, shape: Shape, loss: LossKind, weight: Double, recompute: Bool
-  ) {
+    _ model: RestormerModel, shape: Shape, loss: LossKind, weight: Double, recompute: Bool,
+    traits: DeviceTraits
+  ) throws {
+    let lowering = LoweringTarget(traits, .training, rules: try .inForce)
     recording = model.record(n: shape.n, height: shape.h, width: shape.w, recompute: recompute)
     let (graph, output) = (recording.graph, recording.output)
     target = graph.placeholder(output.shape)
-    let minimised = loss.record(in: graph, output, target)
-    losses = [graph.l1Loss(output, target), graph.mseLoss(output, target), minimised]
+    let (l1, l2) = (graph.l1Loss(output, target), graph.mseLoss(output, target))
+    let minimised =
+      switch loss {
+      case .l1: l1
+      case .mse: l2
+      case .charbonnier: graph.charbonnierLoss(output, target)
+      }
+    losses = [l1, l2, minimised]
+    graph.lower(for: lowering, keeping: losses, [.beforeDifferentiation])
     let seed = graph.apply(Fill(Float(weight), .scalar), [])[0]
     gradients = graph.gradients(
       from: [GradientSeed(minimised, gradient: seed)], wrt: recording.parameters
@@ -265,5 +286,6 @@ private struct StepRecording {
       guard let gradient else { preconditionFailure("a parameter has no gradient") }
       return gradient
     }
+    graph.lower(for: lowering, keeping: kept, [.afterDifferentiation])
   }
 }

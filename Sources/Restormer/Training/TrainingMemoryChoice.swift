@@ -24,7 +24,7 @@ struct TrainingMemoryChoice<B: Backend> {
   /// Whether to compute again; the plan is told to `note` as one line.
   /// - Throws: `DataError` with that line and what would fit.
   func decide(_ note: (String) -> Void) throws -> Bool {
-    let plain = need(stage, recompute: false)
+    let plain = try need(stage, recompute: false)
     let line =
       "patch \(stage.patch), batch \(stage.batch) needs \(describe(plain)); this device offers "
       + gigabytes(backend.memory.total - backend.bytesInUse)
@@ -32,9 +32,9 @@ struct TrainingMemoryChoice<B: Backend> {
       note(line)
       return false
     }
-    let less = need(stage, recompute: true)
+    let less = try need(stage, recompute: true)
     let both = "\(line); with recompute \(describe(less))"
-    guard fits(less) else { throw DataError("\(both). \(suggestion)") }
+    guard fits(less) else { throw DataError("\(both). \(try suggestion())") }
     guard options.recompute != .off else {
       throw DataError("\(both): would fit with recompute auto or on")
     }
@@ -54,9 +54,9 @@ struct TrainingMemoryChoice<B: Backend> {
       + gigabytes(limit)
   }
 
-  private func need(_ stage: TrainingOptions.Stage, recompute: Bool) -> MemoryNeed {
+  private func need(_ stage: TrainingOptions.Stage, recompute: Bool) throws -> MemoryNeed {
     let shape = Shape(stage.batch, options.model.inputChannels, stage.patch, stage.patch)
-    let step = TrainingEngine.need(
+    let step = try TrainingEngine.need(
       model, shape: shape, optimizer: options.optimizer, recompute: recompute,
       averaged: options.averageDecay != nil, accumulating: options.accumulate > 1, on: backend)
     guard backend.memory.isHost else { return step }
@@ -71,26 +71,26 @@ struct TrainingMemoryChoice<B: Backend> {
   }
 
   /// The largest batch, or else patch, that would fit.
-  private var suggestion: String {
-    func fits(_ patch: Int, _ batch: Int) -> Bool {
-      self.fits(need(.init(steps: 1, patch: patch, batch: batch), recompute: true))
+  private func suggestion() throws -> String {
+    func fits(_ patch: Int, _ batch: Int) throws -> Bool {
+      self.fits(try need(.init(steps: 1, patch: patch, batch: batch), recompute: true))
     }
-    if let batch = largest(below: stage.batch, { fits(stage.patch, $0) }) {
+    if let batch = try largest(below: stage.batch, { try fits(stage.patch, $0) }) {
       return "Batch \(batch) would fit"
     }
     let unit = RestormerModel.sizeMultiple
-    if let units = largest(below: stage.patch / unit, { fits(unit * $0, 1) }) {
+    if let units = try largest(below: stage.patch / unit, { try fits(unit * $0, 1) }) {
       return "Patch \(unit * units), batch 1 would fit"
     }
     return "Nothing fits: the model is too large for this device"
   }
 
   /// The largest number from 1 to below `end` that fits, by halving: need grows with the number.
-  private func largest(below end: Int, _ fits: (Int) -> Bool) -> Int? {
+  private func largest(below end: Int, _ fits: (Int) throws -> Bool) rethrows -> Int? {
     var (low, high) = (0, end)
     while high - low > 1 {
       let middle = (low + high) / 2
-      if fits(middle) { low = middle } else { high = middle }
+      if try fits(middle) { low = middle } else { high = middle }
     }
     return low > 0 ? low : nil
   }

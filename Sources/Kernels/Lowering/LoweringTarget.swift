@@ -1,0 +1,41 @@
+/// What a graph is wanted for.
+public enum Purpose: String, Sendable {
+  /// Results only.
+  case inference
+  /// Results and their gradients.
+  case training
+}
+
+/// How far a plan goes to take less memory; each step takes more time than the one before.
+public enum MemorySaving: Int, CaseIterable, Comparable, Sendable {
+  /// Whatever is fastest.
+  case none
+  /// Bands of rows, also on devices that are faster without.
+  case bands
+  /// In bands, and v of the attention computed twice.
+  case values
+
+  public static func < (a: Self, b: Self) -> Bool { a.rawValue < b.rawValue }
+}
+
+/// What a recording is lowered for.
+public struct LoweringTarget: Sendable {
+  /// What the device is like.
+  public let traits: DeviceTraits
+  /// What the graph is wanted for.
+  public let purpose: Purpose
+  /// How far to go to take less memory.
+  public let saving: MemorySaving
+  /// The rules that may be used.
+  public let rules: RuleSelection
+
+  /// Lowering for a device and a purpose.
+  public init(
+    _ traits: DeviceTraits, _ purpose: Purpose, saving: MemorySaving = .none, rules: RuleSelection
+  ) {
+    (self.traits, self.purpose, self.saving, self.rules) = (traits, purpose, saving, rules)
+  }
+
+  /// Whether chains of operators run in bands of rows: for the caches of a CPU, elsewhere only to save memory.
+  var takesBands: Bool { purpose == .inference && (traits.isCPU || saving >= .bands) }
+}

@@ -1,0 +1,21 @@
+extension Rewrite {
+  /// Every operator of the half but the sums over pixels is row-local with a halo of one, and the sums add up band by
+  /// band: only a few rows of q and k exist at a time, and of v if it is computed twice.
+  static let attentionBands = Rewrite(
+    "attention-bands", .afterDifferentiation,
+    "x + W attention(dw(W norm(x))) band by band of rows"
+  ) { site in
+    guard let exit = site.exit, let (attention, op) = site.inner(exit.x, ChannelAttention.self),
+      let (convolution, _) = site.inner(attention.inputs[0], DepthwiseConv.self),
+      let entrance = site.entrance(convolution.inputs[0]),
+      attention.outputs[0].shape == exit.residual.shape
+    else { return nil }
+    return site.block(
+      [entrance.norm, entrance.product, convolution], exit, absorbing: [attention],
+      extra: [attention.inputs[1]]
+    ) {
+      AttentionBlock(
+        heads: op.heads, normBias: $0, bias: $1, keepsValues: site.target.saving < .values)
+    }
+  }
+}

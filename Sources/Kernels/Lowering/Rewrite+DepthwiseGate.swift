@@ -1,0 +1,11 @@
+extension Rewrite {
+  /// The widest tensor of a block, the convolution's result, is neither stored nor kept for the backward pass.
+  static let depthwiseGate = Rewrite(
+    "depthwise-gate", .beforeDifferentiation, "gelu(a) b with [a, b] = dw(x) in one sweep over x"
+  ) { site in
+    guard site.node.op is GELUGate,
+      let (convolution, _) = site.inner(site.node.inputs[0], DepthwiseConv.self)
+    else { return nil }
+    return Replacement(absorbing: [convolution], by: DepthwiseGate(), convolution.inputs)
+  }
+}
