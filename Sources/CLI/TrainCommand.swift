@@ -133,6 +133,8 @@ struct TrainCommand: ParsableCommand {
   @OptionGroup var device: DeviceOptions
 
   func run() throws {
+    // The run outlives whoever reads its lines.
+    signal(SIGPIPE, SIG_IGN)
     if let sweep { return try runSweep(sweep) }
     let chosen = try trainingOptions()
     let opened = try device.open(profiling: profile)
@@ -267,8 +269,10 @@ private struct TrainingRun: BackendVisitor {
     let clock = Stopwatch()
     let display = TrainingDisplay()
     let interrupt = InterruptFlag()
-    let trainer = try Trainer(
-      options, experiments: experiments, on: backend, report: display.show)
+    let trainer = try Trainer(options, experiments: experiments, on: backend) { event in
+      interrupt.heed(event)
+      display.show(event)
+    }
     return try trainer.run {
       interrupt.isSet || maxMinutes.map { clock.seconds > 60 * $0 } ?? false
     }

@@ -15,10 +15,12 @@ public final class Plan<B: Backend> {
   ///   - backend: where to run.
   ///   - bindings: tensors whose memory lies outside the plan (parameters, gradients); they may be
   ///     placeholders or outputs of nodes.
+  ///   - progress: told how many kinds of operators have their programs, and of how many.
   /// - Throws: the backend's error when memory or a kernel cannot be had.
   public init(
     _ graph: Graph, keeping kept: [Tensor], on backend: B,
-    binding bindings: [Tensor: TensorView<B.Storage>] = [:]
+    binding bindings: [Tensor: TensorView<B.Storage>] = [:],
+    progress: (_ done: Int, _ count: Int) -> Void = { _, _ in }
   ) throws {
     let nodes = graph.nodes(yielding: kept)
     let memory = MemoryPlan(
@@ -41,11 +43,15 @@ public final class Plan<B: Backend> {
       return made
     }
     var steps: [B.Step] = []
+    let kinds = Set(nodes.map(\.op.name)).count
+    var met: Set<String> = []
     for (node, places) in zip(nodes, memory.scratch) {
+      if met.insert(node.op.name).inserted { progress(met.count - 1, kinds) }
       steps += try backend.bind(
         node.op, node.inputs.map(locate), into: node.outputs.map(locate),
         scratch: places.map { view($0, Shape(1, 1, 1, $0.planeStride)) })
     }
+    progress(kinds, kinds)
     for tensor in kept + graph.placeholders { _ = locate(tensor) }
     (self.memory, self.backend) = (memory, backend)
     (self.steps, self.views) = (steps, views)

@@ -52,6 +52,8 @@ public final class TrainingEngine<B: Backend> {
   private let accumulated: TensorView<B.Storage>?
   private let accumulation: Plan<B>?
   private var session: Session?
+  /// Told how many programs of a new batch shape are made, and of how many.
+  var compiling: (_ done: Int, _ count: Int) -> Void = { _, _ in }
 
   private struct Session {
     let shape: Shape
@@ -188,7 +190,7 @@ public final class TrainingEngine<B: Backend> {
       bindings[gradient] = regions.gradientView(spec)
     }
     let plan = try Plan(
-      step.recording.graph, keeping: step.kept, on: backend, binding: bindings)
+      step.recording.graph, keeping: step.kept, on: backend, binding: bindings, progress: compiling)
     let made = Session(
       shape: shape, input: step.recording.input, target: step.target, losses: step.losses,
       plan: plan)
