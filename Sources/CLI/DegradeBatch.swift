@@ -7,10 +7,11 @@ struct DegradeBatch {
   let pages: [CleanPage]
   let faults: [String]
   private let writer: PairFolderWriter
+  private let overwrite: Bool
 
-  /// Looks for the pages of files and folders, and for pairs of theirs that are there already.
+  /// Looks for the pages of files and folders.
   init(_ inputs: [String], writer: PairFolderWriter, overwrite: Bool) {
-    self.writer = writer
+    (self.writer, self.overwrite) = (writer, overwrite)
     var (pages, faults) = ([CleanPage](), [String]())
     var taken: [String: String] = [:]
     let found = InputFiles(inputs, pdf: true)
@@ -20,7 +21,7 @@ struct DegradeBatch {
         if let fault = file.fault { throw RestoreFailure(description: "\(file.path): \(fault)") }
         for page in try CleanPage.list(file.path) {
           let names = writer.names(of: page)
-          let fault = Self.fault(of: page, names, taken, writer, overwrite)
+          let fault = Self.fault(of: page, names, taken, writer)
           if let fault { faults.append("\(page): \(fault)") } else { pages.append(page) }
           for name in names where taken[name] == nil { taken[name] = "\(page)" }
         }
@@ -31,9 +32,11 @@ struct DegradeBatch {
     (self.pages, self.faults) = (pages, faults)
   }
 
+  /// The names of all pairs.
+  var names: [String] { pages.flatMap(writer.names) }
+
   private static func fault(
-    of page: CleanPage, _ names: [String], _ taken: [String: String], _ writer: PairFolderWriter,
-    _ overwrite: Bool
+    of page: CleanPage, _ names: [String], _ taken: [String: String], _ writer: PairFolderWriter
   ) -> String? {
     if let other = names.compactMap({ taken[$0] }).first {
       return "its pairs would replace those of \(other)"
@@ -41,9 +44,6 @@ struct DegradeBatch {
     let files = names.flatMap { [writer.files($0).input, writer.files($0).target] }
     if files.contains(where: { isSameFile($0, page.path) }) {
       return "its pairs would replace the page itself"
-    }
-    if !overwrite, let file = files.first(where: FileManager.default.fileExists) {
-      return "\(file) exists (--overwrite replaces it)"
     }
     return nil
   }
@@ -53,22 +53,43 @@ struct DegradeBatch {
     return paths[0] == paths[1]
   }
 
-  /// Makes the pairs of all pages, several pages at a time.
-  func run() -> [Result<[DegradationManifest.Entry], any Error>] {
+  /// Makes the pairs of all pages, several pages at a time, and keeps their record.
+  /// - Throws: `FileError` when the record cannot be written.
+  func run(_ manifest: DegradationManifest) throws -> DegradeOutcome {
     let progress = SharedProgress(count: pages.count)
-    let interrupt = InterruptFlag("leaving after these pages (once more to leave at once)")
-    let outcomes = concurrently(pages, workers: workers) { page in
-      let outcome = Result {
-        if interrupt.isSet { throw RestoreFailure(description: "\(page): interrupted") }
-        try checkMemory(page)
-        return try writer.write(page)
-      }
+    let record = SharedRecord(manifest)
+    let interrupt = InterruptFlag("leaving after these pairs (once more to leave at once)")
+    let faults = concurrently(pages, workers: workers) { page -> String? in
+      let fault = fault(of: page, manifest, record, interrupt)
       progress.finish("\(page)")
-      return outcome
+      return fault
     }
     progress.clear()
-    return outcomes
+    try record.write()
+    return DegradeOutcome(
+      pairs: record.pairs, oldPairs: record.oldPairs, faults: faults.compactMap { $0 },
+      interruptCode: interrupt.code)
   }
+
+  /// Makes the pairs of a page; why it cannot be done, in one line. Between two pairs a request to stop is heard.
+  private func fault(
+    of page: CleanPage, _ known: DegradationManifest, _ record: SharedRecord,
+    _ interrupt: InterruptFlag
+  ) -> String? {
+    if interrupt.isSet { return nil }
+    do {
+      try checkMemory(page)
+      try writer.write(page, known: known, overwrite: overwrite) { entry, wasThere in
+        try record.add(entry, wasThere: wasThere)
+        if interrupt.isSet { throw Interruption() }
+      }
+      return nil
+    } catch {
+      return error is Interruption ? nil : oneLine(error)
+    }
+  }
+
+  private struct Interruption: Error {}
 
   /// As many as the cores can work on and the memory holds.
   private var workers: Int {
@@ -111,4 +132,44 @@ private final class SharedProgress: @unchecked Sendable {
   }
 
   func clear() { lock.withLock { bar.clear() } }
+}
+
+/// What became of a batch.
+struct DegradeOutcome {
+  /// Pairs that are there now, and how many of them were there before.
+  let pairs: Int
+  let oldPairs: Int
+  /// One line for each page that failed.
+  let faults: [String]
+  /// The exit code of a batch that was broken off.
+  let interruptCode: Int32?
+}
+
+/// The record of made pairs, kept up by several threads: what it lacks when the program is killed has to be made again.
+private final class SharedRecord: @unchecked Sendable {
+  private let lock = NSLock()
+  private var manifest: DegradationManifest
+  private var sinceWritten = Stopwatch()
+  private var isChanged = false
+  private(set) var pairs = 0
+  private(set) var oldPairs = 0
+
+  init(_ manifest: DegradationManifest) { self.manifest = manifest }
+
+  func add(_ pair: DegradationManifest.Entry, wasThere: Bool) throws {
+    try lock.withLock {
+      manifest.add([pair])
+      pairs += 1
+      oldPairs += wasThere ? 1 : 0
+      isChanged = true
+      if sinceWritten.seconds > 5 { try writeChanges() }
+    }
+  }
+
+  func write() throws { try lock.withLock { if isChanged { try writeChanges() } } }
+
+  private func writeChanges() throws {
+    try manifest.write()
+    (isChanged, sinceWritten) = (false, Stopwatch())
+  }
 }

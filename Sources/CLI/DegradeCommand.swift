@@ -12,7 +12,7 @@ struct DegradeCommand: ParsableCommand {
       Example: restormer degrade Examples/page-sharp.png -o pairs --count 4 --crop 128
 
       OUT/input gets the degraded and OUT/target the clean images, as 'train --data' and 'evaluate' take them; \
-      OUT/manifest.json says what was drawn for each. The same seed gives the same files. PDFs need pdftoppm (package \
+      OUT/manifest.json says what was drawn for each. The same seed gives the same files: a command that was broken off goes on where it stood. PDFs need pdftoppm (package \
       poppler-utils). A file that fails is reported at the end and does not stop the others.
 
       A recipe is 'document' (a phone's photograph of a page) or 'none', then what differs from it, in quotes:
@@ -70,31 +70,35 @@ struct DegradeCommand: ParsableCommand {
       folder: output, recipe: try DegradationRecipe(recipe), seed: seed, count: count, crop: crop,
       dpi: dpi, gray: gray)
     let batch = DegradeBatch(inputs, writer: writer, overwrite: overwrite)
-    var faults = batch.faults
-    if !batch.pages.isEmpty { faults += try make(batch) }
-    guard faults.isEmpty else {
+    let outcome = batch.pages.isEmpty ? nil : try make(batch)
+    let faults = batch.faults + (outcome?.faults ?? [])
+    if !faults.isEmpty {
       let total = batch.pages.count + batch.faults.count
       if total > 1 { Console.note("\(faults.count) of \(total) failed:") }
       for fault in faults { Console.note("error: \(fault)") }
-      throw ExitCode.failure
     }
+    if let code = outcome?.interruptCode {
+      Console.note("interrupted; the same command goes on from here")
+      throw ExitCode(code)
+    }
+    if !faults.isEmpty { throw ExitCode.failure }
   }
 
-  /// Makes the pairs and their record; gives what went wrong, one line a page.
-  private func make(_ batch: DegradeBatch) throws -> [String] {
+  /// Makes the pairs and their record.
+  private func make(_ batch: DegradeBatch) throws -> DegradeOutcome {
+    let parts = ["input", "target"]
     var manifest = try DegradationManifest(at: "\(output)/manifest.json")
-    for part in ["input", "target"] { try makeFolder("\(output)/\(part)") }
-    let outcomes = batch.run()
-    let pairs = outcomes.flatMap { (try? $0.get()) ?? [] }
-    if pairs.isEmpty {
-      for part in ["input", "target"] { rmdir("\(output)/\(part)") }
-    } else {
-      manifest.add(pairs)
-      try manifest.write()
-    }
-    Console.note("\(output): \(grouped(pairs.count)) \(pairs.count == 1 ? "pair" : "pairs")")
-    return outcomes.compactMap { outcome in
-      if case .failure(let error) = outcome { oneLine(error) } else { nil }
-    }
+    for part in parts { try makeFolder("\(output)/\(part)") }
+    let lock = try FolderLock(output)
+    lock.removeUnfinishedFiles(in: parts + ["."])
+    // What is about to be replaced must not be taken for what the record says.
+    if overwrite, manifest.forget(batch.names) { try manifest.write() }
+    let outcome = try batch.run(manifest)
+    // Only empty ones go.
+    for part in parts { rmdir("\(output)/\(part)") }
+    let count = "\(grouped(outcome.pairs)) \(outcome.pairs == 1 ? "pair" : "pairs")"
+    let old = outcome.oldPairs > 0 ? ", \(grouped(outcome.oldPairs)) there before" : ""
+    Console.note("\(output): \(count)\(old)")
+    return outcome
   }
 }

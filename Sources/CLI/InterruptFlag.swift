@@ -1,14 +1,16 @@
 import Dispatch
 import Foundation
+import Restormer
 
-/// Calls `body` with the signal's number, on a queue of its own, when the user or the system asks the program to stop.
-/// Lasts as long as the result.
+/// Calls `body` with the signal's number, on a queue of its own, when the user or the system asks the program to stop, or
+/// its terminal is closed. Lasts as long as the result.
 private func onInterrupt(
   _ body: @escaping @Sendable (Int32) -> Void
 ) -> [any DispatchSourceSignal] {
   let queue = DispatchQueue(label: "restormer.signals")
-  return [SIGINT, SIGTERM].map { number in
-    signal(number, SIG_IGN)
+  let numbers = [SIGINT, SIGTERM, SIGHUP]
+  for number in numbers { signal(number, SIG_IGN) }
+  return numbers.filter { $0 != SIGHUP || !Hangup.isIgnored }.map { number in
     let source = DispatchSource.makeSignalSource(signal: number, queue: queue)
     source.setEventHandler { body(number) }
     source.resume()
@@ -16,10 +18,28 @@ private func onInterrupt(
   }
 }
 
+/// How the program was started to take the end of its terminal.
+enum Hangup {
+  /// Whether it is to be outlived, as `nohup` asks. Some drivers set handlers of their own: ask before one is loaded.
+  static let isIgnored: Bool = {
+    let before = signal(SIGHUP, SIG_IGN)
+    signal(SIGHUP, before)
+    return unsafeBitCast(before, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+  }()
+}
+
+/// Leaves as the shell expects it of a program that a signal ends.
+private func leave(_ number: Int32) -> Never {
+  if Console.isTerminal { Console.redraw("") }
+  Console.note("interrupted")
+  _exit(128 + number)
+}
+
 /// Remembers that the user or the system asked the program to stop; a second request ends it at once.
 final class InterruptFlag: @unchecked Sendable {
   private let lock = NSLock()
-  private var requested = false
+  private var requested: Int32?
+  private var leavesAtOnce = false
   private var sources: [any DispatchSourceSignal] = []
 
   private let message: String
@@ -30,14 +50,30 @@ final class InterruptFlag: @unchecked Sendable {
     sources = onInterrupt { [weak self] in self?.request($0) }
   }
 
-  var isSet: Bool { lock.withLock { requested } }
+  /// Whether a request was made.
+  var isSet: Bool { lock.withLock { requested != nil } }
+
+  /// The exit code after a request: that of the signal.
+  var code: Int32? { lock.withLock { requested.map { 128 + $0 } } }
+
+  /// Whether a first request, too, may end the program at once: what is under way leaves nothing to lose.
+  func leaveAtOnce(_ isHarmless: Bool) { lock.withLock { leavesAtOnce = isHarmless } }
+
+  /// Learns from a run whether what it does may be broken off.
+  func heed(_ event: TrainingEvent) {
+    switch event {
+    case .doing(_, let mayBreakOff): leaveAtOnce(mayBreakOff)
+    case .note: break
+    default: leaveAtOnce(false)
+    }
+  }
 
   private func request(_ number: Int32) {
-    let isSecond = lock.withLock {
-      defer { requested = true }
-      return requested
+    lock.withLock {
+      // The lock is kept: nothing that would be lost can begin any more.
+      if requested != nil || leavesAtOnce { leave(number) }
+      requested = number
     }
-    if isSecond { _exit(128 + number) }
     Console.note(message)
   }
 }
@@ -50,8 +86,7 @@ final class InterruptGuard: @unchecked Sendable {
   init() {
     sources = onInterrupt { [weak self] number in
       self?.writing.lock()
-      Console.note("interrupted")
-      _exit(128 + number)
+      leave(number)
     }
   }
 

@@ -8,6 +8,7 @@ enum Program {
   static func main() {
     // A write beyond the limit of file sizes is then an error like a full disk, not the end of the program.
     signal(SIGXFSZ, SIG_IGN)
+    _ = Hangup.isIgnored
     do {
       guard let ranks = try RankGroup.join() else { return try runCommand() }
       try RankGroup.$current.withValue(ranks) { try runCommand(as: ranks) }

@@ -133,6 +133,8 @@ struct TrainCommand: ParsableCommand {
   @OptionGroup var device: DeviceOptions
 
   func run() throws {
+    // The run outlives whoever reads its lines.
+    signal(SIGPIPE, SIG_IGN)
     if let sweep { return try runSweep(sweep) }
     let chosen = try trainingOptions()
     noteLeftOut(in: chosen.data.imageFolders + (chosen.validation?.imageFolders ?? []))
@@ -269,7 +271,11 @@ private struct TrainingRun: BackendVisitor {
     let display = TrainingDisplay()
     let interrupt = InterruptFlag()
     let trainer = try Trainer(
-      options, experiments: experiments, on: backend, ranks: .current, report: display.show)
+      options, experiments: experiments, on: backend, ranks: .current
+    ) { event in
+      interrupt.heed(event)
+      display.show(event)
+    }
     return try trainer.run {
       interrupt.isSet || maxMinutes.map { clock.seconds > 60 * $0 } ?? false
     }

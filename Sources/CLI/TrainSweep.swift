@@ -31,7 +31,7 @@ extension TrainCommand {
     let minutes = maxMinutes
     try sweep.run(report: Console.note) { options, saved in
       try opened.accept(
-        SweepTraining(options: options, folder: folder, saved: saved) {
+        SweepTraining(options: options, folder: folder, interrupt: interrupt, saved: saved) {
           interrupt.isSet || minutes.map { clock.seconds > 60 * $0 } ?? false
         })
     }
@@ -109,6 +109,7 @@ private struct SweepFailure: Error, CustomStringConvertible {
 private struct SweepTraining: BackendVisitor {
   let options: TrainingOptions
   let folder: String
+  let interrupt: InterruptFlag
   let saved: () -> Void
   let shouldStop: () -> Bool
 
@@ -116,6 +117,7 @@ private struct SweepTraining: BackendVisitor {
     let display = TrainingDisplay()
     let trainer = try Trainer(options, experiments: folder, on: backend) { event in
       if case .saved = event { saved() }
+      interrupt.heed(event)
       display.show(event)
     }
     return try trainer.run(shouldStop: shouldStop)

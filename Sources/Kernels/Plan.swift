@@ -17,10 +17,12 @@ public final class Plan<B: Backend> {
   ///   - backend: where to run.
   ///   - bindings: tensors whose memory lies outside the plan (parameters, gradients); they may be
   ///     placeholders or outputs of nodes.
+  ///   - progress: told how many kinds of operators have their programs, and of how many.
   /// - Throws: the backend's error when memory or a kernel cannot be had.
   public init(
     _ graph: Graph, keeping kept: [Tensor], on backend: B,
-    binding bindings: [Tensor: TensorView<B.Storage>] = [:]
+    binding bindings: [Tensor: TensorView<B.Storage>] = [:],
+    progress: (_ done: Int, _ count: Int) -> Void = { _, _ in }
   ) throws {
     let nodes = graph.nodes(yielding: kept)
     let memory = MemoryPlan(graph, keeping: kept, external: bindings.keys, on: backend)
@@ -42,7 +44,10 @@ public final class Plan<B: Backend> {
     }
     var steps: [B.Step] = []
     var planned: [PlannedNode] = []
+    let kinds = Set(nodes.map(\.op.name)).count
+    var met: Set<String> = []
     for (node, places) in zip(nodes, memory.scratch) {
+      if met.insert(node.op.name).inserted { progress(met.count - 1, kinds) }
       let bound = try backend.bind(
         node.op, node.inputs.map(locate), into: node.outputs.map(locate),
         scratch: places.map { view($0, Shape(1, 1, 1, $0.planeStride)) })
@@ -51,6 +56,7 @@ public final class Plan<B: Backend> {
         PlannedNode(
           node, launches: bound.count, scratch: places.reduce(0) { $0 + $1.planeStride }))
     }
+    progress(kinds, kinds)
     for tensor in kept + graph.placeholders { _ = locate(tensor) }
     (self.memory, self.backend, self.nodes) = (memory, backend, planned)
     (self.steps, self.views) = (steps, views)

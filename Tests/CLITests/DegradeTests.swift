@@ -147,4 +147,74 @@ final class DegradeTests: XCTestCase {
     XCTAssertEqual(foreign.status, 1)
     XCTAssertTrue(foreign.errors.contains("manifest.json"), foreign.errors)
   }
+
+  /// Killed, started again, killed: in the end everything is there once, as if nothing had happened.
+  func testAKilledBatchGoesOn() throws {
+    let scratch = try Scratch()
+    let page = try scratch.picture("page.png", 300, 200)
+    let other = try scratch.picture("other.png", 90, 80)
+    func degrade(_ folder: String, _ more: [String] = []) -> [String] {
+      ["degrade", page, other, "-o", scratch.file(folder), "-c", "60", "--crop", "64"] + more
+    }
+    XCTAssertEqual(try Program.run(degrade("whole")).status, 0)
+    for count in [7, 30] {
+      let process = Process()
+      process.executableURL = URL(fileURLWithPath: try Program.path())
+      process.arguments = degrade("killed")
+      process.standardError = FileHandle.nullDevice
+      try process.run()
+      while process.isRunning, scratch.names(in: "killed/input").count < count { usleep(500) }
+      kill(process.processIdentifier, SIGKILL)
+      process.waitUntilExit()
+    }
+    for left in ["input/.x.png.tmp-1-0", "target/.x.png.tmp-1-0", ".manifest.json.tmp-1-0"] {
+      _ = try scratch.bytes("killed/\(left)", Data("half".utf8))
+    }
+    let last = try Program.run(degrade("killed"))
+    XCTAssertEqual(last.status, 0, last.errors)
+    try expectSame("killed", "whole", in: scratch)
+
+    // A file that is not whole is made again, another seed is refused by name.
+    let input = scratch.file("killed/input/page-v07.png")
+    XCTAssertEqual(truncate(input, 200), 0)
+    let mended = try Program.run(degrade("killed"))
+    XCTAssertTrue(mended.errors.contains("120 pairs, 119 there before"), mended.errors)
+    try expectSame("killed", "whole", in: scratch)
+    let refused = try Program.run(degrade("killed", ["--seed", "5"]))
+    XCTAssertEqual(refused.status, 1)
+    XCTAssertEqual(refused.faults.count, 2, refused.errors)
+    XCTAssertTrue(refused.errors.contains("page-v01.png exists, of another seed"), refused.errors)
+    try expectSame("killed", "whole", in: scratch)
+  }
+
+  private func expectSame(_ a: String, _ b: String, in scratch: Scratch) throws {
+    XCTAssertEqual(scratch.names(in: a), scratch.names(in: b))
+    let names = scratch.names(in: "\(b)/input")
+    XCTAssertEqual(scratch.names(in: "\(a)/input"), names)
+    XCTAssertEqual(scratch.names(in: "\(a)/target"), names)
+    for file in names.flatMap({ ["input/\($0)", "target/\($0)"] }) + ["manifest.json"] {
+      XCTAssertEqual(
+        FileManager.default.contents(atPath: scratch.file("\(a)/\(file)")),
+        FileManager.default.contents(atPath: scratch.file("\(b)/\(file)")), file)
+    }
+  }
+
+  /// A request to stop is heard between the pairs of one page, and the command goes on afterwards.
+  func testAnInterruptedBatchGoesOn() throws {
+    let scratch = try Scratch()
+    let page = try scratch.picture("page.png", 300, 200)
+    let degrade = ["degrade", page, "-o", scratch.file("out"), "-c", "400", "--crop", "96"]
+    let first = try Program.run(degrade) { process in
+      while process.isRunning, scratch.names(in: "out/input").count < 3 { usleep(500) }
+      process.interrupt()
+    }
+    XCTAssertEqual(first.status, 130, first.errors)
+    XCTAssertTrue(first.errors.contains("goes on from here"), first.errors)
+    let made = scratch.names(in: "out/input").count
+    XCTAssertLessThan(made, 400)
+    XCTAssertEqual(scratch.names(in: "out/target").count, made)
+    let second = try Program.run(degrade)
+    XCTAssertEqual(second.status, 0, second.errors)
+    XCTAssertTrue(second.errors.contains("400 pairs, \(made) there before"), second.errors)
+  }
 }

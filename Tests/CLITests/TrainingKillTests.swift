@@ -39,17 +39,26 @@ final class TrainingKillTests: XCTestCase {
     }
   }
 
-  private func arguments(_ name: String) -> [String] {
-    let data = scratch.file("data")
+  /// Everything that draws at random or is carried from step to step: noise, mixing, augmentation, average, accumulation.
+  private func arguments(_ name: String) throws -> [String] {
+    let options = try scratch.bytes(
+      "options.yml",
+      Data(
+        """
+        datasets:
+          train: {dataroot_gt: "\(scratch.file("data/target"))", sigma_type: random, sigma_range: [0, 50]}
+          val: {dataroot_gt: "\(scratch.file("data/target"))", sigma_test: 25}
+        """.utf8))
     return [
-      "train", "--data", data, "--val", data, "--preset", "tiny", "--name", name, "--experiments",
-      scratch.file("runs"), "--steps", "24", "--patch", "16", "--batch", "1", "--save-every", "1",
-      "--val-every", "4", "--ema", "0.9", "--device", "cpu",
+      "train", "--options", options, "--preset", "tiny", "--name", name, "--experiments",
+      scratch.file("runs"), "--steps", "20", "--patch", "16", "--batch", "2", "--save-every", "1",
+      "--val-every", "4", "--ema", "0.9", "--mixup", "1.2", "--accumulate", "2", "--warmup", "3",
+      "--device", "cpu",
     ]
   }
 
   private func runToTheEnd(_ name: String) throws -> String {
-    let program = try Program.run(arguments(name))
+    let program = try Program.run(try arguments(name))
     XCTAssertEqual(program.status, 0, program.errors)
     return program.errors
   }
@@ -59,7 +68,7 @@ final class TrainingKillTests: XCTestCase {
     let log = try scratch.bytes("log-\(UUID().uuidString)", Data())
     let process = Process()
     process.executableURL = URL(fileURLWithPath: try Program.path())
-    process.arguments = arguments(name)
+    process.arguments = try arguments(name)
     process.standardError = FileHandle(forWritingAtPath: log)
     process.standardOutput = FileHandle.nullDevice
     try process.run()

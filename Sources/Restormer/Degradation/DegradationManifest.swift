@@ -56,9 +56,18 @@ public struct DegradationManifest: Sendable {
   /// The pairs, in the order of their names.
   public var pairs: [Entry] { entries.values.sorted { $0.file < $1.file } }
 
+  /// The record of a pair by the name of its files without extension, if there is one.
+  func entry(_ name: String) -> Entry? { entries[name + ".png"] }
+
   /// Adds pairs, in place of those of the same name.
   public mutating func add(_ pairs: [Entry]) {
     for pair in pairs { entries[pair.file] = pair }
+  }
+
+  /// Forgets pairs by the names of their files without extension; says whether it knew any.
+  public mutating func forget(_ names: [String]) -> Bool {
+    let known = names.filter { entries.removeValue(forKey: $0 + ".png") != nil }
+    return !known.isEmpty
   }
 
   /// Writes the record, a line for each pair.
@@ -85,6 +94,13 @@ extension DegradationManifest.Entry {
     motionAngle = degradation.values[.motion] == nil ? nil : degradation.motionAngle
     rainAngle = degradation.values[.rain] == nil ? nil : degradation.rainAngle
     noiseSeed = "\(degradation.seed)"
+  }
+
+  /// Whether both say the same of what was drawn, wherever the page lay.
+  func isSamePair(as other: Self) -> Bool {
+    file == other.file && page == other.page && dpi == other.dpi && recipe == other.recipe
+      && seed == other.seed && channels == other.channels && window == other.window
+      && degradation == other.degradation
   }
 
   /// What was done to the page; nil for a kind that this version does not know.

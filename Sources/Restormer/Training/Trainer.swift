@@ -41,6 +41,7 @@ public final class Trainer<B: Backend> {
     report: @escaping (TrainingEvent) -> Void
   ) throws {
     if let fault = options.fault { throw DataError(fault) }
+    report(.doing(.readingData, mayBreakOff: true))
     (self.options, self.backend, self.report) = (options, backend, report)
     team = Team(ranks)
     try options.agree(in: team)
@@ -55,18 +56,22 @@ public final class Trainer<B: Backend> {
     // A run that goes on has no use for the weights that it began with, and they may be gone.
     let start =
       !team.isFirst || RunFolder.hasStates(path) ? nil : try options.startValues(of: model)
+    report(.doing(.planning, mayBreakOff: true))
     let recompute = try TrainingMemoryChoice(
       options, model, images: source.cacheBytes, on: backend
     ).decide { report(.note($0)) }
+    report(.doing(.readingState, mayBreakOff: true))
     folder = team.isFirst ? try RunFolder(path) : nil
     let (checkpoint, faults) = try folder?.newestState() ?? (nil, [])
     for fault in faults { report(.note("\(fault): taking the state before it")) }
     try checkpoint?.check(belongsTo: model, folder: path)
+    report(.doing(.preparingDevice, mayBreakOff: true))
     engine = try TrainingEngine(
       model, values: try checkpoint?.values ?? start ?? options.firstValues(of: model, in: team),
       loss: options.loss, lossWeight: options.lossWeight,
       optimizer: options.optimizer, averageDecay: options.averageDecay,
       accumulating: options.accumulate > 1, recompute: recompute, on: backend)
+    report(.doing(.openingRecords, mayBreakOff: false))
     record = try folder.map {
       try TrainingRecord(
         folder: $0.path, after: checkpoint?.progress ?? RunProgress(), options: options,
@@ -117,9 +122,11 @@ public final class Trainer<B: Backend> {
 
   private func steps(unless shouldStop: () throws -> Bool) throws -> TrainingEnd {
     if try !validateIfDue(unless: shouldStop) { return .stopped }
+    announceFirstStep()
     while step < options.totalSteps {
       do {
         try trainStep()
+        announceCompiling()
       } catch let error as DataError where badSteps == 0 {
         // The data is gone, what was learned from it must not be.
         saveIfPossible()
@@ -139,6 +146,21 @@ public final class Trainer<B: Backend> {
     try folder?.save(weights, as: "final")
     try save()
     return .finished
+  }
+
+  /// Says what goes on until the first step is done: it may take long, and until then nothing is lost.
+  private func announceFirstStep() {
+    engine.compiling = { [report] done, count in
+      let isDone = done == count
+      report(.doing(isDone ? .firstStep : .compiling(done: done, of: count), mayBreakOff: true))
+    }
+  }
+
+  /// Another batch shape later on has its programs made, too.
+  private func announceCompiling() {
+    engine.compiling = { [report] done, count in
+      report(.doing(.compiling(done: done, of: count), mayBreakOff: false))
+    }
   }
 
   private func requests(_ step: Int) -> [BatchLoader.Request] {
@@ -296,6 +318,7 @@ extension Trainer {
     }
     // Images are restored in the place of the step's activations, not beside them.
     engine.releaseActivations()
+    report(.doing(.validating, mayBreakOff: false))
     guard
       let result = try validator.run(
         try restorer(), in: team, unless: shouldStop)

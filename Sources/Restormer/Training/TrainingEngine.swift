@@ -41,6 +41,8 @@ public final class TrainingEngine<B: Backend> {
   private let accumulated: TensorView<B.Storage>?
   private let accumulation: Plan<B>?
   private var session: Session?
+  /// Told how many programs of a new batch shape are made, and of how many.
+  var compiling: (_ done: Int, _ count: Int) -> Void = { _, _ in }
 
   private struct Session {
     let shape: Shape
@@ -193,7 +195,7 @@ public final class TrainingEngine<B: Backend> {
       try step.recording.bindings(step.gradients, to: model, regions.gradientView)
     ) { $1 }
     let plan = try Plan(
-      step.recording.graph, keeping: step.kept, on: backend, binding: bindings)
+      step.recording.graph, keeping: step.kept, on: backend, binding: bindings, progress: compiling)
     let made = Session(
       shape: shape, input: step.recording.input, target: step.target, losses: step.losses,
       plan: plan)

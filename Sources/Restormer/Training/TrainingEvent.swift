@@ -2,6 +2,8 @@
 public enum TrainingEvent: Sendable {
   /// Something worth a line: memory plan, resumption, a skipped step.
   case note(String)
+  /// Something other than a step begins or goes on; where it may be broken off, ending the process loses nothing.
+  case doing(TrainingActivity, mayBreakOff: Bool)
   /// One step is done.
   case step(StepReport)
   /// An epoch is done: means of L1 and L2 over its steps.

@@ -70,7 +70,10 @@ package final class TrainingRecord {
   }
 
   /// Makes sure that what was recorded outlives a power cut.
-  func flush() { [log.file, events.file].forEach { $0.flush() } }
+  func flush() {
+    log.file.flush()
+    events.file.flush()
+  }
 
   private func attempt(_ body: () throws -> Void) {
     do {
