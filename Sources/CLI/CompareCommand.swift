@@ -30,13 +30,10 @@ struct CompareCommand: ParsableCommand {
   @Option(name: [.short, .long], help: "The page to write.")
   var output: String
 
-  @Option(name: .long, help: "Megabytes of the page at most.")
+  @Option(name: .long, help: "Megabytes of the page at most.", transform: whole(1...2000))
   var limit = ComparisonReport.defaultLimit / 1_000_000
 
   func run() throws {
-    guard (1...2000).contains(limit) else {
-      throw ValidationError("--limit \(limit): expected 1 to 2000")
-    }
     let files = try ComparedFiles.list(before: before, after: after, target: target)
     let report = try ReportFile(
       output, source: "\(before) → \(after)", count: files.count, limit: limit * 1_000_000)

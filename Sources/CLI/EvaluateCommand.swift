@@ -39,7 +39,8 @@ struct EvaluateCommand: ParsableCommand {
   @Option(name: .long, help: "table, csv or json.")
   var format = ReportFormat.table
 
-  @Option(name: .long, help: "Pixels to leave out on every side.")
+  @Option(
+    name: .long, help: "Pixels to leave out on every side.", transform: whole(0...10_000))
   var border = 0
 
   @Option(name: .long, help: "Also write an HTML page with the images, their targets and scores.")
@@ -50,9 +51,6 @@ struct EvaluateCommand: ParsableCommand {
   @OptionGroup var device: DeviceOptions
 
   func run() throws {
-    guard (0...10_000).contains(border) else {
-      throw ValidationError("--border \(border): expected 0 or more")
-    }
     guard right == nil || model != nil else {
       throw ValidationError("--right is for restoring first: --model is needed")
     }

@@ -41,21 +41,25 @@ public final class Trainer<B: Backend> {
     (self.options, self.backend, self.report) = (options, backend, report)
     let source = try options.data.source(for: options.model, cacheBytes: cacheBytes)
     epochLength = source.count
-    validator = try options.validation.map { try Validator($0, model: options.model) }
+    validator = try options.validation.map {
+      try Validator($0, model: options.model, scoring: options.scoring)
+    }
     let model = RestormerModel(options.model)
     loader = BatchLoader(
       PatchSampler(
         source, model: options.model, normalization: options.normalization, seed: options.seed))
     let path = "\(experiments)/\(options.name)"
-    // A run that goes on has no use for the weights that it began with, and they may be gone.
-    let start = RunFolder.hasStates(path) ? nil : try options.startValues(of: model)
+    // Parameters are made once it is known that they fit.
     let recompute = try TrainingMemoryChoice(
       options, model, images: source.cacheBytes, on: backend
     ).decide { report(.note($0)) }
+    // A run that goes on has no use for the weights that it began with, and they may be gone.
+    let start = RunFolder.hasStates(path) ? nil : try options.startValues(of: model)
     folder = try RunFolder(path)
     let (checkpoint, faults) = try folder.newestState()
     for fault in faults { report(.note("\(fault): taking the state before it")) }
     try checkpoint?.check(belongsTo: model, folder: folder.path)
+    try checkpoint?.checkEnd(of: options, folder: folder.path)
     engine = try TrainingEngine(
       model, values: try checkpoint?.values ?? start ?? options.startValues(of: model),
       loss: options.loss, lossWeight: options.lossWeight,

@@ -7,6 +7,7 @@ struct Validator {
   let set: ValidationSet
   private let channels: (input: Int, output: Int)
   private let samples: Int
+  private let scoring: Scoring
   /// Rows and columns of a sample: enough to look at, whatever the photographs' size.
   private static let sampleSide = 512
 
@@ -24,14 +25,20 @@ struct Validator {
 
   /// Scores `folders`; sample strips of the first `samples` pairs.
   /// - Throws: `DataError` for missing partners, unequal sizes and images too small to be scored.
-  init(_ folders: DataFolders, model: ModelConfiguration, samples: Int = 4) throws {
-    set = try ValidationSet(folders)
+  init(
+    _ folders: DataFolders, model: ModelConfiguration, scoring: Scoring = Scoring(),
+    samples: Int = 4
+  ) throws {
+    set = try ValidationSet(folders, scoring: scoring)
+    self.scoring = scoring
     (channels, self.samples) = ((model.inputChannels, model.outputChannels), samples)
     for pair in set.pairs {
       let header = try Image.header(of: pair.target)
-      guard min(header.width, header.height) >= 11 else {
+      let (side, border) = (11 + 2 * scoring.ssim.border, scoring.psnr.border)
+      guard min(header.width, header.height) >= max(side, 1 + 2 * border) else {
         throw DataError(
-          "\(pair.target): \(header.width)x\(header.height), SSIM needs at least 11x11 pixels")
+          "\(pair.target): \(header.width)x\(header.height), SSIM needs at least 11x11 pixels "
+            + "inside the crop_border")
       }
     }
   }
@@ -47,7 +54,7 @@ struct Validator {
       do {
         let (input, target) = try read(pair, index)
         let output = Image(try restorer.restore(input)).quantized
-        all.append(try Scores(output, against: target))
+        all.append(try Scores(output, against: target, by: scoring))
         if index < samples {
           let strip = Self.strip([try shown(input), output, target])
           result.strips.append((Self.name(pair.input), strip))
