@@ -21,7 +21,7 @@ struct TrainingFlags: ParsableArguments, CustomReflectable {
       self,
       children: TrainingOption.all.compactMap { option in
         option.flag.map { flag in
-          (label: flag, value: Option<String?>(name: .customLong(flag), help: option.help))
+          (label: flag, value: option.argument(flag))
         }
       })
   }
@@ -37,7 +37,11 @@ struct TrainingFlags: ParsableArguments, CustomReflectable {
 }
 
 extension TrainingOption {
-  fileprivate var help: ArgumentHelp {
-    ArgumentHelp(stringLiteral: meaning + (preset.map { " (default: \($0))" } ?? ""))
+  fileprivate func argument(_ flag: String) -> Option<String?> {
+    let help = meaning + (preset.map { " (default: \($0))" } ?? "")
+    // A number may be negative: it is not the next flag then.
+    return Option(
+      name: .customLong(flag), parsing: isNumeric ? .unconditional : .next,
+      help: ArgumentHelp(stringLiteral: help))
   }
 }

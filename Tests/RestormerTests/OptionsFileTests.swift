@@ -253,7 +253,7 @@ final class OptionsFileTests: XCTestCase {
 
   func testAKeyThatStandsTwiceIsNamedAlone() {
     XCTAssertThrowsError(try options("train:\n  total_iter: 1\nname: a\nname: b\n")) {
-      XCTAssertTrue("\($0)".contains("'name' stands twice in the section at line 1"), "\($0)")
+      XCTAssertTrue("\($0)".contains("'name' stands twice, first at line 3"), "\($0)")
       XCTAssertFalse("\($0)".contains("total_iter"), "\($0)")
     }
   }

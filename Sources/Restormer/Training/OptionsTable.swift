@@ -52,6 +52,8 @@ extension TrainingOption {
     TrainingOption(
       "network_g.dual_pixel_task", "Two views in, one image out.", .truth, \.model.dualPixel),
     TrainingOption(
+      "scale", "Factor of the image's size.", .whole(1...1), get: { _ in nil }, set: { _, _ in }),
+    TrainingOption(
       "path.pretrain_network_g", flag: "pretrained", "Weights to start from.", .path,
       get: { $0.pretrained }, set: { $0.pretrained = $1.isEmpty ? nil : $1 }),
     TrainingOption(
@@ -95,16 +97,39 @@ extension TrainingOption {
         ignored: "logger.wandb.project", "curves lie in the run's folder, for TensorBoard",
         unless: []),
       TrainingOption(
+        ignored: "path.param_key", "a file's weights are those under 'params'", unless: ["params"]),
+      TrainingOption(
+        ignored: "datasets.train.io_backend.type", "images are read from folders of files",
+        unless: ["disk"]),
+      TrainingOption(
+        ignored: "datasets.val.io_backend.type", "images are read from folders of files",
+        unless: ["disk"]),
+      TrainingOption(
         ignored: "val.use_image", "images are scored as files of 8 bits hold them",
         unless: ["true"]),
-    ]
-    + ["train", "val"].map {
-      TrainingOption(
-        ignored: "datasets.\($0).io_backend.type", "images are read from folders of files",
-        unless: ["disk"])
-    }
-      + """
-      model_type dist_params is_train dist rank world_size find_unused_parameters path.param_key logger.wandb
-      logger.print_freq logger.use_tb_logger val.window_size val.save_img val.rgb2bgr val.max_minibatch val.suffix val.pbar
-      """.split(whereSeparator: \.isWhitespace).map { TrainingOption(ignored: String($0)) }
+    ] + silent.map { TrainingOption(ignored: $0) }
+
+  /// Keys that nobody misses.
+  private static let silent: [String] =
+    words(
+      """
+      model_type dist_params is_train dist rank world_size find_unused_parameters logger.wandb logger.print_freq
+      logger.use_tb_logger val.window_size val.save_img val.rgb2bgr val.max_minibatch val.suffix val.pbar
+      """) + loading.map { "datasets.train.\($0)" } + (loading + whole).map { "datasets.val.\($0)" }
+
+  private static let loading = words(
+    """
+    name type mode num_worker_per_gpu dataset_enlarge_ratio prefetch_mode num_prefetch_queue pin_memory in_ch scale phase
+    io_backend
+    """)
+
+  /// Of validation, where images are taken whole.
+  private static let whole = words(
+    """
+    geometric_augs use_hflip use_rot use_shuffle gt_size batch_size_per_gpu gt_sizes mini_batch_sizes iters mean std
+    """)
+
+  private static func words(_ text: String) -> [String] {
+    text.split(whereSeparator: \.isWhitespace).map { String($0) }
+  }
 }

@@ -13,6 +13,8 @@ public struct TrainingOption: Sendable {
   public let expected: String
   /// What it is unless it is set, as a command line has it; nil where that is nothing.
   public let preset: String?
+  /// Whether it is a number, or several.
+  public var isNumeric: Bool { expected.contains("number") }
   /// Whether it only concerns the authors' framework.
   public let isIgnored: Bool
   /// Sets the option; throws `DataError` with the value and what was expected.

@@ -16,8 +16,8 @@ enum YAMLText {
     } catch YamlError.duplicatedKeysInMapping(let keys, let context) {
       // Its own message repeats the whole section.
       throw DataError(
-        "\(path): \(keys.map { "'\($0.prefix(60))'" }.joined(separator: ", ")) stands twice in the "
-          + "section at line \(context.mark.line)")
+        "\(path): \(keys.map { "'\($0.prefix(60))'" }.joined(separator: ", ")) stands twice, "
+          + "first at line \(context.mark.line)")
     } catch {
       // A parser's message shows the place over several lines.
       let lines = "\(error)".split(whereSeparator: \.isNewline)
