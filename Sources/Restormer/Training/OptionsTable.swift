@@ -57,6 +57,11 @@ extension TrainingOption {
       "path.pretrain_network_g", flag: "pretrained", "Weights to start from.", .path,
       get: { $0.pretrained }, set: { $0.pretrained = $1.isEmpty ? nil : $1 }),
     TrainingOption(
+      "path.param_key", "Which of a file's weights to start from: params, or their moving average.",
+      .choice([(.params, ["params"]), (.ema, ["params_ema"])]),
+      get: { $0.pretrainedSet == .params ? nil : $0.pretrainedSet },
+      set: { $0.pretrainedSet = $1 }),
+    TrainingOption(
       "path.resume_state", "A state to go on from.",
       .nothing("a run goes on by itself from its own folder"), set: { _, _ in }),
   ]
@@ -96,8 +101,6 @@ extension TrainingOption {
       TrainingOption(
         ignored: "logger.wandb.project", "curves lie in the run's folder, for TensorBoard",
         unless: []),
-      TrainingOption(
-        ignored: "path.param_key", "a file's weights are those under 'params'", unless: ["params"]),
       TrainingOption(
         ignored: "datasets.train.io_backend.type", "images are read from folders of files",
         unless: ["disk"]),

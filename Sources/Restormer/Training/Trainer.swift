@@ -348,7 +348,8 @@ extension TrainingOptions {
     guard let path = pretrained else {
       return ModelWeights.initialized(model, seed: seed).values
     }
-    let weights = try ModelWeights(contentsOf: path)
+    let weights = try ModelWeights(
+      StateDict(contentsOf: path, selecting: pretrainedSet), from: path)
     guard weights.model.configuration == self.model else {
       throw DataError(
         "\(path): its network is \(weights.model.configuration.summary), "
