@@ -33,16 +33,19 @@ struct BenchCommand: ParsableCommand {
   @Option(name: .long, help: "Size of the restored image, WIDTHxHEIGHT.")
   var size = "256x256"
 
-  @Option(name: .long, help: "Rows and columns of a training patch, a multiple of 8.")
+  @Option(
+    name: .long, help: "Rows and columns of a training patch, a multiple of 8.",
+    transform: whole(8...8192))
   var patch = 128
 
-  @Option(name: .long, help: "Patches of a training step.")
+  @Option(name: .long, help: "Patches of a training step.", transform: whole(1...4096))
   var batch = 1
 
   @Option(name: .long, help: "off or on: compute blocks again in the training step.")
   var recompute = RecomputeChoice.off
 
-  @Option(name: .long, help: "Measured runs of each; the median is printed.")
+  @Option(
+    name: .long, help: "Measured runs of each; the median is printed.", transform: whole(1...1000))
   var repeats = 5
 
   @Flag(
@@ -67,14 +70,10 @@ struct BenchCommand: ParsableCommand {
   }
 
   private func plan() throws -> BenchmarkPlan {
-    guard (1...1000).contains(repeats) else {
-      throw ValidationError("--repeats \(repeats): expected 1 to 1000")
-    }
-    guard patch > 0, patch % RestormerModel.sizeMultiple == 0 else {
+    guard patch % RestormerModel.sizeMultiple == 0 else {
       throw ValidationError(
         "--patch \(patch): expected a multiple of \(RestormerModel.sizeMultiple)")
     }
-    guard batch > 0 else { throw ValidationError("--batch \(batch): expected 1 or more") }
     let weights = try modelWeights()
     let channels = weights.model.configuration.inputChannels
     let (width, height) = try parseSize(size)

@@ -30,15 +30,12 @@ struct CompareCommand: ParsableCommand {
   @Option(name: [.short, .long], help: "The page to write.")
   var output: String
 
-  @Option(name: .long, help: "Megabytes of the page at most.")
+  @Option(name: .long, help: "Megabytes of the page at most.", transform: whole(1...2000))
   var limit = ComparisonReport.defaultLimit / 1_000_000
 
   @OptionGroup var talk: TalkOptions
 
   func run() throws {
-    guard (1...2000).contains(limit) else {
-      throw ValidationError("--limit \(limit): expected 1 to 2000")
-    }
     noteLeftOut(in: [before, after, target])
     var (files, faults) = try ComparedFiles.list(before: before, after: after, target: target)
     let count = files.count + faults.count

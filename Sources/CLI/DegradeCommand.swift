@@ -35,16 +35,19 @@ struct DegradeCommand: ParsableCommand {
   @Option(name: [.short, .long], help: "What is done to the images.")
   var recipe = DegradationRecipe.document.description
 
-  @Option(name: [.short, .long], help: "Pairs from each image or page.")
+  @Option(
+    name: [.short, .long], help: "Pairs from each image or page.", transform: whole(1...100_000))
   var count = 1
 
-  @Option(name: .long, help: "Take a random square of so many pixels, where there is print.")
+  @Option(
+    name: .long, help: "Take a random square of so many pixels, where there is print.",
+    transform: whole(8...8192))
   var crop: Int?
 
   @Option(name: .long, help: "Seed of every random choice.")
   var seed: UInt64 = 100
 
-  @Option(name: .long, help: "Pixels per inch of a PDF's pages.")
+  @Option(name: .long, help: "Pixels per inch of a PDF's pages.", transform: whole(20...1200))
   var dpi = 110
 
   @Flag(name: .long, help: "Make gray pairs.")
@@ -52,18 +55,6 @@ struct DegradeCommand: ParsableCommand {
 
   @Flag(name: .long, help: "Replace pairs that exist.")
   var overwrite = false
-
-  func validate() throws {
-    guard (1...100_000).contains(count) else {
-      throw ValidationError("--count \(count): expected 1 to 100000")
-    }
-    guard crop.map((8...8192).contains) ?? true else {
-      throw ValidationError("--crop \(crop ?? 0): expected 8 to 8192")
-    }
-    guard (20...1200).contains(dpi) else {
-      throw ValidationError("--dpi \(dpi): expected 20 to 1200")
-    }
-  }
 
   func run() throws {
     let writer = PairFolderWriter(

@@ -45,7 +45,8 @@ struct EvaluateCommand: ParsableCommand {
   @Flag(name: .long, help: "The same as --format json.")
   var json = false
 
-  @Option(name: .long, help: "Pixels to leave out on every side.")
+  @Option(
+    name: .long, help: "Pixels to leave out on every side.", transform: whole(0...10_000))
   var border = 0
 
   @Option(name: .long, help: "Also write an HTML page with the images, their targets and scores.")
@@ -58,9 +59,6 @@ struct EvaluateCommand: ParsableCommand {
   @OptionGroup var talk: TalkOptions
 
   func run() throws {
-    guard (0...10_000).contains(border) else {
-      throw ValidationError("--border \(border): expected 0 or more")
-    }
     guard right == nil || model != nil else {
       throw ValidationError("--right is for restoring first: --model is needed")
     }

@@ -168,8 +168,12 @@ struct RestoreCommand: ParsableCommand {
     case "auto": options.tile = .automatic
     case "0": options.tile = .whole
     default:
-      guard let side = Int(tile), side >= 16, side % RestormerModel.sizeMultiple == 0 else {
-        throw ValidationError("--tile \(tile): expected auto, 0 or a multiple of 8, at least 16")
+      guard let side = Int(tile), (16...ImageHeader.maximumSide).contains(side),
+        side % RestormerModel.sizeMultiple == 0
+      else {
+        throw ValidationError(
+          "--tile \(tile): expected auto, 0 or a multiple of 8 from 16 to \(ImageHeader.maximumSide)"
+        )
       }
       options.tile = .pixels(side)
       guard overlap < side else {

@@ -5,19 +5,16 @@ import Restormer
 
 /// `restormer train --sweep FILE`: this command once for each combination of the file's values.
 extension TrainCommand {
-  /// The options that a sweep's file may set: all that shape a run.
-  static let sweepKeys = [
-    "options", "data", "degrade", "val", "preset", "pretrained", "loss", "optimizer", "lr",
-    "schedule", "weight-decay", "momentum", "warmup", "steps", "epochs", "batch", "patch",
-    "accumulate", "clip", "ema", "mixup", "normalize", "recompute", "seed", "val-every",
-    "save-every", "keep", "save-minutes",
-  ]
-
   func runSweep(_ path: String) throws {
-    let file = try SweepFile(contentsOf: path, known: Self.sweepKeys)
+    let file = try SweepFile(contentsOf: path)
+    let given = flags.settings
+    if let key = file.keys.first(where: given.keys.contains) {
+      throw ValidationError("--\(key) is in the grid of \(path)")
+    }
+    let name = given["name"]
     if let name, let fault = TrainingOptions.fault(ofName: name) { throw ValidationError(fault) }
     let folder = "\(experiments)/\(name ?? file.name)"
-    let planned = try file.runs.map { ($0, try options(of: $0, in: file)) }
+    let planned = try file.runs.map { ($0, try file.options(of: $0, given: given)) }
     noteLeftOut(
       in: planned.flatMap { $1.data.imageFolders + ($1.validation?.imageFolders ?? []) })
     guard planned.allSatisfy({ $1.validation != nil }) else {
@@ -37,44 +34,6 @@ extension TrainCommand {
     }
     if profile { try printProfile(opened) }
     try tell(sweep.results, folder)
-  }
-
-  /// The options of the command line that the run stands for: the file's shared ones, then those given here, then the
-  /// run's own.
-  private func options(of run: SweepRun, in file: SweepFile) throws -> TrainingOptions {
-    let given = try Self.givenArguments(notAmong: file)
-    let arguments = Self.arguments(file.base) + given + Self.arguments(run.further + run.values)
-    do {
-      var command = try TrainCommand.parse(arguments)
-      command.name = run.name
-      return try command.trainingOptions()
-    } catch let error where !(error is DataError) {
-      let lines = TrainCommand.message(for: error).split(whereSeparator: \.isNewline)
-      throw SweepFailure(
-        description: "\(file.path): \(run.name): \(lines.joined(separator: " "))")
-    }
-  }
-
-  private static func arguments(_ settings: [SweepFile.Setting]) -> [String] {
-    settings.map { "--\($0.key)=\($0.value)" }
-  }
-
-  /// The program's arguments after `train`, without those that are the sweep's own.
-  private static func givenArguments(notAmong file: SweepFile) throws -> [String] {
-    var given: [String] = []
-    var isOwnValue = false
-    for argument in CommandLine.arguments.dropFirst(2) {
-      let option = argument.prefix { $0 != "=" }
-      if isOwnValue || ["--sweep", "--name"].contains(option) {
-        isOwnValue = !isOwnValue && !argument.contains("=")
-        continue
-      }
-      if option.hasPrefix("--"), file.keys.contains(String(option.dropFirst(2))) {
-        throw ValidationError("\(option) is in the grid of \(file.path)")
-      }
-      given.append(argument)
-    }
-    return given
   }
 
   /// Names what failed; with failures the exit code is not zero.
@@ -98,11 +57,6 @@ extension TrainCommand {
   private func score(_ result: SweepResult) -> Double {
     result.last?.scores.psnr ?? -.infinity
   }
-}
-
-/// A sweep that cannot be done.
-private struct SweepFailure: Error, CustomStringConvertible {
-  let description: String
 }
 
 /// Trains one run of a sweep.

@@ -24,9 +24,10 @@ final class OptionsRoundTripTests: XCTestCase {
     options.model.bias = true
     options.model.normalization = .biasFree
     options.pretrained = "weights: of, [an] older.pth"
+    options.pretrainedSet = .ema
     options.data = DataFolders(input: "on", target: "1.5")
     options.data.nameTemplate = "{}_blur"
-    options.validation = DataFolders(target: "~/clean #1")
+    options.validation = DataFolders(target: "./~/clean #1")
     options.validation?.noise = try GaussianNoise(.constant(25))
     options.stages = [.init(steps: 7, patch: 32, batch: 3), .init(steps: 9, patch: 64, batch: 1)]
     (options.accumulate, options.loss, options.lossWeight) = (3, .charbonnier, 0.5)
@@ -41,6 +42,7 @@ final class OptionsRoundTripTests: XCTestCase {
     (options.seed, options.recompute) = (UInt64(Int.max), .on)
     (options.validationInterval, options.checkpointInterval) = (12, 34)
     (options.keptCheckpoints, options.checkpointMinutes) = (5, 2.5)
+    (options.scoring.psnr.luma, options.scoring.ssim.border) = (true, 3)
     XCTAssertEqual(try reread(options), options)
   }
 

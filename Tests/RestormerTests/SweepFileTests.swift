@@ -7,8 +7,7 @@ final class SweepFileTests: XCTestCase {
     let path = NSTemporaryDirectory() + "sweep-\(UUID().uuidString).yml"
     defer { unlink(path) }
     try Data(text.utf8).write(to: URL(fileURLWithPath: path))
-    return try SweepFile(
-      contentsOf: path, known: ["loss", "lr", "recompute", "clip", "normalize", "options"])
+    return try SweepFile(contentsOf: path)
   }
 
   private func values(_ run: SweepRun) -> [String] { run.values.map { "\($0.key) \($0.value)" } }

@@ -31,6 +31,13 @@ public struct ModelConfiguration: Hashable, Sendable {
   /// input residual.
   public var dualPixel = false
 
+  /// Channels beyond this are a mistake, and larger numbers would not even be countable.
+  static let largestDim = 4096
+  /// Blocks of a level beyond this are a mistake: planning alone would take gigabytes.
+  static let mostBlocks = 128
+  /// The largest factor of the feed-forward networks.
+  static let largestExpansion = 16.0
+
   /// The paper's network.
   public init() {}
 
@@ -88,9 +95,16 @@ public struct ModelConfiguration: Hashable, Sendable {
     if blocks.count != 4 || heads.count != 4 {
       return "num_blocks and heads need four numbers each"
     }
-    if dim < 2 || dim % 2 != 0 { return "dim is \(dim), expected an even number" }
-    if blocks.contains(where: { $0 < 0 }) || refinementBlocks < 0 {
-      return "negative number of blocks"
+    if !(2...Self.largestDim).contains(dim) || dim % 2 != 0 {
+      return "dim is \(dim), expected an even number from 2 to \(Self.largestDim)"
+    }
+    if let count = (blocks + [refinementBlocks]).first(where: {
+      !(0...Self.mostBlocks).contains($0)
+    }) {
+      return "\(count) blocks of a level, expected 0 to \(Self.mostBlocks)"
+    }
+    if !(expansion > 0) || expansion > Self.largestExpansion {
+      return "ffn_expansion_factor is \(expansion), expected above 0, up to \(Self.largestExpansion)"
     }
     for level in 0..<4 where heads[level] < 1 || channels(level: level) % heads[level] != 0 {
       return "heads[\(level)] is \(heads[level]), expected a divisor of \(channels(level: level))"

@@ -2,7 +2,8 @@ import Foundation
 
 /// The learning rate of every step as a function of the step's number, counted from 0.
 ///
-/// The closed forms equal PyTorch's and BasicSR's values at every step, also beyond the nominal end.
+/// The closed forms equal PyTorch's and BasicSR's values at every step, also beyond the nominal end, where they rise again:
+/// `LearningRate` does not follow them there.
 public enum LearningRateSchedule: Sendable, Hashable {
   /// The same rate throughout.
   case constant
@@ -24,6 +25,23 @@ public enum LearningRateSchedule: Sendable, Hashable {
     /// A cycle of `period` steps down to `minimum`.
     public init(period: Int, weight: Double, minimum: Double) {
       (self.period, self.weight, self.minimum) = (period, weight, minimum)
+    }
+  }
+
+  /// What is impossible, in one line, or nil.
+  var fault: String? {
+    if case .restartCyclic(let cycles) = self, cycles.isEmpty {
+      return "train.scheduler: periods of the cycles are missing"
+    }
+    return nil
+  }
+
+  /// The step that its periods end with, or nil where there are none.
+  var end: Int? {
+    switch self {
+    case .constant: nil
+    case .cosine(let period, _): period
+    case .restartCyclic(let cycles): cycles.reduce(0) { $0 + $1.period }
     }
   }
 
@@ -67,9 +85,16 @@ public struct LearningRate: Sendable, Hashable {
     (self.base, self.schedule, self.warmUp) = (base, schedule, warmUp)
   }
 
-  /// The rate of step `step`, counted from 0.
+  /// The rate of step `step`, counted from 0; past the schedule's end it keeps its last value.
   public func rate(step: Int) -> Double {
     if step + 1 < warmUp { return base * Double(step + 1) / Double(warmUp) }
-    return schedule.rate(step: step, base: base)
+    return schedule.rate(step: min(step, schedule.end ?? step), base: base)
+  }
+
+  /// What happens to a run of `steps` steps that outlasts the schedule, in one line, or nil.
+  func note(steps: Int) -> String? {
+    guard let end = schedule.end, end < steps - 1 else { return nil }
+    return "the rate's schedule ends after step \(end) of \(steps): from there it stays at "
+      + "\(schedule.rate(step: end, base: base))"
   }
 }

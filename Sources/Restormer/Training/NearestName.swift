@@ -1,7 +1,14 @@
-/// The one of `names` that takes the fewest edits to become `name`; for messages about
-/// misspelt keys.
+/// The one of `names` that takes the fewest edits to become `name`, if it is like it at all; for messages about misspelt
+/// keys.
 func nearestName(to name: String, among names: some Collection<String>) -> String? {
-  names.sorted().min { editDistance($0, name) < editDistance($1, name) }
+  names.filter { isNear($0, name) }.sorted()
+    .min { editDistance($0, name) < editDistance($1, name) }
+}
+
+/// Whether one name may be a misspelling of the other: at most a third of its letters differ.
+func isNear(_ name: String, _ other: String) -> Bool {
+  abs(name.count - other.count) < other.count
+    && 3 * editDistance(name, other) <= max(3, other.count)
 }
 
 /// Levenshtein's distance: the fewest letters to insert, delete or replace.

@@ -38,18 +38,4 @@ public struct OptimizerOptions: Sendable, Hashable {
     self.kind = kind
     weightDecay = kind == .adamw ? 1e-4 : 0
   }
-
-  /// What is impossible, in one line, or nil.
-  var fault: String? {
-    if !(weightDecay >= 0) || !weightDecay.isFinite {
-      return "weight decay \(weightDecay), expected at least 0"
-    }
-    if !(0..<1).contains(momentum) {
-      return "momentum \(momentum), expected at least 0 and below 1"
-    }
-    if ![beta1, beta2].allSatisfy((0..<1).contains) {
-      return "betas \(beta1) and \(beta2), expected at least 0 and below 1"
-    }
-    return epsilon > 0 && epsilon.isFinite ? nil : "eps \(epsilon), expected above 0"
-  }
 }

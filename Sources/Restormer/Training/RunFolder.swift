@@ -5,33 +5,17 @@ import Kernels
 public final class RunFolder {
   /// The folder.
   public let path: String
-  private let lock: Int32
+  private let lock: FolderLock
 
   /// Makes the folder and locks it against a second run; the lock ends with the process.
   /// - Throws: `DataError` when it cannot be written or another run holds it.
   public init(_ path: String) throws {
     self.path = path
-    for part in ["models", "states", "samples", "events"] {
-      do {
-        try FileManager.default.createDirectory(
-          atPath: "\(path)/\(part)", withIntermediateDirectories: true)
-      } catch {
-        throw FileError.make("\(path)/\(part)", error)
-      }
-    }
-    lock = open("\(path)/.lock", O_CREAT | O_RDWR | O_CLOEXEC, 0o644)
-    guard lock >= 0 else { throw FileError.last("write to the folder", path) }
-    // A file system without locks is no reason not to train.
-    guard flock(lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
-      close(lock)
-      throw DataError("\(path): another run is using this folder")
-    }
+    lock = try FolderLock(path, parts: ["models", "states", "samples", "events"])
     for part in [".", "models", "states", "samples"] {
       AtomicFile.removeUnfinished(in: "\(path)/\(part)")
     }
   }
-
-  deinit { close(lock) }
 
   /// State files, the newest first.
   public var states: [String] { Self.states(path) }

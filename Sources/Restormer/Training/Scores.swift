@@ -18,6 +18,20 @@ public struct Scores: Sendable, Hashable {
     l2 = try Metrics.mse(image, reference, border: border)
   }
 
+  /// The scores of one image against its reference, PSNR and SSIM as `scoring` says.
+  /// - Throws: `MetricsError` for images that differ in shape or a border that leaves nothing.
+  init(_ image: Image, against reference: Image, by scoring: Scoring) throws {
+    func pair(_ metric: Scoring.Metric) -> (Image, Image) {
+      metric.luma
+        ? (Metrics.yChannel(image), Metrics.yChannel(reference)) : (image, reference)
+    }
+    let (seen, similar) = (pair(scoring.psnr), pair(scoring.ssim))
+    psnr = try Metrics.psnr(seen.0, seen.1, border: scoring.psnr.border)
+    ssim = try Metrics.ssim(similar.0, similar.1, border: scoring.ssim.border)
+    l1 = try Metrics.l1(image, reference)
+    l2 = try Metrics.mse(image, reference)
+  }
+
   /// Scores that were computed before.
   package init(psnr: Double, ssim: Double, l1: Double, l2: Double) {
     (self.psnr, self.ssim, self.l1, self.l2) = (psnr, ssim, l1, l2)

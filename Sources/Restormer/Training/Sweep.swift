@@ -14,21 +14,18 @@ public final class Sweep {
   private let keys: [String]
   private let planned: [Planned]
   private let times: SweepTimes
+  private let lock: FolderLock
   /// The state of every run, in the order of the grid.
   public private(set) var results: [SweepResult]
 
   /// Prepares a sweep in `path`; each run's options must carry the run's name.
   /// - Throws: what keeps the first run from its images or weights, when it is so for all; `DataError` when the folder cannot
-  ///   be made; `FileError`.
+  ///   be made or another sweep is using it; `FileError`.
   public init(_ file: SweepFile, path: String, planned: [Planned]) throws {
     (self.path, self.planned, keys) = (path, planned, file.keys)
     name = (path as NSString).lastPathComponent
     try Self.checkFiles(planned, in: path)
-    do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-      throw DataError("\(path): the folder cannot be made")
-    }
+    lock = try FolderLock(path)
     times = SweepTimes(path: "\(path)/times.csv")
     results = planned.map {
       SweepResult(run: $0.run, state: .waiting, seconds: 0, validations: [])
@@ -73,7 +70,7 @@ public final class Sweep {
   ) throws {
     for (index, plan) in planned.enumerated() {
       let title = "run \(index + 1) of \(planned.count): \(plan.run.name)"
-      if try skip(index, plan.options, title, report) { continue }
+      if skip(index, plan.options, title, report) { continue }
       report(title)
       let clock = times.start(plan.run.name)
       var isStopped = false
@@ -93,17 +90,19 @@ public final class Sweep {
     try write()
   }
 
-  /// Whether the run is finished already.
+  /// Whether nothing is left to do for the run: it is finished, or was with other options.
   private func skip(
     _ index: Int, _ options: TrainingOptions, _ title: String, _ report: (String) -> Void
-  ) throws -> Bool {
+  ) -> Bool {
     guard let state = newestState(of: planned[index].run),
       state.progress.step >= options.totalSteps
     else { return false }
-    results[index].state = .finished
-    report("\(title): finished before")
-    for change in state.changes(to: options) {
-      report("it was trained before this option changed: \(change)")
+    do {
+      try state.checkEnd(of: options, folder: "\(path)/\(options.name)")
+      results[index].state = .finished
+      report("\(title): finished before")
+    } catch {
+      results[index].state = .failed("\(error)")
     }
     return true
   }

@@ -45,11 +45,11 @@ public struct SweepFile: Sendable {
   /// More runs than this are a mistake.
   private static let mostRuns = 500
 
-  /// Reads a file whose options are among `known`.
+  /// Reads a file with the options of `TrainingOption.flags`.
   /// - Throws: `DataError` naming file and key: unreadable YAML, an unknown key with the nearest known one, a value that is
   ///   none, no grid.
-  public init(contentsOf path: String, known: [String]) throws {
-    let file = try SweepReader(path: path, known: known)
+  public init(contentsOf path: String) throws {
+    let file = try SweepReader(path: path, known: TrainingOption.flags.filter { $0 != "name" })
     self.path = path
     let sections = try file.sections()
     name = sections.name ?? Self.stem(path)
@@ -79,6 +79,24 @@ public struct SweepFile: Sendable {
       }
     }
     return runs
+  }
+
+  /// The options of a run: the file's shared ones, then those `given` on the command line, then the run's own.
+  /// - Throws: `DataError` naming the file and the run.
+  public func options(
+    of run: SweepRun, given: [String: String]
+  ) throws -> TrainingOptions {
+    var settings = given
+    for setting in base where settings[setting.key] == nil {
+      settings[setting.key] = setting.value
+    }
+    for setting in run.further + run.values { settings[setting.key] = setting.value }
+    settings["name"] = run.name
+    do {
+      return try TrainingOptions(settings: settings)
+    } catch {
+      throw DataError("\(path): \(run.name): \(error)")
+    }
   }
 
   private func checkNames() throws {

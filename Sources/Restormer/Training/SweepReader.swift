@@ -9,7 +9,7 @@ struct SweepReader {
 
   init(path: String, known: [String]) throws {
     (self.path, self.known) = (path, known)
-    let node = try YAMLText.parse(contentsOf: path) { try Yams.compose(yaml: $0) }
+    let node = try YAMLText.root(of: path)
     guard let mapping = node?.mapping else {
       throw DataError("\(path): no sweep in it, expected 'grid:' and below it 'option: [values]'")
     }
@@ -21,9 +21,8 @@ struct SweepReader {
     let parts = ["name", "base", "grid"]
     for (key, _) in root {
       guard let key = key.string, parts.contains(key) else {
-        let nearest = nearestName(to: key.string ?? "", among: parts) ?? ""
         throw DataError(
-          "\(path): unknown key \(key.string ?? "that is no text"), did you mean \(nearest)?")
+          "\(path): unknown key \(key.string ?? "that is no text"), expected name, base or grid")
       }
     }
     if let name = root["name"], name.scalar == nil {
@@ -75,8 +74,8 @@ struct SweepReader {
   private func option(_ key: Node, in place: String) throws -> String {
     let name = key.string ?? ""
     guard known.contains(name) else {
-      let nearest = nearestName(to: name, among: known) ?? ""
-      throw DataError("\(path): unknown key \(place).\(name), did you mean \(nearest)?")
+      let hint = nearestName(to: name, among: known).map { ", did you mean \($0)?" } ?? ""
+      throw DataError("\(path): unknown key \(place).\(name)\(hint)")
     }
     return name
   }

@@ -39,7 +39,8 @@ struct SweepTable {
   }
 
   private static func quoted(_ field: String) -> String {
-    guard field.contains(where: { ",\"\r\n".contains($0) }) else { return field }
+    // By bytes: a lone line feed is another character than the one of "\r\n".
+    guard field.utf8.contains(where: { ",\"\r\n".utf8.contains($0) }) else { return field }
     return "\"\(field.replacing("\"", with: "\"\""))\""
   }
 

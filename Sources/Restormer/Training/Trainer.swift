@@ -47,24 +47,28 @@ public final class Trainer<B: Backend> {
     try options.agree(in: team)
     let source = try options.data.source(for: options.model, cacheBytes: cacheBytes)
     epochLength = source.count
-    validator = try options.validation.map { try Validator($0, model: options.model) }
+    validator = try options.validation.map {
+      try Validator($0, model: options.model, scoring: options.scoring)
+    }
     let model = RestormerModel(options.model)
     loader = BatchLoader(
       PatchSampler(
         source, model: options.model, normalization: options.normalization, seed: options.seed))
     let path = "\(experiments)/\(options.name)"
-    // A run that goes on has no use for the weights that it began with, and they may be gone.
-    let start =
-      !team.isFirst || RunFolder.hasStates(path) ? nil : try options.startValues(of: model)
     report(.doing(.planning, mayBreakOff: true))
+    // Parameters are made once it is known that they fit.
     let recompute = try TrainingMemoryChoice(
       options, model, images: source.cacheBytes, on: backend
     ).decide { report(.note($0)) }
+    // A run that goes on has no use for the weights that it began with, and they may be gone.
+    let start =
+      !team.isFirst || RunFolder.hasStates(path) ? nil : try options.startValues(of: model)
     report(.doing(.readingState, mayBreakOff: true))
     folder = team.isFirst ? try RunFolder(path) : nil
     let (checkpoint, faults) = try folder?.newestState() ?? (nil, [])
     for fault in faults { report(.note("\(fault): taking the state before it")) }
     try checkpoint?.check(belongsTo: model, folder: path)
+    try checkpoint?.checkEnd(of: options, folder: path)
     report(.doing(.preparingDevice, mayBreakOff: true))
     engine = try TrainingEngine(
       model, values: try checkpoint?.values ?? start ?? options.firstValues(of: model, in: team),
@@ -399,7 +403,8 @@ extension TrainingOptions {
     guard let path = pretrained else {
       return ModelWeights.initialized(model, seed: seed).values
     }
-    let weights = try ModelWeights(contentsOf: path)
+    let weights = try ModelWeights(
+      StateDict(contentsOf: path, selecting: pretrainedSet), from: path)
     guard weights.model.configuration == self.model else {
       throw DataError(
         "\(path): its network is \(weights.model.configuration.summary), "

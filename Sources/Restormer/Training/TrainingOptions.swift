@@ -31,6 +31,8 @@ public struct TrainingOptions: Sendable, Hashable {
   public var model = ModelConfiguration.compact
   /// Weights to start from instead of random ones.
   public var pretrained: String?
+  /// Which of that file's weights.
+  public var pretrainedSet = StateDict.Selection.params
   /// The pairs that are trained on.
   public var data = DataFolders()
   /// The pairs that are restored and scored now and then, or nil for none.
@@ -71,6 +73,10 @@ public struct TrainingOptions: Sendable, Hashable {
   public var checkpointMinutes = 10.0
   /// Newest checkpoints that are kept.
   public var keptCheckpoints = 2
+  /// How validation compares images.
+  public var scoring = Scoring()
+  /// Keys of the options file that ask for something and have no effect here, a line each.
+  public internal(set) var ignored: [String] = []
 
   /// The defaults.
   public init() {}
@@ -102,39 +108,27 @@ public struct TrainingOptions: Sendable, Hashable {
   /// What is impossible, in one line, or nil.
   public var fault: String? {
     if let fault = Self.fault(ofName: name) { return fault }
-    if let fault = model.fault { return fault }
     if stages.isEmpty { return "no stage of training" }
-    for stage in stages {
-      if stage.steps < 1 { return "a stage of \(stage.steps) steps, expected at least 1" }
-      if stage.batch < 1 { return "batch \(stage.batch), expected at least 1" }
-      if stage.patch < 8 || stage.patch % RestormerModel.sizeMultiple != 0 {
-        return "patch \(stage.patch), expected a multiple of \(RestormerModel.sizeMultiple)"
-      }
-    }
-    if accumulate < 1 { return "accumulate \(accumulate), expected at least 1" }
-    if seed > UInt64(Int.max) { return "seed \(seed), expected at most \(Int.max)" }
-    return optimizationFault ?? dataFault
+    if let fault = TrainingOption.all.lazy.compactMap({ $0.fault(self) }).first { return fault }
+    return model.fault ?? stages.lazy.compactMap(fault).first ?? rate.schedule.fault ?? dataFault
   }
 
-  private var optimizationFault: String? {
-    if !(rate.base > 0) || !rate.base.isFinite { return "rate \(rate.base), expected above 0" }
-    if let clip, !(clip > 0) { return "clip \(clip), expected above 0" }
-    if let averageDecay, !(0..<1).contains(averageDecay) {
-      return "ema \(averageDecay), expected at least 0 and below 1"
-    }
-    if let mixup, !(1e-3...1e3).contains(mixup.beta) {
-      return "mixup \(mixup.beta), expected from 0.001 to 1000"
-    }
-    if !(lossWeight > 0) || !lossWeight.isFinite {
-      return "loss weight \(lossWeight), expected above 0"
-    }
-    return optimizer.fault
+  private func fault(of stage: Stage) -> String? {
+    let unit = RestormerModel.sizeMultiple
+    if stage.patch % unit != 0 { return "patch \(stage.patch), expected a multiple of \(unit)" }
+    // No device has a terabyte for one feature map, and larger numbers would not even add up.
+    let pixels = stage.batch * stage.patch * stage.patch
+    let channels = max(model.dim, model.inputChannels)
+    guard pixels > 1 << 38 / channels else { return nil }
+    return
+      "patch \(stage.patch), batch \(stage.batch), dim \(model.dim): no device has memory for them"
   }
 
   /// Why a run, or a sweep of them, cannot have this name, or nil.
   public static func fault(ofName name: String) -> String? {
-    guard name.isEmpty || name.contains("/") || name.hasPrefix(".") else { return nil }
-    return "name '\(name)', expected one for a folder"
+    let isFolder = !name.hasPrefix(".") && !name.unicodeScalars.contains { $0 == "/" || $0 < " " }
+    return isFolder && (1...200).contains(name.utf8.count)
+      ? nil : "name '\(name.prefix(60))', expected one for a folder"
   }
 
   private var dataFault: String? {

@@ -20,7 +20,10 @@ package final class TrainingRecord {
     report: @escaping (TrainingEvent) -> Void
   ) throws {
     (self.report, samples) = (report, "\(folder)/samples")
-    try writeAtomically(Array(options.yaml.utf8), to: "\(folder)/options.yml")
+    // A finished run keeps the options that it was trained with.
+    if progress.step < options.totalSteps {
+      try writeAtomically(Array(options.yaml.utf8), to: "\(folder)/options.yml")
+    }
     log = try MetricsLog(
       path: "\(folder)/metrics.csv", columns: Self.columns, after: progress.step,
       // A validation that is still due will be recorded again.

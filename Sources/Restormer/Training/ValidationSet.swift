@@ -11,9 +11,9 @@ struct ValidationSet {
   /// Bytes of a file's beginning and of its end that are looked at. PNG ends with checksums of all its pixels.
   private static let edge = 4096
 
-  /// Finds the pairs of `folders`.
+  /// Finds the pairs of `folders`, which are compared by `scoring`.
   /// - Throws: `DataError` for missing partners and unequal sizes, `FileError`.
-  init(_ folders: DataFolders) throws {
+  init(_ folders: DataFolders, scoring: Scoring = Scoring()) throws {
     (pairs, noise) = (try folders.pairs().pairs, folders.noise)
     var degradation = folders.degradation
     // A page that stays sharp would be restored perfectly by doing nothing, and outweigh all others.
@@ -21,6 +21,7 @@ struct ValidationSet {
     self.degradation = degradation
     var hash = FNV1a()
     hash.add("\(noise.map { "\($0.level)" } ?? "") \(degradation?.description ?? "")".utf8)
+    if scoring != Scoring() { hash.add("\(scoring)".utf8) }
     for pair in pairs {
       for path in [pair.input, pair.right, pair.target].compactMap({ $0 }) {
         try Self.add(path, to: &hash)

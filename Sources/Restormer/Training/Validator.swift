@@ -7,6 +7,7 @@ struct Validator {
   let set: ValidationSet
   private let channels: (input: Int, output: Int)
   private let samples: Int
+  private let scoring: Scoring
   /// Rows and columns of a sample: enough to look at, whatever the photographs' size.
   private static let sampleSide = 512
 
@@ -24,14 +25,20 @@ struct Validator {
 
   /// Scores `folders`; sample strips of the first `samples` pairs.
   /// - Throws: `DataError` for missing partners, unequal sizes and images too small to be scored.
-  init(_ folders: DataFolders, model: ModelConfiguration, samples: Int = 4) throws {
-    set = try ValidationSet(folders)
+  init(
+    _ folders: DataFolders, model: ModelConfiguration, scoring: Scoring = Scoring(),
+    samples: Int = 4
+  ) throws {
+    set = try ValidationSet(folders, scoring: scoring)
+    self.scoring = scoring
     (channels, self.samples) = ((model.inputChannels, model.outputChannels), samples)
     for pair in set.pairs {
       let header = try Image.header(of: pair.target)
-      guard min(header.width, header.height) >= 11 else {
+      let (side, border) = (11 + 2 * scoring.ssim.border, scoring.psnr.border)
+      guard min(header.width, header.height) >= max(side, 1 + 2 * border) else {
         throw DataError(
-          "\(pair.target): \(header.width)x\(header.height), SSIM needs at least 11x11 pixels")
+          "\(pair.target): \(header.width)x\(header.height), SSIM needs at least 11x11 pixels "
+            + "inside the crop_border")
       }
     }
   }
@@ -52,7 +59,7 @@ struct Validator {
       do {
         let (input, target) = try read(set.pairs[index], index)
         let output = Image(try restorer.restore(input)).quantized
-        found[index] = try Scores(output, against: target)
+        found[index] = try Scores(output, against: target, by: scoring)
         if index < samples { strips[index] = Self.strip([try shown(input), output, target]) }
       } catch let error where Self.isOfOneImage(error) {
         // These two know shapes, not files.
