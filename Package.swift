@@ -32,6 +32,8 @@ let package = Package(
       name: "CImage", path: "Sources/Restormer/IO/CImage",
       linkerSettings: [.linkedLibrary("png"), .linkedLibrary("jpeg"), .linkedLibrary("z")]),
     .target(
+      name: "CZip", path: "Sources/Restormer/IO/CZip", linkerSettings: [.linkedLibrary("z")]),
+    .target(
       name: "CMessagePassing", path: "Sources/Restormer/Distributed/CMessagePassing"),
     .target(name: "CBundledModels", path: "Sources/Restormer/CBundledModels"),
     .target(
@@ -40,12 +42,13 @@ let package = Package(
     .target(
       name: "Restormer",
       dependencies: [
-        "Kernels", "CImage", "CBundledModels", "CMessagePassing", "CReportPage",
+        "Kernels", "CImage", "CZip", "CBundledModels", "CMessagePassing", "CReportPage",
         .product(name: "Yams", package: "Yams"),
       ],
       path: "Sources/Restormer",
       exclude: [
-        "IO/CImage", "CBundledModels", "Report/CReportPage", "Distributed/CMessagePassing",
+        "IO/CImage", "IO/CZip", "CBundledModels", "Report/CReportPage",
+        "Distributed/CMessagePassing",
         "Distributed/MPIPlugin",
       ], swiftSettings: strict),
     .executableTarget(

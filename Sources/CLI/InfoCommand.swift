@@ -12,6 +12,8 @@ struct InfoCommand: ParsableCommand {
   @Argument(help: "A .safetensors or PyTorch .pth file.")
   var file: String
 
+  @OptionGroup var weightsOptions: WeightsOptions
+
   @Option(name: .long, help: "Image size for cost and memory, WIDTHxHEIGHT.")
   var size = "256x256"
 
@@ -20,7 +22,7 @@ struct InfoCommand: ParsableCommand {
 
   func run() throws {
     let (width, height) = try parseSize(size)
-    let state = try StateDict(contentsOf: file)
+    let state = try StateDict(contentsOf: file, key: weightsOptions.paramKey)
     Console.print("file           \(file)")
     Console.print("format         \(state.format)")
     let types = Set(state.tensors.map(\.type.rawValue)).sorted().joined(separator: ", ")
@@ -34,6 +36,7 @@ struct InfoCommand: ParsableCommand {
       }
     }
     let weights = try ModelWeights(state, from: file)
+    for note in weights.notes { Console.print("note           \(note)") }
     Console.print("parameters     \(grouped(weights.model.parameterCount))")
     Console.print("configuration  \(weights.model.configuration.summary)")
     printCost(weights.model, width: width, height: height)

@@ -29,6 +29,8 @@ struct RestoreCommand: ParsableCommand {
     help: "Weights: .safetensors, .pth, or the name of a bundled model.")
   var model: String?
 
+  @OptionGroup var weightsOptions: WeightsOptions
+
   @Flag(name: .long, help: "Describe the bundled models, and restore nothing.")
   var listModels = false
 
@@ -88,7 +90,7 @@ struct RestoreCommand: ParsableCommand {
     var failures = jobs.compactMap { job in job.fault.map { "\(job.input): \($0)" } }
     let possible = jobs.filter { $0.fault == nil }
     if !possible.isEmpty {
-      let chosen = try ChosenModel(model)
+      let chosen = try ChosenModel(model, key: weightsOptions.paramKey)
       let opened = try device.open(profiling: profile)
       Console.note("device: \(opened.name)")
       Console.note("model: \(chosen.title)")

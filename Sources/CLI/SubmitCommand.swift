@@ -33,6 +33,8 @@ struct SubmitCommand: ParsableCommand {
     name: [.customShort("m"), .customLong("model")], help: "Weights: .safetensors or .pth.")
   var model: String?
 
+  @OptionGroup var weightsOptions: WeightsOptions
+
   @Flag(name: .long, help: "The images are restored already: take their values as they are.")
   var restored = false
 
@@ -105,7 +107,7 @@ struct SubmitCommand: ParsableCommand {
 
   private func makeRestore() throws -> (SubmissionImage, (Double) -> Void) throws -> Image {
     guard let model else { return { image, _ in try Image(contentsOf: image.path) } }
-    let weights = try ChosenModel(model).weights
+    let weights = try ChosenModel(model, key: weightsOptions.paramKey).weights
     guard !weights.model.configuration.dualPixel else {
       throw SubmitFailure(
         description: "\(model): a dual-pixel model: run 'restormer restore --right' first, then "

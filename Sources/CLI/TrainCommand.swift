@@ -58,6 +58,8 @@ struct TrainCommand: ParsableCommand {
   @Option(name: .long, help: "Weights to start from.")
   var pretrained: String?
 
+  @OptionGroup var weightsOptions: WeightsOptions
+
   @Option(name: .long, help: "l1, mse or charbonnier.")
   var loss: LossKind?
 
@@ -174,6 +176,7 @@ extension TrainCommand {
     if let name { result.name = name }
     try setData(&result)
     if let pretrained { result.pretrained = pretrained }
+    if let key = weightsOptions.paramKey { result.pretrainedKey = key }
     guard result.data.input != nil || result.data.target != nil else {
       throw ValidationError("--data or --options is needed")
     }

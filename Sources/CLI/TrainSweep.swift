@@ -7,7 +7,8 @@ import Restormer
 extension TrainCommand {
   /// The options that a sweep's file may set: all that shape a run.
   static let sweepKeys = [
-    "options", "data", "degrade", "val", "preset", "pretrained", "loss", "optimizer", "lr",
+    "options", "data", "degrade", "val", "preset", "pretrained", "param-key", "loss", "optimizer",
+    "lr",
     "schedule", "weight-decay", "momentum", "warmup", "steps", "epochs", "batch", "patch",
     "accumulate", "clip", "ema", "mixup", "normalize", "recompute", "seed", "val-every",
     "save-every", "keep", "save-minutes",

@@ -33,23 +33,38 @@ enum PickleText {
     [UInt8(ascii: "}")] + items(values.sorted { $0.key < $1.key }.map { text($0) + $1 })
   }
 
-  static func storage(_ key: String, _ type: String, _ count: Int) -> [UInt8] {
-    tuple([
-      text("storage"), global("torch", type + "Storage"), text(key), text("cpu"), integer(count),
-    ]) + [UInt8(ascii: "Q")]
+  static func list(_ items: [[UInt8]]) -> [UInt8] {
+    [UInt8(ascii: "]"), UInt8(ascii: "(")] + items.flatMap { $0 } + [UInt8(ascii: "e")]
+  }
+
+  /// `module.name(arguments)`.
+  static func call(_ module: String, _ name: String, _ arguments: [[UInt8]]) -> [UInt8] {
+    global(module, name) + tuple(arguments) + [UInt8(ascii: "R")]
+  }
+
+  static func storage(
+    _ key: String, _ type: String, _ count: Int, view: [UInt8]? = nil
+  ) -> [UInt8] {
+    let module = type == "Untyped" ? "torch.storage" : "torch"
+    let parts = [
+      text("storage"), global(module, type + "Storage"), text(key), text("cpu"), integer(count),
+    ]
+    return tuple(parts + [view].compactMap { $0 }) + [UInt8(ascii: "Q")]
   }
 
   static func tensor(
-    storage key: String, type: String = "Float", count: Int, shape: [Int], strides: [Int],
-    note: [UInt8]? = nil
+    storage key: String, type: String = "Float", count: Int, offset: Int = 0, shape: [Int],
+    strides: [Int], note: [UInt8]? = nil, element: String? = nil, view: [UInt8]? = nil
   ) -> [UInt8] {
-    let hooks = global("collections", "OrderedDict") + tuple([]) + [UInt8(ascii: "R")]
-    var arguments = [
-      storage(key, type, count), integer(0), tuple(shape.map(integer)),
+    let hooks = call("collections", "OrderedDict", [])
+    let arguments = [
+      storage(key, type, count, view: view), integer(offset), tuple(shape.map(integer)),
       tuple(strides.map(integer)), [0x89], hooks,
     ]
-    if let note { arguments.append(note) }
-    return global("torch._utils", "_rebuild_tensor_v2") + tuple(arguments) + [UInt8(ascii: "R")]
+    let further = [element.map { global("torch", $0) }, note].compactMap { $0 }
+    return call(
+      "torch._utils", element == nil ? "_rebuild_tensor_v2" : "_rebuild_tensor_v3",
+      arguments + further)
   }
 
   static func floats(_ values: [Float]) -> [UInt8] { values.flatMap { little($0.bitPattern) } }
@@ -75,17 +90,23 @@ struct LegacyFile {
   }
 }
 
-/// A zip archive of stored entries.
-/// - Parameter name: a listed entry that is listed so often more, under other names.
+/// A zip archive.
+/// - Parameters:
+///   - name: a listed entry that is listed so often more, under other names.
+///   - isDeflated: whether entries are deflate streams, of stored blocks.
+///   - claiming: the size that such entries claim to unpack to.
 func zip(
-  _ files: [(name: String, bytes: [UInt8])], repeating name: (String, Int)? = nil
+  _ files: [(name: String, bytes: [UInt8])], repeating name: (String, Int)? = nil,
+  isDeflated: Bool = false, claiming claimed: Int? = nil
 ) -> [UInt8] {
   var (body, directory, count) = ([UInt8](), [UInt8](), 0)
   for (fileName, bytes) in files {
     let offset = UInt32(body.count)
+    let packed = isDeflated ? deflated(bytes) : bytes
     func fields(_ name: String) -> [UInt8] {
-      let sizes = PickleText.little(UInt32(bytes.count)) + PickleText.little(UInt32(bytes.count))
-      return [UInt8](repeating: 0, count: 8) + PickleText.little(checksum(bytes)) + sizes
+      let sizes =
+        PickleText.little(UInt32(packed.count)) + PickleText.little(UInt32(claimed ?? bytes.count))
+      return [0, 0, isDeflated ? 8 : 0, 0, 0, 0, 0, 0] + PickleText.little(checksum(bytes)) + sizes
         + PickleText.little(UInt16(name.utf8.count)) + [0, 0]
     }
     func list(_ name: String) {
@@ -93,13 +114,25 @@ func zip(
       directory += [UInt8](repeating: 0, count: 10) + PickleText.little(offset) + name.utf8
       count += 1
     }
-    body += Array("PK\u{3}\u{4}".utf8) + [20, 0] + fields(fileName) + fileName.utf8 + bytes
+    body += Array("PK\u{3}\u{4}".utf8) + [20, 0] + fields(fileName) + fileName.utf8 + packed
     list(fileName)
     if let name, name.0 == fileName { for index in 0..<name.1 { list("\(fileName)-\(index)") } }
   }
   let counts = PickleText.little(UInt16(count)) + PickleText.little(UInt16(count))
   return body + directory + Array("PK\u{5}\u{6}".utf8) + [0, 0, 0, 0] + counts
     + PickleText.little(UInt32(directory.count)) + PickleText.little(UInt32(body.count)) + [0, 0]
+}
+
+/// A deflate stream that stores: the last block, or another one follows, its length and that inverted.
+private func deflated(_ bytes: [UInt8]) -> [UInt8] {
+  let blocks = stride(from: 0, to: max(1, bytes.count), by: 0xFFFF).map {
+    bytes[$0..<min($0 + 0xFFFF, bytes.count)]
+  }
+  return blocks.enumerated().flatMap { index, block in
+    let length = UInt16(block.count)
+    return [index == blocks.count - 1 ? 1 : 0] + PickleText.little(length)
+      + PickleText.little(~length) + block
+  }
 }
 
 private func checksum(_ bytes: [UInt8]) -> UInt32 {

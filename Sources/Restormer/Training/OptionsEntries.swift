@@ -120,7 +120,9 @@ extension TrainingOptions {
   }
 
   private var pathEntries: [(String, String)] {
-    pretrained.map { [("path.pretrain_network_g", Self.quoted($0))] } ?? []
+    [("path.pretrain_network_g", pretrained), ("path.param_key", pretrainedKey)].compactMap {
+      key, value in value.map { (key, Self.quoted($0)) }
+    }
   }
 
   private var trainEntries: [(String, String)] {

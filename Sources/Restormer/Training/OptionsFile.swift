@@ -103,6 +103,7 @@ extension TrainingOptions {
 
   private mutating func readPath(_ section: OptionsReader) throws {
     pretrained = try section.string("pretrain_network_g")
+    pretrainedKey = try section.string("param_key")
     if let state = try section.string("resume_state") {
       throw section.fault(
         "resume_state", "'\(state)': a run goes on by itself from its own folder, leave this empty")

@@ -48,7 +48,9 @@ public final class Trainer<B: Backend> {
         source, model: options.model, normalization: options.normalization, seed: options.seed))
     let path = "\(experiments)/\(options.name)"
     // A run that goes on has no use for the weights that it began with, and they may be gone.
-    let start = RunFolder.hasStates(path) ? nil : try options.startValues(of: model)
+    let start =
+      RunFolder.hasStates(path)
+      ? nil : try options.startValues(of: model) { report(.note($0)) }
     let recompute = try TrainingMemoryChoice(
       options, model, images: source.cacheBytes, on: backend
     ).decide { report(.note($0)) }
@@ -308,12 +310,14 @@ extension Trainer {
 
 extension TrainingOptions {
   /// The parameters that training begins with: those of `pretrained`, or random ones.
+  /// - Parameter note: hears what is to be said about the file.
   /// - Throws: errors of reading weights, `DataError` for those of another network or normalisation.
-  func startValues(of model: RestormerModel) throws -> [Float] {
+  func startValues(of model: RestormerModel, note: (String) -> Void = { _ in }) throws -> [Float] {
     guard let path = pretrained else {
       return ModelWeights.initialized(model, seed: seed).values
     }
-    let weights = try ModelWeights(contentsOf: path)
+    let weights = try ModelWeights(contentsOf: path, key: pretrainedKey)
+    for text in weights.notes { note("\(path): \(text)") }
     guard weights.model.configuration == self.model else {
       throw DataError(
         "\(path): its network is \(weights.model.configuration.summary), "
