@@ -7,6 +7,15 @@ let strict: [SwiftSetting] =
   ProcessInfo.processInfo.environment["RESTORMER_STRICT"] == "1"
   ? [.unsafeFlags(["-warnings-as-errors"])] : []
 
+/// `make fuzz` sets `RESTORMER_FUZZ=1`: the fuzzer's program is built then, and nothing of it otherwise.
+let fuzzing: [Target] =
+  ProcessInfo.processInfo.environment["RESTORMER_FUZZ"] == nil
+  ? []
+  : [
+    .executableTarget(
+      name: "Fuzz", dependencies: ["Restormer", "TestSupport"], path: "Fuzz", swiftSettings: strict)
+  ]
+
 let package = Package(
   name: "restormer",
   platforms: [.macOS(.v13)],
@@ -65,6 +74,6 @@ let package = Package(
       name: "KernelsTests", dependencies: ["TestSupport"], swiftSettings: strict),
     .testTarget(name: "RestormerTests", dependencies: ["TestSupport"], swiftSettings: strict),
     .testTarget(name: "CLITests", dependencies: ["TestSupport"], swiftSettings: strict),
-  ],
+  ] + fuzzing,
   cLanguageStandard: .c2x
 )

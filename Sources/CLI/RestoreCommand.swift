@@ -56,7 +56,9 @@ struct RestoreCommand: ParsableCommand {
     name: [.short, .long], help: "png or jpeg; by default that of the output name, else png.")
   var format: ImageFormat?
 
-  @Flag(name: [.customShort("x"), .long], help: "Average over the 8 flips and rotations.")
+  @Flag(
+    name: [.customShort("x"), .long],
+    help: "Average over the flips and rotations that the weights were trained with.")
   var tta = false
 
   @Flag(name: .long, help: "Replace results that exist.")
@@ -94,6 +96,7 @@ struct RestoreCommand: ParsableCommand {
       let opened = try device.open(profiling: profile)
       Console.note("device: \(opened.name)")
       Console.note("model: \(chosen.title)")
+      if tta { chosen.weights.tellEnsemble() }
       let page = try report.map {
         try ReportFile($0, source: "restored with \(chosen.title)", count: possible.count)
       }

@@ -58,7 +58,9 @@ struct SubmitCommand: ParsableCommand {
   @Option(name: .long, help: "Targets of the same names to score against.")
   var targets: String?
 
-  @Flag(name: [.customShort("x"), .long], help: "Average over the 8 flips and rotations.")
+  @Flag(
+    name: [.customShort("x"), .long],
+    help: "Average over the flips and rotations that the weights were trained with.")
   var tta = false
 
   @OptionGroup var device: DeviceOptions
@@ -117,6 +119,7 @@ struct SubmitCommand: ParsableCommand {
     Console.note("device: \(opened.name)")
     var options = RestoreOptions()
     options.ensemble = tta
+    if tta { weights.tellEnsemble() }
     return try opened.accept(SubmissionRestoring(weights: weights, options: options))
   }
 }

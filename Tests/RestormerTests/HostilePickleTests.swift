@@ -1,5 +1,6 @@
 import Foundation
 import Restormer
+import TestSupport
 import XCTest
 
 /// PyTorch files written to deceive: small ones that would take endless time or memory, and ones that would be misread.

@@ -1,5 +1,6 @@
 import Foundation
 import Restormer
+import TestSupport
 import XCTest
 
 /// Tensors of every type and form that a PyTorch file can hold.

@@ -51,6 +51,7 @@ public struct ModelWeights: Sendable {
     let shapes = Dictionary(state.tensors.map { ($0.name, $0.shape) }) { first, _ in first }
     let model = RestormerModel(try ModelConfiguration(inferredFrom: shapes))
     let normalization = try ImageNormalization(metadata: state.metadata)
+    try Self.checkSymmetries(state.metadata)
     let (means, configuration) = (normalization.mean.count, model.configuration)
     guard configuration.inputChannels % means == 0, configuration.outputChannels % means == 0 else {
       throw ModelError(

@@ -221,7 +221,9 @@ public final class Trainer<B: Backend> {
 extension Trainer {
   /// The weights that are kept: the moving average where there is one.
   private var weights: WeightsWriter<B> {
-    WeightsWriter(engine: engine, normalization: options.normalization)
+    WeightsWriter(
+      engine: engine, normalization: options.normalization,
+      symmetries: options.augment ? Symmetry.allCases : [.identity])
   }
 
   /// The same weights, to restore validation images with.

@@ -1,48 +1,48 @@
 import Foundation
 
 /// Writes pickles operation by operation, as `torch.save` would and as it never would.
-enum PickleText {
-  static func pickle(_ body: [UInt8]) -> [UInt8] { [0x80, 2] + body + [UInt8(ascii: ".")] }
+package enum PickleText {
+  package static func pickle(_ body: [UInt8]) -> [UInt8] { [0x80, 2] + body + [UInt8(ascii: ".")] }
 
-  static func text(_ text: String) -> [UInt8] {
+  package static func text(_ text: String) -> [UInt8] {
     [UInt8(ascii: "X")] + little(UInt32(text.utf8.count)) + text.utf8
   }
 
-  static func integer(_ value: Int) -> [UInt8] {
+  package static func integer(_ value: Int) -> [UInt8] {
     [0x8A, 8] + little(UInt64(bitPattern: Int64(value)))
   }
 
-  static func global(_ module: String, _ name: String) -> [UInt8] {
+  package static func global(_ module: String, _ name: String) -> [UInt8] {
     Array("c\(module)\n\(name)\n".utf8)
   }
 
-  static func keep(_ index: UInt8) -> [UInt8] { [UInt8(ascii: "q"), index] }
+  package static func keep(_ index: UInt8) -> [UInt8] { [UInt8(ascii: "q"), index] }
 
-  static func recall(_ index: UInt8) -> [UInt8] { [UInt8(ascii: "h"), index] }
+  package static func recall(_ index: UInt8) -> [UInt8] { [UInt8(ascii: "h"), index] }
 
-  static func tuple(_ items: [[UInt8]]) -> [UInt8] {
+  package static func tuple(_ items: [[UInt8]]) -> [UInt8] {
     [UInt8(ascii: "(")] + items.flatMap { $0 } + [UInt8(ascii: "t")]
   }
 
   /// Adds keys with their values to the dictionary on top.
-  static func items(_ pairs: [[UInt8]]) -> [UInt8] {
+  package static func items(_ pairs: [[UInt8]]) -> [UInt8] {
     [UInt8(ascii: "(")] + pairs.flatMap { $0 } + [UInt8(ascii: "u")]
   }
 
-  static func dictionary(_ values: [String: [UInt8]]) -> [UInt8] {
+  package static func dictionary(_ values: [String: [UInt8]]) -> [UInt8] {
     [UInt8(ascii: "}")] + items(values.sorted { $0.key < $1.key }.map { text($0) + $1 })
   }
 
-  static func list(_ items: [[UInt8]]) -> [UInt8] {
+  package static func list(_ items: [[UInt8]]) -> [UInt8] {
     [UInt8(ascii: "]"), UInt8(ascii: "(")] + items.flatMap { $0 } + [UInt8(ascii: "e")]
   }
 
   /// `module.name(arguments)`.
-  static func call(_ module: String, _ name: String, _ arguments: [[UInt8]]) -> [UInt8] {
+  package static func call(_ module: String, _ name: String, _ arguments: [[UInt8]]) -> [UInt8] {
     global(module, name) + tuple(arguments) + [UInt8(ascii: "R")]
   }
 
-  static func storage(
+  package static func storage(
     _ key: String, _ type: String, _ count: Int, view: [UInt8]? = nil
   ) -> [UInt8] {
     let module = type == "Untyped" ? "torch.storage" : "torch"
@@ -52,7 +52,7 @@ enum PickleText {
     return tuple(parts + [view].compactMap { $0 }) + [UInt8(ascii: "Q")]
   }
 
-  static func tensor(
+  package static func tensor(
     storage key: String, type: String = "Float", count: Int, offset: Int = 0, shape: [Int],
     strides: [Int], note: [UInt8]? = nil, element: String? = nil, view: [UInt8]? = nil
   ) -> [UInt8] {
@@ -67,21 +67,23 @@ enum PickleText {
       arguments + further)
   }
 
-  static func floats(_ values: [Float]) -> [UInt8] { values.flatMap { little($0.bitPattern) } }
+  package static func floats(_ values: [Float]) -> [UInt8] {
+    values.flatMap { little($0.bitPattern) }
+  }
 
-  static func little<Word: FixedWidthInteger>(_ word: Word) -> [UInt8] {
+  package static func little<Word: FixedWidthInteger>(_ word: Word) -> [UInt8] {
     withUnsafeBytes(of: word.littleEndian) { Array($0) }
   }
 }
 
 /// A file of the form from before PyTorch 1.6, with one storage "0" of the floats 1, 2, 3, 4.
-struct LegacyFile {
-  let object: [UInt8]
-  var isLittleEndian = true
+package struct LegacyFile {
+  package let object: [UInt8]
+  package var isLittleEndian = true
 
-  init(_ object: [UInt8]) { self.object = object }
+  package init(_ object: [UInt8]) { self.object = object }
 
-  var bytes: [UInt8] {
+  package var bytes: [UInt8] {
     let magic: [UInt8] = [0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19]
     let system = PickleText.dictionary(["little_endian": [isLittleEndian ? 0x88 : 0x89]])
     let keys = [UInt8(ascii: "]")] + PickleText.text("0") + [UInt8(ascii: "a")]
@@ -95,7 +97,7 @@ struct LegacyFile {
 ///   - name: a listed entry that is listed so often more, under other names.
 ///   - isDeflated: whether entries are deflate streams, of stored blocks.
 ///   - claiming: the size that such entries claim to unpack to.
-func zip(
+package func zip(
   _ files: [(name: String, bytes: [UInt8])], repeating name: (String, Int)? = nil,
   isDeflated: Bool = false, claiming claimed: Int? = nil
 ) -> [UInt8] {
@@ -135,7 +137,8 @@ private func deflated(_ bytes: [UInt8]) -> [UInt8] {
   }
 }
 
-private func checksum(_ bytes: [UInt8]) -> UInt32 {
+/// CRC-32, as zip and PNG have it.
+package func checksum(_ bytes: [UInt8]) -> UInt32 {
   var value = UInt32.max
   for byte in bytes {
     value ^= UInt32(byte)
