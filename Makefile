@@ -10,7 +10,7 @@ OCLGRIND ?= $(if $(wildcard Sources/CLI/DoctorCommand.swift),1)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-second build mpi build-tests test test-all test-browser \
-	test-second test-third setup-third lint-gpu gpu-folder test-scripts demo lint lint-swift oclgrind format clean
+	test-second test-third setup-third lint-gpu gpu-folder test-scripts fuzz demo lint lint-swift oclgrind format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -56,6 +56,9 @@ setup-second: ## fetch a second OpenCL implementation (Intel's CPU runtime, 800 
 demo: build ## restore the sample page, train for two minutes, into demo-output/
 	@Scripts/demo.sh
 
+fuzz: setup-test ## feed every reader with damaged files for a few minutes (FUZZ_SECONDS each, by default 20)
+	@Scripts/fuzz.sh
+
 lint: ## check kernels.cl with clang
 	@Scripts/lint-kernels.sh
 
@@ -69,14 +72,14 @@ test-scripts: ## test the set-up script on an invented machine
 	@Scripts/test-setup.sh
 
 lint-swift: ## check the form of the Swift sources
-	swift format lint --strict -r Sources Tests Package.swift
+	swift format lint --strict -r Sources Tests Fuzz Package.swift
 
 oclgrind: setup-test ## run every operator on a simulated device that finds races
 	$(BUILD)
 	@Scripts/oclgrind.sh
 
 format: ## bring the Swift sources into form
-	swift format -i -r Sources Tests Package.swift
+	swift format -i -r Sources Tests Fuzz Package.swift
 
 clean: ## remove what was built
 	rm -rf .build demo-output

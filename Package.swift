@@ -7,6 +7,15 @@ let strict: [SwiftSetting] =
   ProcessInfo.processInfo.environment["RESTORMER_STRICT"] == "1"
   ? [.unsafeFlags(["-warnings-as-errors"])] : []
 
+/// `make fuzz` sets `RESTORMER_FUZZ=1`: the fuzzer's program is built then, and nothing of it otherwise.
+let fuzzing: [Target] =
+  ProcessInfo.processInfo.environment["RESTORMER_FUZZ"] == nil
+  ? []
+  : [
+    .executableTarget(
+      name: "Fuzz", dependencies: ["Restormer", "TestSupport"], path: "Fuzz", swiftSettings: strict)
+  ]
+
 let package = Package(
   name: "restormer",
   platforms: [.macOS(.v13)],
@@ -32,6 +41,8 @@ let package = Package(
       name: "CImage", path: "Sources/Restormer/IO/CImage",
       linkerSettings: [.linkedLibrary("png"), .linkedLibrary("jpeg"), .linkedLibrary("z")]),
     .target(
+      name: "CZip", path: "Sources/Restormer/IO/CZip", linkerSettings: [.linkedLibrary("z")]),
+    .target(
       name: "CMessagePassing", path: "Sources/Restormer/Distributed/CMessagePassing"),
     .target(name: "CBundledModels", path: "Sources/Restormer/CBundledModels"),
     .target(
@@ -40,12 +51,13 @@ let package = Package(
     .target(
       name: "Restormer",
       dependencies: [
-        "Kernels", "CImage", "CBundledModels", "CMessagePassing", "CReportPage",
+        "Kernels", "CImage", "CZip", "CBundledModels", "CMessagePassing", "CReportPage",
         .product(name: "Yams", package: "Yams"),
       ],
       path: "Sources/Restormer",
       exclude: [
-        "IO/CImage", "CBundledModels", "Report/CReportPage", "Distributed/CMessagePassing",
+        "IO/CImage", "IO/CZip", "CBundledModels", "Report/CReportPage",
+        "Distributed/CMessagePassing",
         "Distributed/MPIPlugin",
       ], swiftSettings: strict),
     .target(name: "CTerminal", path: "Sources/CLI/CTerminal"),
@@ -64,6 +76,6 @@ let package = Package(
       name: "KernelsTests", dependencies: ["TestSupport"], swiftSettings: strict),
     .testTarget(name: "RestormerTests", dependencies: ["TestSupport"], swiftSettings: strict),
     .testTarget(name: "CLITests", dependencies: ["TestSupport"], swiftSettings: strict),
-  ],
+  ] + fuzzing,
   cLanguageStandard: .c2x
 )

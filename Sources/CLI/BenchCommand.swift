@@ -30,6 +30,8 @@ struct BenchCommand: ParsableCommand {
     help: "Weights, instead of a preset with random ones.")
   var weights: String?
 
+  @OptionGroup var weightsOptions: WeightsOptions
+
   @Option(name: .long, help: "Size of the restored image, WIDTHxHEIGHT.")
   var size = "256x256"
 
@@ -84,7 +86,7 @@ struct BenchCommand: ParsableCommand {
   }
 
   private func modelWeights() throws -> ModelWeights {
-    if let weights { return try ModelWeights(contentsOf: weights) }
+    if let weights { return try ChosenModel(weights, key: weightsOptions.paramKey).weights }
     guard let configuration = ModelConfiguration.presets[preset] else {
       let known = ModelConfiguration.presets.keys.sorted().joined(separator: ", ")
       throw ValidationError("--preset \(preset): expected one of \(known)")

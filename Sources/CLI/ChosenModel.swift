@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 import Restormer
 
@@ -7,10 +8,15 @@ struct ChosenModel {
   let title: String
   let weights: ModelWeights
 
-  /// - Parameter name: a bundled model's name or a path; nil for the bundled model. A file that happens to be called as a
-  ///   bundled model is `./NAME`.
+  /// - Parameters:
+  ///   - name: a bundled model's name or a path; nil for the bundled model. A file that happens to be called as a
+  ///     bundled model is `./NAME`.
+  ///   - key: which of several sets of weights in a file to take.
   /// - Throws: as reading a weights file.
-  init(_ name: String?) throws {
+  init(_ name: String?, key: String?) throws {
+    if key != nil, name.map(BundledModel.names.contains) ?? true {
+      throw ValidationError("--param-key is for weights files, a bundled model has one set only")
+    }
     guard let name else {
       let model = try BundledModel.standard()
       title = "\(model.name), bundled with the program: \(model.purpose) (-m takes other weights)"
@@ -22,7 +28,8 @@ struct ChosenModel {
       return
     }
     try Self.checkFile(name)
-    (title, weights) = (name, try ModelWeights(contentsOf: name))
+    (title, weights) = (name, try ModelWeights(contentsOf: name, key: key))
+    for note in weights.notes { Console.note("\(name): \(note)") }
   }
 
   /// - Throws: `WeightsError` for a name that is neither that of a bundled model nor looks like a file's.

@@ -36,6 +36,8 @@ struct EvaluateCommand: ParsableCommand {
     help: "Restore the images first: a weights file or the name of a bundled model.")
   var model: String?
 
+  @OptionGroup var weightsOptions: WeightsOptions
+
   @Option(name: .long, help: "Folder of the right views, for a dual-pixel model.")
   var right: String?
 
@@ -139,7 +141,7 @@ struct EvaluateCommand: ParsableCommand {
   }
 
   private func makeRestorer(_ path: String) throws -> (PairedFolder.Pair) throws -> Image {
-    let weights = try ChosenModel(path).weights
+    let weights = try ChosenModel(path, key: weightsOptions.paramKey).weights
     let opened = try device.open()
     Console.note("device: \(opened.name)")
     return try opened.accept(RestoringVisitor(weights: weights))

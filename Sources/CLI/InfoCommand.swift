@@ -12,6 +12,8 @@ struct InfoCommand: ParsableCommand {
   @Argument(help: "A .safetensors or PyTorch .pth file, or the name of a bundled model.")
   var file: String
 
+  @OptionGroup var weightsOptions: WeightsOptions
+
   @Option(name: .long, help: "Image size for cost and memory, WIDTHxHEIGHT.")
   var size = "256x256"
 
@@ -22,7 +24,7 @@ struct InfoCommand: ParsableCommand {
     let (width, height) = try parseSize(size)
     let bundled = try BundledModel(named: file)
     if bundled == nil { try ChosenModel.checkFile(file) }
-    let state = try bundled?.state ?? StateDict(contentsOf: file)
+    let state = try bundled?.state ?? StateDict(contentsOf: file, key: weightsOptions.paramKey)
     Console.print("file           \(file)")
     Console.print("format         \(state.format)")
     let types = Set(state.tensors.map(\.type.rawValue)).sorted().joined(separator: ", ")
@@ -36,6 +38,7 @@ struct InfoCommand: ParsableCommand {
       }
     }
     let weights = try bundled?.weights ?? ModelWeights(state, from: file)
+    for note in weights.notes { Console.print("note           \(note)") }
     Console.print("parameters     \(grouped(weights.model.parameterCount))")
     Console.print("configuration  \(weights.model.configuration.summary)")
     printCost(weights.model, width: width, height: height)

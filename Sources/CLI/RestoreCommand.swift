@@ -30,6 +30,8 @@ struct RestoreCommand: ParsableCommand {
     help: "Weights: .safetensors, .pth, or the name of a bundled model.")
   var model: String?
 
+  @OptionGroup var weightsOptions: WeightsOptions
+
   @Flag(name: .long, help: "Describe the bundled models, and restore nothing.")
   var listModels = false
 
@@ -55,7 +57,9 @@ struct RestoreCommand: ParsableCommand {
     name: [.short, .long], help: "png or jpeg; by default that of the output name, else png.")
   var format: ImageFormat?
 
-  @Flag(name: [.customShort("x"), .long], help: "Average over the 8 flips and rotations.")
+  @Flag(
+    name: [.customShort("x"), .long],
+    help: "Average over the flips and rotations that the weights were trained with.")
   var tta = false
 
   @Flag(name: [.short, .long], help: "Go into folders inside folders; results lie likewise.")
@@ -122,10 +126,11 @@ struct RestoreCommand: ParsableCommand {
   private func restore(
     _ jobs: [RestoreJob], _ options: RestoreOptions
   ) throws -> (outcomes: [RestoreOutcome], faults: [String]) {
-    let chosen = try ChosenModel(model)
+    let chosen = try ChosenModel(model, key: weightsOptions.paramKey)
     let opened = try device.open(profiling: profile)
     Console.note("device: \(opened.name)")
     Console.note("model: \(chosen.title)")
+    if tta { chosen.weights.tellEnsemble() }
     let page = try report.map {
       try ReportFile($0, source: "restored with \(chosen.title)", count: jobs.count)
     }

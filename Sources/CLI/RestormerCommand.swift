@@ -65,7 +65,8 @@ struct RestormerCommand: ParsableCommand {
     abstract: "Trains and runs Restormer on any OpenCL device or the CPU.",
     version: "0.1.0",
     subcommands: [
-      RestoreCommand.self, DevicesCommand.self, InfoCommand.self, DoctorCommand.self,
+      RestoreCommand.self, DevicesCommand.self, InfoCommand.self, ExportCommand.self,
+      DoctorCommand.self,
       BenchCommand.self, TrainCommand.self, EvaluateCommand.self, CompareCommand.self,
       SubmitCommand.self, DegradeCommand.self,
     ])

@@ -33,6 +33,8 @@ struct SubmitCommand: ParsableCommand {
     name: [.customShort("m"), .customLong("model")], help: "Weights: .safetensors or .pth.")
   var model: String?
 
+  @OptionGroup var weightsOptions: WeightsOptions
+
   @Flag(name: .long, help: "The images are restored already: take their values as they are.")
   var restored = false
 
@@ -56,7 +58,9 @@ struct SubmitCommand: ParsableCommand {
   @Option(name: .long, help: "Targets of the same names to score against.")
   var targets: String?
 
-  @Flag(name: [.customShort("x"), .long], help: "Average over the 8 flips and rotations.")
+  @Flag(
+    name: [.customShort("x"), .long],
+    help: "Average over the flips and rotations that the weights were trained with.")
   var tta = false
 
   @OptionGroup var device: DeviceOptions
@@ -108,7 +112,7 @@ struct SubmitCommand: ParsableCommand {
 
   private func makeRestore() throws -> (SubmissionImage, (Double) -> Void) throws -> Image {
     guard let model else { return { image, _ in try Image(contentsOf: image.path) } }
-    let weights = try ChosenModel(model).weights
+    let weights = try ChosenModel(model, key: weightsOptions.paramKey).weights
     guard !weights.model.configuration.dualPixel else {
       throw SubmitFailure(
         description: "\(model): a dual-pixel model: run 'restormer restore --right' first, then "
@@ -118,6 +122,7 @@ struct SubmitCommand: ParsableCommand {
     Console.note("device: \(opened.name)")
     var options = RestoreOptions()
     options.ensemble = tta
+    if tta { weights.tellEnsemble() }
     return try opened.accept(SubmissionRestoring(weights: weights, options: options))
   }
 }

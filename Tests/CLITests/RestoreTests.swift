@@ -97,6 +97,41 @@ final class RestoreTests: XCTestCase {
     XCTAssertEqual(try Program.run(arguments + ["-d", "cpu"], environment: wrong).status, 0)
   }
 
+  func testOfTwoSetsOfWeightsTheKeyChooses() throws {
+    let scratch = try Scratch()
+    let state = ModelWeights(model: RestormerModel(.tiny)).state
+    let both = ["params.", "params_ema."].flatMap { prefix in
+      state.tensors.map {
+        NamedTensor(name: prefix + $0.name, shape: $0.shape, values: $0.values)
+      }
+    }
+    let file = scratch.file("both.safetensors")
+    try StateDict(tensors: both).writeSafetensors(to: file)
+    let restore = [
+      "restore", try scratch.picture("a.png", 16, 16), "-o", scratch.file("b.png"), "-m", file,
+      "-d",
+      "cpu", "--overwrite",
+    ]
+    for (options, taken) in [([], "params"), (["--param-key", "params_ema"], "params_ema")] {
+      let run = try Program.run(restore + options)
+      XCTAssertEqual(run.status, 0, run.errors)
+      XCTAssertTrue(run.errors.contains("(params, params_ema): \(taken) taken"), run.errors)
+    }
+    let wrong = try Program.run(restore + ["--param-key", "params_best"])
+    XCTAssertEqual(wrong.status, 1)
+    XCTAssertEqual(wrong.faults.count, 1, wrong.errors)
+  }
+
+  func testTheBundledModelHasNothingToAverage() throws {
+    let scratch = try Scratch()
+    let run = try Program.run([
+      "restore", try scratch.picture("a.png", 24, 24), "-o", scratch.file("b.png"), "-x", "-d",
+      "cpu",
+    ])
+    XCTAssertEqual(run.status, 0, run.errors)
+    XCTAssertTrue(run.errors.contains("nothing to average"), run.errors)
+  }
+
   func testFormatsAndNames() throws {
     let scratch = try Scratch()
     let weights = try scratch.weights(zero: true)

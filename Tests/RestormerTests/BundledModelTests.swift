@@ -22,6 +22,33 @@ final class BundledModelTests: XCTestCase {
     XCTAssertNil(try BundledModel(named: "no such model"))
   }
 
+  /// It was never shown mirrored text.
+  func testTheEnsembleIsOfTrainedOrientationsOnly() throws {
+    XCTAssertEqual(try BundledModel.standard().weights.symmetries, [.identity])
+    var weights = ModelWeights.initialized(RestormerModel(.tiny), seed: 1)
+    XCTAssertEqual(weights.symmetries, Symmetry.allCases)
+    weights.metadata["restormer.symmetries"] = "flip-x, identity"
+    XCTAssertEqual(weights.symmetries.map(\.name), ["identity", "flip-x"])
+    let image = PlanarImage(
+      width: 8, height: 16, channels: 3, pixels: (0..<384).map { Float($0 % 7) / 7 })
+    var options = RestoreOptions()
+    options.ensemble = true
+    let flip = weights.symmetries[1]
+    let average = try Restorer(weights, on: CPUBackend(), options: options).restore(image)
+    let single = try Restorer(weights, on: CPUBackend())
+    let (upright, turned) = (
+      try single.restore(image), flip.undo(on: try single.restore(flip.apply(to: image)))
+    )
+    for index in average.pixels.indices {
+      XCTAssertEqual(
+        average.pixels[index], (upright.pixels[index] + turned.pixels[index]) / 2, accuracy: 1e-6)
+    }
+    weights.metadata["restormer.symmetries"] = "flip-z"
+    XCTAssertThrowsError(try ModelWeights(weights.state)) {
+      XCTAssertTrue("\($0)".contains("flip-z"), "\($0)")
+    }
+  }
+
   /// PSNR of `page` before and after, degraded by `recipe`, in light that leaves `light` of its brightness.
   private func scores<B: Backend>(
     _ page: String, _ recipe: String, light: Float = 1, on backend: B

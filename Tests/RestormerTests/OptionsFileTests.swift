@@ -64,6 +64,13 @@ final class OptionsFileTests: XCTestCase {
     }
   }
 
+  func testTheKeyOfPretrainedWeightsIsKept() throws {
+    let options = try options(
+      "path:\n  pretrain_network_g: a.pth\n  param_key: params_ema\n")
+    XCTAssertEqual(options.pretrainedKey, "params_ema")
+    XCTAssertEqual(try self.options(options.yaml).pretrainedKey, "params_ema")
+  }
+
   func testValuesOfTheWrongKindAreNamed() {
     for (text, part) in [
       (

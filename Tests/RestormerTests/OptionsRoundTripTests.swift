@@ -24,7 +24,7 @@ final class OptionsRoundTripTests: XCTestCase {
     options.model.bias = true
     options.model.normalization = .biasFree
     options.pretrained = "weights: of, [an] older.pth"
-    options.pretrainedSet = .ema
+    options.pretrainedKey = "params_ema"
     options.data = DataFolders(input: "on", target: "1.5")
     options.data.nameTemplate = "{}_blur"
     options.validation = DataFolders(target: "./~/clean #1")

@@ -9,7 +9,7 @@ public struct RestoreOptions: Sendable {
   public var overlap = 32
   /// How tiles are merged.
   public var blend = TileBlend.smooth
-  /// Average over the eight flips and rotations.
+  /// Average over the flips and rotations that the network was trained with.
   public var ensemble = false
 
   /// Whole images where they fit, smooth tiles elsewhere.
@@ -36,6 +36,8 @@ public final class Restorer<B: Backend> {
   public let options: RestoreOptions
   let whitensPaper: Bool
   private let normalization: ImageNormalization
+  /// The orientations that results are averaged over.
+  private let orientations: [Symmetry]
   private let parameters: DeviceParameters<B>
   private var session: Session?
   private var chosenLayouts: [PlanShape: Layout] = [:]
@@ -71,6 +73,7 @@ public final class Restorer<B: Backend> {
     }
     model = weights.model
     normalization = weights.normalization
+    orientations = options.ensemble ? weights.symmetries : [.identity]
     whitensPaper = weights.whitensPaper
     self.backend = backend
     self.options = options
@@ -91,7 +94,6 @@ public final class Restorer<B: Backend> {
       "Restorer: \(image.channels) channels for \(model.configuration.inputChannels)")
     var normalized = image
     normalization.apply(to: &normalized.pixels, channels: image.channels)
-    let orientations = options.ensemble ? Symmetry.allCases : [.identity]
     var sum: PlanarImage?
     for (index, orientation) in orientations.enumerated() {
       let turned = try restoreOnce(orientation.apply(to: normalized)) {

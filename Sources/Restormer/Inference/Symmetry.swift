@@ -16,6 +16,20 @@ public struct Symmetry: Hashable, Sendable, CaseIterable {
   /// The image as it is.
   public static let identity = Symmetry(transposed: false, flippedX: false, flippedY: false)
 
+  /// The name in the metadata of weights.
+  public var name: String {
+    switch (transposed, flippedX, flippedY) {
+    case (false, false, false): "identity"
+    case (false, true, false): "flip-x"
+    case (false, false, true): "flip-y"
+    case (false, true, true): "rotate-180"
+    case (true, false, false): "transpose"
+    case (true, true, false): "rotate-90"
+    case (true, false, true): "rotate-270"
+    case (true, true, true): "anti-transpose"
+    }
+  }
+
   /// `image` seen in this orientation.
   public func apply(to image: PlanarImage) -> PlanarImage {
     remap(image, inverse: false)

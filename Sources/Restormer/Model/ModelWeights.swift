@@ -10,6 +10,8 @@ public struct ModelWeights: Sendable {
   public var normalization: ImageNormalization
   /// Free text pairs that the file carried.
   public var metadata: [String: String]
+  /// What a user should hear about how they were read, a line each.
+  public private(set) var notes: [String] = []
 
   /// Weights of `model` with every parameter zero.
   public init(model: RestormerModel, normalization: ImageNormalization = .none) {
@@ -20,15 +22,22 @@ public struct ModelWeights: Sendable {
   }
 
   /// Reads a weights file and infers the network from names and shapes.
+  ///
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - key: which of several sets of weights to take, such as `params_ema`; nil for the trained ones.
   /// - Throws: `WeightsError` for an unreadable file, `ModelError` (with the path) when the tensors are no
-  ///   Restormer: a missing, extra or misshapen tensor, or one that is not finite.
-  public init(contentsOf path: String) throws {
-    try self.init(StateDict(contentsOf: path), from: path)
+  ///   Restormer: a missing or misshapen tensor, one that is not finite, or one more within a module of the network.
+  public init(contentsOf path: String, key: String? = nil) throws {
+    try self.init(StateDict(contentsOf: path, key: key), from: path)
   }
 
   /// Takes the parameters from `state`, which was read from `path`.
-  /// - Throws: `ModelError` with the path.
+  /// - Throws: `ModelError` with the path; `WeightsError` for the state of a training run.
   public init(_ state: StateDict, from path: String) throws {
+    if let hint = state.hintInPlaceOfWeights(at: path) {
+      throw WeightsError(path: path, fault: hint)
+    }
     do {
       try self.init(state)
     } catch let error as ModelError {
@@ -42,6 +51,7 @@ public struct ModelWeights: Sendable {
     let shapes = Dictionary(state.tensors.map { ($0.name, $0.shape) }) { first, _ in first }
     let model = RestormerModel(try ModelConfiguration(inferredFrom: shapes))
     let normalization = try ImageNormalization(metadata: state.metadata)
+    try Self.checkSymmetries(state.metadata)
     let (means, configuration) = (normalization.mean.count, model.configuration)
     guard configuration.inputChannels % means == 0, configuration.outputChannels % means == 0 else {
       throw ModelError(
@@ -51,8 +61,11 @@ public struct ModelWeights: Sendable {
     let tensors = Dictionary(state.tensors.map { ($0.name, $0) }) { first, _ in first }
     // Checked before the block is allocated: its size is then that of tensors that really exist.
     try Self.check(tensors, against: model)
+    let strangers = try Self.strangers(among: state.tensors, to: model) + state.leftOut
     self.init(model: model, normalization: normalization)
     metadata = state.metadata
+    notes = state.notes
+    if let note = Self.note(onLeavingOut: strangers) { notes.append(note) }
     for spec in model.parameters {
       guard let tensor = tensors[spec.name] else { continue }
       values.replaceSubrange(spec.offset..<spec.offset + spec.count, with: tensor.values)
@@ -72,10 +85,30 @@ public struct ModelWeights: Sendable {
         throw ModelError("\(spec.name) holds values that are not finite")
       }
     }
+  }
+
+  /// Names of tensors that the network does not have and that cannot change what it computes: counters, a loss's network.
+  /// - Throws: `ModelError` for an array within one of the network's own modules, which is then another network's.
+  private static func strangers(
+    among tensors: [NamedTensor], to model: RestormerModel
+  ) throws -> [String] {
+    func module(_ name: String) -> Substring { name.prefix { $0 != "." } }
     let known = Set(model.parameters.map(\.name))
-    if let extra = tensors.keys.filter({ !known.contains($0) }).min() {
-      throw ModelError("tensor \(extra) does not belong to the model")
+    let modules = Set(known.map(module))
+    let extra = tensors.filter { !known.contains($0.name) }
+    if let foreign = extra.first(where: { $0.values.count > 1 && modules.contains(module($0.name)) }
+    ) {
+      throw ModelError("tensor \(foreign.name) does not belong to the model")
     }
+    return extra.map(\.name)
+  }
+
+  private static func note(onLeavingOut names: [String]) -> String? {
+    guard !names.isEmpty else { return nil }
+    let shown =
+      names.sorted().prefix(4).map { String($0.prefix(80)) } + (names.count > 4 ? ["..."] : [])
+    let count = names.count == 1 ? "a tensor" : "\(names.count) tensors"
+    return "\(count) beside the network's left out: \(shown.joined(separator: ", "))"
   }
 
   /// The parameters under their official names and shapes, in state-dict order.

@@ -133,6 +133,8 @@ struct CheckpointWriter<B: Backend> {
 struct WeightsWriter<B: Backend> {
   let engine: TrainingEngine<B>
   let normalization: ImageNormalization
+  /// The orientations in which training shows images.
+  let symmetries: [Symmetry]
 
   /// Writes the weights, whole or not at all.
   /// - Throws: `FileError`, the backend's error.
@@ -143,7 +145,7 @@ struct WeightsWriter<B: Backend> {
         return try engine.averagedValues(place) ?? engine.values(place)
       }
     }
-    try SafetensorsWriter(entries: entries, metadata: normalization.metadata, type: .float32)
-      .write(to: path)
+    let metadata = normalization.metadata.merging(ModelWeights.metadata(of: symmetries)) { $1 }
+    try SafetensorsWriter(entries: entries, metadata: metadata, type: .float32).write(to: path)
   }
 }

@@ -57,10 +57,11 @@ extension TrainingOption {
       "path.pretrain_network_g", flag: "pretrained", "Weights to start from.", .path,
       get: { $0.pretrained }, set: { $0.pretrained = $1.isEmpty ? nil : $1 }),
     TrainingOption(
-      "path.param_key", "Which of a file's weights to start from: params, or their moving average.",
-      .choice([(.params, ["params"]), (.ema, ["params_ema"])]),
-      get: { $0.pretrainedSet == .params ? nil : $0.pretrainedSet },
-      set: { $0.pretrainedSet = $1 }),
+      "path.param_key", flag: "param-key",
+      "Which of several sets of weights in that file, such as params_ema.", .text,
+      get: { $0.pretrainedKey },
+      // The authors' files name what is taken without being asked for.
+      set: { $0.pretrainedKey = ["", "params"].contains($1) ? nil : $1 }),
     TrainingOption(
       "path.resume_state", "A state to go on from.",
       .nothing("a run goes on by itself from its own folder"), set: { _, _ in }),

@@ -62,7 +62,8 @@ public final class Trainer<B: Backend> {
     ).decide { report(.note($0)) }
     // A run that goes on has no use for the weights that it began with, and they may be gone.
     let start =
-      !team.isFirst || RunFolder.hasStates(path) ? nil : try options.startValues(of: model)
+      !team.isFirst || RunFolder.hasStates(path)
+      ? nil : try options.startValues(of: model) { report(.note($0)) }
     report(.doing(.readingState, mayBreakOff: true))
     folder = team.isFirst ? try RunFolder(path) : nil
     let (checkpoint, faults) = try folder?.newestState() ?? (nil, [])
@@ -302,7 +303,9 @@ public final class Trainer<B: Backend> {
 extension Trainer {
   /// The weights that are kept: the moving average where there is one.
   private var weights: WeightsWriter<B> {
-    WeightsWriter(engine: engine, normalization: options.normalization)
+    WeightsWriter(
+      engine: engine, normalization: options.normalization,
+      symmetries: options.augment ? Symmetry.allCases : [.identity])
   }
 
   /// The same weights, to restore validation images with.
@@ -398,13 +401,14 @@ extension Trainer {
 
 extension TrainingOptions {
   /// The parameters that training begins with: those of `pretrained`, or random ones.
+  /// - Parameter note: hears what is to be said about the file.
   /// - Throws: errors of reading weights, `DataError` for those of another network or normalisation.
-  func startValues(of model: RestormerModel) throws -> [Float] {
+  func startValues(of model: RestormerModel, note: (String) -> Void = { _ in }) throws -> [Float] {
     guard let path = pretrained else {
       return ModelWeights.initialized(model, seed: seed).values
     }
-    let weights = try ModelWeights(
-      StateDict(contentsOf: path, selecting: pretrainedSet), from: path)
+    let weights = try ModelWeights(contentsOf: path, key: pretrainedKey)
+    for text in weights.notes { note("\(path): \(text)") }
     guard weights.model.configuration == self.model else {
       throw DataError(
         "\(path): its network is \(weights.model.configuration.summary), "

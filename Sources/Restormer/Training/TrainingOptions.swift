@@ -31,8 +31,8 @@ public struct TrainingOptions: Sendable, Hashable {
   public var model = ModelConfiguration.compact
   /// Weights to start from instead of random ones.
   public var pretrained: String?
-  /// Which of that file's weights.
-  public var pretrainedSet = StateDict.Selection.params
+  /// Which of several sets of weights in `pretrained` to take, such as `params_ema`; nil for the trained ones.
+  public var pretrainedKey: String?
   /// The pairs that are trained on.
   public var data = DataFolders()
   /// The pairs that are restored and scored now and then, or nil for none.

@@ -46,6 +46,9 @@ struct ByteReader {
     return data.subdata(in: position..<position + count)
   }
 
+  /// Up to `count` bytes that follow, without reading them.
+  func upcoming(_ count: Int) -> Data { data[position..<min(position + count, end)] }
+
   mutating func text(_ count: Int) throws -> String {
     String(decoding: try bytes(count), as: UTF8.self)
   }

@@ -7,13 +7,16 @@ enum PickleValue {
   case int(Int)
   case float(Double)
   case string(String)
-  case bytes(Data)
   case tuple(PickleContainer)
   case container(PickleContainer)
   case global(PickleGlobal)
   // Behind a reference: a hostile pickle makes many values, so each must be small.
   indirect case storage(PickleStorage)
   indirect case tensor(PickleTensor)
+  /// A tensor that is no plain array, such as a quantized one.
+  case unreadable(String)
+  /// Anything that weights do not need.
+  case inert
   case mark
 }
 
@@ -68,76 +71,30 @@ final class PickleHeap {
   }
 }
 
-/// The only names that a pickle may ask for.
-enum PickleGlobal: Equatable {
-  case orderedDict
-  case rebuildTensor
-  case rebuildParameter
-  case size
-  case storage(PickleElement)
-
-  init?(module: String, name: String) {
-    switch (module, name) {
-    case ("collections", "OrderedDict"), ("collections", "Counter"): self = .orderedDict
-    case ("torch._utils", "_rebuild_tensor_v2"): self = .rebuildTensor
-    case ("torch._utils", "_rebuild_parameter"): self = .rebuildParameter
-    case ("torch", "Size"): self = .size
-    case ("torch", _):
-      guard name.hasSuffix("Storage"),
-        let element = PickleElement(rawValue: String(name.dropLast(7)))
-      else { return nil }
-      self = .storage(element)
-    default: return nil
-    }
-  }
-}
-
-/// Element types of PyTorch's storages, by their class names.
-enum PickleElement: String {
-  case float = "Float"
-  case half = "Half"
-  case bfloat16 = "BFloat16"
-  case double = "Double"
-  case long = "Long"
-  case int = "Int"
-  case short = "Short"
-  case char = "Char"
-  case byte = "Byte"
-  case bool = "Bool"
-
-  /// Bytes of one element.
-  var size: Int {
-    switch self {
-    case .double, .long: 8
-    case .float, .int: 4
-    case .half, .bfloat16, .short: 2
-    case .char, .byte, .bool: 1
-    }
-  }
-
-  /// The type under which weights can be read; nil for integers, which are no weights.
-  var elementType: ElementType? {
-    switch self {
-    case .float: .float32
-    case .half: .float16
-    case .bfloat16: .bfloat16
-    case .double: .float64
-    case .long: .int64
-    case .int, .short, .char, .byte, .bool: nil
-    }
-  }
-}
-
 /// A reference to raw elements elsewhere in the file.
 struct PickleStorage {
   let key: String
   let element: PickleElement
-  let count: Int
+  /// Where its bytes begin, counted from the beginning of what lies under `key`.
+  let start: Int
+  let bytes: Int
+
+  /// - Throws: `PickleFault` for a size that cannot be.
+  init(key: String, element: PickleElement, offset: Int = 0, count: Int) throws {
+    let (start, overflowA) = offset.multipliedReportingOverflow(by: element.size)
+    let (bytes, overflowB) = count.multipliedReportingOverflow(by: element.size)
+    let (_, overflowC) = start.addingReportingOverflow(bytes)
+    guard offset >= 0, count >= 0, !overflowA, !overflowB, !overflowC else {
+      throw PickleFault("has a storage of impossible size")
+    }
+    (self.key, self.element, self.start, self.bytes) = (key, element, start, bytes)
+  }
 }
 
-/// A strided view of a storage.
+/// A strided view of a storage, counted in elements.
 struct PickleTensor {
   let storage: PickleStorage
+  let element: PickleElement
   let offset: Int
   let shape: [Int]
   let strides: [Int]

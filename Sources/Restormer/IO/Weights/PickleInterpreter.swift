@@ -52,9 +52,11 @@ struct PickleInterpreter {
         throw PickleFault("asks for a name that is no text")
       }
       try pushGlobal(module: module, name: name)
-    case UInt8(ascii: "R"): try reduce()
+    case UInt8(ascii: "R"), 0x81: try reduce()
     case UInt8(ascii: "b"): try build()
     case UInt8(ascii: "Q"): try pushPersistent()
+    case UInt8(ascii: "P"):
+      throw PickleFault("was saved with pickle protocol 0, which keeps no storages: save it again")
     default:
       throw PickleFault(
         "uses pickle operation 0x\(String(code, radix: 16)) at byte \(reader.position - 1), "
@@ -71,7 +73,9 @@ struct PickleInterpreter {
     case UInt8(ascii: "M"): stack.append(.int(Int(try reader.unsigned(bytes: 2))))
     case UInt8(ascii: "J"):
       stack.append(.int(Int(Int32(truncatingIfNeeded: try reader.unsigned(bytes: 4)))))
-    case 0x8A: stack.append(try longInteger())
+    case 0x8A: stack.append(try longInteger(bytes: Int(try reader.byte())))
+    case 0x8B: stack.append(try longInteger(bytes: try reader.length(bytes: 4)))
+    case UInt8(ascii: "I"), UInt8(ascii: "L"): stack.append(textInteger(try reader.line()))
     case UInt8(ascii: "G"):
       stack.append(.float(Double(bitPattern: try reader.unsigned(bytes: 8).byteSwapped)))
     default: return false
@@ -79,10 +83,16 @@ struct PickleInterpreter {
     return true
   }
 
-  /// A two's-complement integer of up to 255 bytes; what exceeds 64 bits is kept as a number without value.
-  private mutating func longInteger() throws -> PickleValue {
-    let bytes = [UInt8](try reader.bytes(Int(try reader.byte())))
-    guard bytes.count <= 8 else { return .none }
+  /// An integer in decimal digits, as protocol 1 writes it; it writes truth values as 00 and 01.
+  private func textInteger(_ text: String) -> PickleValue {
+    if text == "00" || text == "01" { return .bool(text == "01") }
+    return Int(text.hasSuffix("L") ? text.dropLast() : text[...]).map { .int($0) } ?? .inert
+  }
+
+  /// A two's-complement integer; what exceeds 64 bits is kept as a number without value.
+  private mutating func longInteger(bytes count: Int) throws -> PickleValue {
+    let bytes = [UInt8](try reader.bytes(count))
+    guard bytes.count <= 8 else { return .inert }
     var value: UInt64 = bytes.last.map { $0 >= 0x80 } == true ? .max : 0
     for byte in bytes.reversed() { value = value << 8 | UInt64(byte) }
     return .int(Int(truncatingIfNeeded: value))
@@ -95,11 +105,17 @@ struct PickleInterpreter {
     case 0x8D: stack.append(.string(try reader.text(try reader.length(bytes: 8))))
     case UInt8(ascii: "U"): stack.append(.string(try reader.text(try reader.length(bytes: 1))))
     case UInt8(ascii: "T"): stack.append(.string(try reader.text(try reader.length(bytes: 4))))
-    case UInt8(ascii: "C"): stack.append(.bytes(try reader.bytes(try reader.length(bytes: 1))))
-    case UInt8(ascii: "B"): stack.append(.bytes(try reader.bytes(try reader.length(bytes: 4))))
+    case UInt8(ascii: "C"): try skipBytes(length: 1)
+    case UInt8(ascii: "B"): try skipBytes(length: 4)
+    case 0x8E, 0x96: try skipBytes(length: 8)
     default: return false
     }
     return true
+  }
+
+  private mutating func skipBytes(length: Int) throws {
+    _ = try reader.bytes(try reader.length(bytes: length))
+    stack.append(.inert)
   }
 
   private mutating func buildContainer(_ code: UInt8) throws -> Bool {
@@ -110,8 +126,18 @@ struct PickleInterpreter {
     case UInt8(ascii: "t"): stack.append(.tuple(try heap.make(.tuple, items: try popToMark())))
     case 0x85, 0x86, 0x87:
       stack.append(.tuple(try heap.make(.tuple, items: try pop(Int(code) - 0x84))))
+    case UInt8(ascii: "l"):
+      stack.append(.container(try heap.make(.list, items: try popToMark())))
+    case UInt8(ascii: "d"):
+      let values = try popToMark()
+      stack.append(.container(try heap.make(.dictionary)))
+      try insert(values)
+    case 0x8F: stack.append(.inert)
+    case 0x91:
+      _ = try popToMark()
+      stack.append(.inert)
     case UInt8(ascii: "a"): try append([try pop()])
-    case UInt8(ascii: "e"): try append(try popToMark())
+    case UInt8(ascii: "e"), 0x90: try append(try popToMark())
     case UInt8(ascii: "s"): try insert(try pop(2))
     case UInt8(ascii: "u"): try insert(try popToMark())
     default: return false
@@ -148,65 +174,59 @@ struct PickleInterpreter {
   private mutating func pushGlobal(module: String, name: String) throws {
     guard let global = PickleGlobal(module: module, name: name) else {
       let asked = "\(module).\(name)".prefix(120).filter { !$0.isNewline }
-      throw PickleFault("asks for \(asked), which is neither tensor nor container: refused")
+      let hint =
+        isWholeModule(module)
+        ? "; for a whole model, save its state_dict() instead: torch.save(model.state_dict(), ...)"
+        : ""
+      throw PickleFault("asks for \(asked), which is neither tensor nor container: refused\(hint)")
     }
     stack.append(.global(global))
   }
 
+  /// Whether the class just named looks like that of a pickled object with weights inside.
+  private func isWholeModule(_ module: String) -> Bool {
+    if case .string("module")? = stack.last { return true }
+    if module.hasPrefix("torch.nn") { return true }
+    // An object without arguments: the class, kept in the memo, an empty tuple, its making.
+    var next = reader.upcoming(8)
+    switch next.first {
+    case UInt8(ascii: "q"): next = next.dropFirst(2)
+    case UInt8(ascii: "r"): next = next.dropFirst(5)
+    case 0x94: next = next.dropFirst()
+    default: break
+    }
+    return next.starts(with: [UInt8(ascii: ")"), 0x81])
+  }
+
   /// `name(arguments)`: builds the value that the allowed name stands for.
   private mutating func reduce() throws {
-    guard case .tuple(let tuple) = try pop(), case .global(let global) = try pop() else {
-      throw PickleFault("calls something that is no allowed name: refused")
+    guard case .tuple(let tuple) = try pop() else {
+      throw PickleFault("calls a name without a tuple of arguments: refused")
     }
-    let arguments = tuple.items
-    switch global {
-    case .orderedDict:
-      let made = try heap.make(.dictionary)
-      if case .container(let source)? = arguments.first {
-        try heap.charge(2 * source.pairs.count)
-        made.pairs = source.pairs
-      }
-      stack.append(.container(made))
-    case .size: stack.append(try arguments.first ?? .tuple(heap.make(.tuple)))
-    case .rebuildParameter:
-      guard case .tensor? = arguments.first else {
-        throw PickleFault("has a parameter without a tensor")
-      }
-      stack.append(arguments[0])
-    case .rebuildTensor: stack.append(.tensor(try tensor(arguments)))
-    case .storage: throw PickleFault("calls a storage class: refused")
-    }
+    stack.append(try PickleCall(heap: heap).value(of: try pop(), tuple.items))
   }
 
-  private func tensor(_ arguments: [PickleValue]) throws -> PickleTensor {
-    guard arguments.count >= 4, case .storage(let storage) = arguments[0],
-      case .int(let offset) = arguments[1], let shape = integers(arguments[2]),
-      let strides = integers(arguments[3]), shape.count == strides.count, offset >= 0,
-      shape.allSatisfy({ $0 >= 0 }), strides.allSatisfy({ $0 >= 0 })
-    else { throw PickleFault("has a tensor whose storage, shape or strides make no sense") }
-    if arguments.count > 6, case .container(let notes) = arguments[6], !notes.pairs.isEmpty {
-      throw PickleFault("has a tensor that is a negated or conjugated view: save a copy of it")
-    }
-    try heap.charge(8 + shape.count)
-    return PickleTensor(storage: storage, offset: offset, shape: shape, strides: strides)
-  }
-
-  private func integers(_ value: PickleValue) -> [Int]? {
-    guard case .tuple(let tuple) = value else { return nil }
-    let items = tuple.items
-    let numbers = items.compactMap { if case .int(let number) = $0 { number } else { nil } }
-    return numbers.count == items.count ? numbers : nil
-  }
-
-  /// Attributes given to an object (`_metadata` of a state dict) carry nothing that weights need.
+  /// Attributes given to an object (`_metadata` of a state dict) carry nothing that weights need, but PyTorch before 0.2
+  /// fills its tensors in this way.
   private mutating func build() throws {
-    _ = try pop()
-    guard case .container = try top() else {
-      throw PickleFault("sets attributes of something that is no container: refused")
+    let state = try pop()
+    switch try top() {
+    case .container, .inert, .tensor, .unreadable: break
+    case .global(let made) where made == .tensorClass || made == .wrappedTensor:
+      guard case .tuple(let tuple) = state else {
+        throw PickleFault("has a tensor whose storage, shape or strides make no sense")
+      }
+      _ = try pop()
+      let isClass = made == .tensorClass
+      stack.append(
+        try PickleCall(heap: heap).value(
+          of: .global(isClass ? .tensor : .wrappedTensor), tuple.items))
+    default: throw PickleFault("sets attributes of something that is no container: refused")
     }
   }
 
-  /// `('storage', class, key, location, count)`, PyTorch's reference to raw elements.
+  /// `('storage', class, key, location, count)`, PyTorch's reference to raw elements; forms from before 0.4 add a view
+  /// of it, `(key, offset, count)`.
   private mutating func pushPersistent() throws {
     guard case .tuple(let tuple) = try pop() else {
       throw PickleFault("refers to something that is no storage: refused")
@@ -216,17 +236,22 @@ struct PickleInterpreter {
       case .global(.storage(let element)) = parts[1], case .string(let key) = parts[2],
       case .int(let count) = parts[4], count >= 0
     else { throw PickleFault("refers to something that is no storage: refused") }
-    if parts.count > 5, case .tuple = parts[5] {
-      throw PickleFault("has a storage that is a view of another, a form from before PyTorch 0.4")
-    }
     try heap.charge(8)
     guard elements.updateValue(element, forKey: key) ?? element == element else {
       throw PickleFault("refers to storage '\(key)' under two element types")
     }
-    stack.append(.storage(PickleStorage(key: key, element: element, count: count)))
+    var storage = try PickleStorage(key: key, element: element, count: count)
+    if parts.count > 5, case .tuple(let view) = parts[5] {
+      guard view.items.count == 3, case .int(let offset) = view.items[1],
+        case .int(let part) = view.items[2]
+      else { throw PickleFault("has a view of a storage that makes no sense") }
+      storage = try PickleStorage(key: key, element: element, offset: offset, count: part)
+    }
+    stack.append(.storage(storage))
   }
 
   private mutating func append(_ values: [PickleValue]) throws {
+    if case .inert = try top() { return }
     guard case .container(let list) = try top(), list.kind == .list else {
       throw PickleFault("appends to something that is no list")
     }
@@ -235,6 +260,7 @@ struct PickleInterpreter {
   }
 
   private mutating func insert(_ values: [PickleValue]) throws {
+    if case .inert = try top() { return }
     guard case .container(let dictionary) = try top(), dictionary.kind == .dictionary,
       values.count % 2 == 0
     else { throw PickleFault("sets an item of something that is no dictionary") }

@@ -5,63 +5,75 @@ struct PyTorchFile {
   let path: String
   let data: Data
 
+  /// The number that begins the legacy form, as pickles write it in binary and in digits.
+  private static let magic = Data([
+    0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19,
+  ])
+  private static let magicText = Data("L119547037146038801333356L".utf8)
+
   /// Whether the bytes begin as a zip archive or a pickle does. A safetensors file may begin like a pickle, but goes on
   /// with an object of JSON.
   static func isPyTorch(_ data: Data) -> Bool {
-    data.starts(with: [0x50, 0x4B, 0x03, 0x04])
+    data.starts(with: [0x50, 0x4B, 0x03, 0x04]) || data.starts(with: magicText)
       || (data[0] == 0x80 && (2...5).contains(data[1]) && data.dropFirst(8).first != 0x7B)
   }
 
-  func stateDict(selecting selection: StateDict.Selection) throws -> StateDict {
+  /// - Parameter key: which of several sets of weights to take.
+  func stateDict(key: String?) throws -> StateDict {
     do {
       let isZip = data.starts(with: [0x50, 0x4B])
       let content = try isZip ? PyTorchContent(zip: data) : PyTorchContent(legacy: data)
-      let (entry, key) = try content.weights(selecting: selection)
-      let form = isZip ? "PyTorch zip" : "PyTorch legacy"
-      return StateDict(
-        tensors: try content.tensors(of: entry), format: key.map { "\(form) (\($0))" } ?? form)
+      return try content.stateDict(key: key, format: isZip ? "PyTorch zip" : "PyTorch legacy")
     } catch let fault as PickleFault {
       throw WeightsError(path: path, fault: fault.text)
     }
   }
+
+  /// Whether a legacy file begins as `torch.save` begins it.
+  static func hasMagic(_ data: Data) -> Bool {
+    let head = data.prefix(40)
+    return head.range(of: magic) != nil || head.range(of: magicText) != nil
+  }
 }
 
-/// The unpickled object of a file and where its storages lie.
+/// The unpickled object of a file and its storages.
 struct PyTorchContent {
-  private let data: Data
   private let heap: PickleHeap
-  private let root: PickleContainer
-  private let storages: [String: Range<Int>]
+  private let root: PickleValue
+  private let storages: PyTorchStorages
 
   init(zip data: Data) throws {
     let archive = try ZipArchive(data)
+    if archive.names.contains(where: { $0.hasSuffix("/constants.pkl") }) {
+      throw PickleFault("is a TorchScript program: load it in PyTorch and save its state_dict()")
+    }
     let pickles = archive.names.filter { $0.hasSuffix("/data.pkl") || $0 == "data.pkl" }
     guard let pickle = pickles.first, pickles.count == 1 else {
       throw PickleFault(
         "the archive has \(pickles.count) data.pkl, expected one: it was not written by torch.save")
     }
     let prefix = pickle.dropLast("data.pkl".count)
-    if archive.names.contains(prefix + "byteorder") {
-      let range = try archive.contents(prefix + "byteorder")
-      guard data[range].elementsEqual("little".utf8) else {
-        throw Self.bigEndian
-      }
-    }
-    let range = try archive.contents(pickle)
+    let isBigEndian =
+      try archive.names.contains(prefix + "byteorder")
+      && archive.contents(prefix + "byteorder").elementsEqual("big".utf8)
+    let bytes = Data([UInt8](try archive.contents(pickle)))
     heap = PickleHeap(fileBytes: data.count)
-    var interpreter = PickleInterpreter(data, range: range, heap: heap)
-    root = try Self.container(try interpreter.run())
-    var storages: [String: Range<Int>] = [:]
+    var interpreter = PickleInterpreter(bytes, range: 0..<bytes.count, heap: heap)
+    root = try interpreter.run()
+    var storages: [String: Data] = [:]
     for name in archive.names where name.hasPrefix(prefix + "data/") {
       storages[String(name.dropFirst(prefix.count + 5))] = try archive.contents(name)
     }
-    (self.data, self.storages) = (data, storages)
+    self.storages = PyTorchStorages(
+      bytes: storages, isBigEndian: isBigEndian, fileBytes: data.count)
   }
 
   /// Three small pickles (magic number, protocol, system), the object, the list of storage keys, and then each
-  /// storage: its element count in eight bytes, its elements.
+  /// storage: its element count in eight bytes, its elements, the lowest byte first on every machine.
   init(legacy data: Data) throws {
-    self.data = data
+    guard PyTorchFile.hasMagic(data) else {
+      throw PickleFault("is a pickle that was not written by torch.save")
+    }
     let heap = PickleHeap(fileBytes: data.count)
     self.heap = heap
     var position = 0
@@ -71,21 +83,13 @@ struct PyTorchContent {
       position = interpreter.position
       return (value, interpreter.elements)
     }
-    // The magic number has more than 64 bits, so the interpreter knows no value for it.
-    guard case .none = try next().value else {
-      throw PickleFault("is a pickle that was not written by torch.save")
-    }
-    _ = try next()
-    if case .container(let system) = try next().value, case .bool(false)? = system["little_endian"]
-    {
-      throw Self.bigEndian
-    }
+    for _ in 0..<3 { _ = try next() }
     let (object, elements) = try next()
-    root = try Self.container(object)
+    root = object
     guard case .container(let keys) = try next().value else {
       throw PickleFault("has no list of storages")
     }
-    var storages: [String: Range<Int>] = [:]
+    var storages: [String: Data] = [:]
     for item in keys.items {
       guard case .string(let key) = item else {
         throw PickleFault("has a storage key that is no text")
@@ -97,115 +101,78 @@ struct PyTorchContent {
       }
       let start = reader.position
       position = start + Int(count) * size
-      storages[key] = start..<position
+      storages[key] = data[start..<position]
     }
-    self.storages = storages
+    self.storages = PyTorchStorages(bytes: storages, isBigEndian: false, fileBytes: data.count)
   }
 
-  private static var bigEndian: PickleFault {
-    PickleFault("was written on a big-endian machine, which is not supported")
-  }
-
-  private static func container(_ value: PickleValue) throws -> PickleContainer {
-    guard case .container(let container) = value, container.kind == .dictionary else {
-      throw PickleFault("holds no dictionary of tensors")
+  func stateDict(key: String?, format: String) throws -> StateDict {
+    let found = try dictionaries()
+    let sets = found.flatMap { WeightSet.sets(among: $0.members, under: $0.keys) }
+    if let (set, notes) = try WeightSet.choose(among: sets, key: key) {
+      var state = StateDict(
+        tensors: try storages.tensors(set.members), format: set.format(format))
+      (state.notes, state.leftOut) = (notes, set.strangers)
+      return state
     }
-    return container
-  }
-
-  /// The dictionary of weights and the key it stands under, if any.
-  func weights(selecting selection: StateDict.Selection) throws -> (PickleContainer, String?) {
-    let preferred = selection == .ema ? ["params_ema", "params"] : ["params", "params_ema"]
-    for key in preferred + ["state_dict", "model", "model_state_dict"] {
-      if case .container(let inner)? = root[key], inner.kind == .dictionary { return (inner, key) }
-    }
-    if root.pairs.contains(where: { if case .tensor = $0.value { true } else { false } }) {
-      return (root, nil)
-    }
-    if root["optimizers"] != nil {
-      throw PickleFault("holds the state of an optimizer and no weights")
-    }
-    throw PickleFault("holds no weights: expected tensors, 'params', 'params_ema' or 'state_dict'")
-  }
-
-  /// The tensors of a dictionary, `module.` removed from their names.
-  func tensors(of dictionary: PickleContainer) throws -> [NamedTensor] {
-    // Views may overlap, but no weights need more memory than half precision widened does.
-    var room = 2 * data.count + (1 << 16)
-    return try dictionary.pairs.map { key, value in
-      guard case .string(let name) = key else {
-        throw PickleFault("has a tensor without a text name")
-      }
-      guard case .tensor(let tensor) = value else {
-        throw PickleFault("'\(name)' is no tensor")
-      }
-      let count = try elementCount(tensor, name: name)
-      guard count <= room / MemoryLayout<Float>.stride else {
-        throw PickleFault("its tensors take far more memory than the file: refused")
-      }
-      room -= count * MemoryLayout<Float>.stride
-      let plain = name.hasPrefix("module.") ? String(name.dropFirst(7)) : name
-      return try materialize(tensor, count: count, name: plain)
-    }
-  }
-
-  private func materialize(_ tensor: PickleTensor, count: Int, name: String) throws -> NamedTensor {
-    let storage = tensor.storage
-    guard let type = storage.element.elementType else {
+    // No Restormer: whatever tensors there are.
+    guard let first = found.first(where: { key.map($0.keys.contains) ?? true }) else {
+      let hasOptimizers =
+        if case .container(let root) = root { root["optimizers"] != nil } else { false }
       throw PickleFault(
-        "'\(name)' holds \(storage.element.rawValue) elements, expected floating point")
+        hasOptimizers
+          ? "holds the state of an optimizer and no weights: those are in the run's folder of models"
+          : "holds no weights: expected a dictionary of tensors, alone or under a key such as 'params'"
+      )
     }
-    guard let range = storages[storage.key] else {
-      throw PickleFault("'\(name)' needs storage '\(storage.key)', which is missing")
-    }
-    let (needed, overflow) = storage.count.multipliedReportingOverflow(by: type.size)
-    guard !overflow, needed <= range.count else {
-      throw PickleFault(
-        "storage '\(storage.key)' has \(range.count) bytes, '\(name)' was saved with "
-          + "\(storage.count) elements of \(type.size)")
-    }
-    let values = data.withUnsafeBytes { raw in
-      gather(
-        UnsafeRawBufferPointer(rebasing: raw[range]), as: type, tensor: tensor, count: count)
-    }
-    return NamedTensor(name: name, shape: tensor.shape, type: type, values: values)
+    return StateDict(
+      tensors: try storages.tensors(first.members),
+      format: first.keys.isEmpty ? format : "\(format) (\(first.keys.joined(separator: ".")))")
   }
 
-  /// The number of elements, after checking that every one lies within the storage.
-  private func elementCount(_ tensor: PickleTensor, name: String) throws -> Int {
-    var count = 1
-    var last = tensor.offset
-    for (extent, step) in zip(tensor.shape, tensor.strides) {
-      let (product, overflowA) = count.multipliedReportingOverflow(by: extent)
-      let (reach, overflowB) = step.multipliedReportingOverflow(by: max(0, extent - 1))
-      let (sum, overflowC) = last.addingReportingOverflow(reach)
-      guard !overflowA, !overflowB, !overflowC else {
-        throw PickleFault("the shape of '\(name)' overflows")
+  private typealias Dictionary = (keys: [String], members: [(name: String, value: PickleValue)])
+
+  /// Every dictionary with named tensors in it, outermost first.
+  private func dictionaries() throws -> [Dictionary] {
+    var found: [Dictionary] = []
+    var seen: Set<ObjectIdentifier> = []
+    var level: [(keys: [String], value: PickleValue)] = [([], root)]
+    // Containers in containers in a container: deeper than that nobody hides weights.
+    for _ in 0..<4 {
+      var inner: [(keys: [String], value: PickleValue)] = []
+      for (keys, value) in level {
+        guard let container = Self.container(value),
+          seen.insert(ObjectIdentifier(container)).inserted
+        else { continue }
+        inner += container.items.map { (keys, $0) }
+        var members: [(name: String, value: PickleValue)] = []
+        for (key, value) in container.pairs {
+          guard case .string(let name) = key else { continue }
+          if Self.container(value) == nil {
+            members.append((name, value))
+          } else {
+            inner.append((keys + [name], value))
+          }
+        }
+        members.removeAll { !Self.isTensor($0.value) }
+        if !members.isEmpty { found.append((keys, members)) }
       }
-      (count, last) = (product, sum)
+      level = inner
     }
-    guard count == 0 || last < tensor.storage.count else {
-      throw PickleFault(
-        "'\(name)' \(tensor.shape) reaches element \(last) of a storage of \(tensor.storage.count)")
-    }
-    return count
+    return found
   }
 
-  private func gather(
-    _ bytes: UnsafeRawBufferPointer, as type: ElementType, tensor: PickleTensor, count: Int
-  ) -> [Float] {
-    var index = [Int](repeating: 0, count: tensor.shape.count)
-    var position = tensor.offset
-    return (0..<count).map { _ in
-      let value = type.element(position, of: bytes)
-      for axis in tensor.shape.indices.reversed() {
-        index[axis] += 1
-        position += tensor.strides[axis]
-        if index[axis] < tensor.shape[axis] { break }
-        position -= tensor.strides[axis] * tensor.shape[axis]
-        index[axis] = 0
-      }
-      return value
+  private static func container(_ value: PickleValue) -> PickleContainer? {
+    switch value {
+    case .container(let container), .tuple(let container): container
+    default: nil
+    }
+  }
+
+  private static func isTensor(_ value: PickleValue) -> Bool {
+    switch value {
+    case .tensor, .unreadable: true
+    default: false
     }
   }
 }

@@ -8,7 +8,8 @@ struct SafetensorsReader {
   /// The format's own limit for the header.
   private static let largestHeader = 100_000_000
 
-  func stateDict() throws -> StateDict {
+  /// - Parameter key: which of several sets of weights to take.
+  func stateDict(key: String? = nil) throws -> StateDict {
     let length = data.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     guard length <= UInt64(min(Self.largestHeader, data.count - 8)) else {
       throw fault(
@@ -22,11 +23,31 @@ struct SafetensorsReader {
       throw fault(error.text)
     }
     try checkCoverage(header.entries, bytes: data.count - start)
-    let tensors = try header.entries.map { try tensor($0, start: start) }
-    return StateDict(tensors: tensors, metadata: header.metadata, format: "safetensors")
+    for entry in header.entries { _ = try type(of: entry) }
+    let sets = WeightSet.sets(among: header.entries.map { ($0.name, $0) }, under: [])
+    guard let (set, notes) = try choose(among: sets, key: key) else {
+      let tensors = try header.entries.map { try tensor($0, called: $0.name, start: start) }
+      return StateDict(tensors: tensors, metadata: header.metadata)
+    }
+    let tensors = try set.members.map { try tensor($0.value, called: $0.name, start: start) }
+    var state = StateDict(
+      tensors: tensors, metadata: header.metadata, format: set.format("safetensors"))
+    (state.notes, state.leftOut) = (notes, set.strangers)
+    return state
   }
 
-  private func tensor(_ entry: SafetensorsHeader.Entry, start: Int) throws -> NamedTensor {
+  private func choose<Value>(
+    among sets: [WeightSet<Value>], key: String?
+  ) throws -> (WeightSet<Value>, notes: [String])? {
+    do {
+      return try WeightSet.choose(among: sets, key: key)
+    } catch let error as PickleFault {
+      throw fault(error.text)
+    }
+  }
+
+  /// The type of an entry whose shape and bytes agree.
+  private func type(of entry: SafetensorsHeader.Entry) throws -> ElementType {
     guard let type = ElementType(rawValue: entry.type) else {
       let known = ElementType.allCases.map(\.rawValue).joined(separator: ", ")
       throw fault("tensor '\(entry.name)' has type \(entry.type), expected one of \(known)")
@@ -43,12 +64,19 @@ struct SafetensorsReader {
         "tensor '\(entry.name)' \(entry.shape) of \(type.rawValue) has "
           + "\(entry.end - entry.begin) bytes of data")
     }
+    return type
+  }
+
+  private func tensor(
+    _ entry: SafetensorsHeader.Entry, called name: String, start: Int
+  ) throws -> NamedTensor {
+    let type = try type(of: entry)
     let values = data.withUnsafeBytes { raw in
-      type.decode(
-        UnsafeRawBufferPointer(rebasing: raw[start + entry.begin..<start + entry.end]), count: count
-      )
+      let bytes = raw[start + entry.begin..<start + entry.end]
+      return type.decode(
+        UnsafeRawBufferPointer(rebasing: bytes), count: entry.shape.reduce(1, *))
     }
-    return NamedTensor(name: entry.name, shape: entry.shape, type: type, values: values)
+    return NamedTensor(name: name, shape: entry.shape, type: type, values: values)
   }
 
   private func checkCoverage(_ entries: [SafetensorsHeader.Entry], bytes: Int) throws {
@@ -119,7 +147,7 @@ struct SafetensorsWriter {
 
   /// Length, then a JSON object, filled up so that data starts on a multiple of eight bytes.
   var header: [UInt8] {
-    precondition(type != .int64, "SafetensorsWriter: weights are not integers")
+    precondition(ElementType.written.contains(type), "SafetensorsWriter: \(type)")
     var fields: [String] = []
     if !metadata.isEmpty {
       let pairs = metadata.sorted { $0.key < $1.key }.map {

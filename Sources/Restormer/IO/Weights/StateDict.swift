@@ -1,76 +1,5 @@
 import Foundation
 
-/// How a file stores the elements of a tensor.
-public enum ElementType: String, Sendable, CaseIterable {
-  /// IEEE 32 bit.
-  case float32 = "F32"
-  /// IEEE 16 bit.
-  case float16 = "F16"
-  /// The upper half of an IEEE 32-bit number.
-  case bfloat16 = "BF16"
-  /// IEEE 64 bit.
-  case float64 = "F64"
-  /// Signed 64-bit integers.
-  case int64 = "I64"
-
-  /// Bytes of one element.
-  public var size: Int {
-    switch self {
-    case .float16, .bfloat16: 2
-    case .float32: 4
-    case .float64, .int64: 8
-    }
-  }
-
-  /// Reads `count` little-endian elements, widened or narrowed to `Float`.
-  func decode(_ bytes: UnsafeRawBufferPointer, count: Int) -> [Float] {
-    (0..<count).map { element($0, of: bytes) }
-  }
-
-  /// Reads the little-endian element number `index`, widened or narrowed to `Float`.
-  func element(_ index: Int, of bytes: UnsafeRawBufferPointer) -> Float {
-    switch self {
-    case .float32:
-      Float(bitPattern: UInt32(littleEndian: load(bytes, index)))
-    case .float16:
-      Float(Float16(bitPattern: UInt16(littleEndian: load(bytes, index))))
-    case .bfloat16:
-      Float(bitPattern: UInt32(UInt16(littleEndian: load(bytes, index))) << 16)
-    case .float64:
-      Float(Double(bitPattern: UInt64(littleEndian: load(bytes, index))))
-    case .int64:
-      Float(Int64(littleEndian: load(bytes, index)))
-    }
-  }
-
-  private func load<Word>(_ bytes: UnsafeRawBufferPointer, _ index: Int) -> Word {
-    bytes.loadUnaligned(fromByteOffset: index * size, as: Word.self)
-  }
-
-  /// `value` as this type's little-endian bytes; nil for integers, which weights never are.
-  func encode(_ value: Float) -> [UInt8]? {
-    switch self {
-    case .float32: bytes(of: value.bitPattern)
-    case .float16: bytes(of: Float16(value).bitPattern)
-    case .bfloat16: bytes(of: roundedToBFloat16(value))
-    case .float64: bytes(of: Double(value).bitPattern)
-    case .int64: nil
-    }
-  }
-
-  private func bytes<Word: FixedWidthInteger>(of word: Word) -> [UInt8] {
-    withUnsafeBytes(of: word.littleEndian) { Array($0) }
-  }
-
-  /// Round to nearest even, as hardware does.
-  private func roundedToBFloat16(_ value: Float) -> UInt16 {
-    let bits = value.bitPattern
-    if value.isNaN { return UInt16(truncatingIfNeeded: bits >> 16) | 0x40 }
-    let rounding = 0x7FFF + ((bits >> 16) & 1)
-    return UInt16(truncatingIfNeeded: (bits &+ rounding) >> 16)
-  }
-}
-
 /// A named array of numbers.
 public struct NamedTensor: Sendable {
   /// The name in the state dict.
@@ -97,6 +26,10 @@ public struct StateDict: Sendable {
   public var metadata: [String: String]
   /// What the file was: `safetensors`, `PyTorch zip (params)` and the like.
   public var format: String
+  /// What a user should hear about the reading, a line each: which of several sets of weights was taken.
+  public var notes: [String] = []
+  /// Names of tensors that lie in the file beside the network's and were not read.
+  public var leftOut: [String] = []
 
   /// A state dict of given tensors.
   public init(
@@ -108,22 +41,19 @@ public struct StateDict: Sendable {
   /// The tensor called `name`.
   public subscript(name: String) -> NamedTensor? { tensors.first { $0.name == name } }
 
-  /// Which of two sets of weights a PyTorch file that holds both should give.
-  public enum Selection: Sendable {
-    /// The trained ones, `params`, as the official demo loads them; else the moving average.
-    case params
-    /// The moving average, `params_ema`; else the trained ones.
-    case ema
-  }
-
   /// Reads a weights file, whose kind is told by its content.
+  ///
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - key: which of several sets of weights to take, by the key that it lies under, such as `params_ema`; nil for the
+  ///     trained ones where a moving average lies beside them.
   /// - Throws: `WeightsError` naming the file and the fault.
-  public init(contentsOf path: String, selecting selection: Selection = .params) throws {
+  public init(contentsOf path: String, key: String? = nil) throws {
     let data = try WeightsFile.map(path)
     if PyTorchFile.isPyTorch(data) {
-      self = try PyTorchFile(path: path, data: data).stateDict(selecting: selection)
+      self = try PyTorchFile(path: path, data: data).stateDict(key: key)
     } else {
-      self = try SafetensorsReader(path: path, data: data).stateDict()
+      self = try SafetensorsReader(path: path, data: data).stateDict(key: key)
     }
   }
 }
@@ -153,6 +83,13 @@ enum WeightsFile {
       data = try mappedFile(path)
     } catch {
       throw WeightsError(path: path, fault: "cannot \(error.operation): \(error.reason)")
+    }
+    if data.starts(with: "<".utf8) {
+      throw WeightsError(path: path, fault: "is a page of HTML or XML: the download did not work")
+    }
+    if data.starts(with: "version https://git-lfs".utf8) {
+      throw WeightsError(
+        path: path, fault: "is only a pointer to the file: fetch that with `git lfs pull`")
     }
     guard data.count >= 8 else {
       throw WeightsError(

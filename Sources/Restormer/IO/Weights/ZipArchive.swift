@@ -1,20 +1,26 @@
+import CZip
 import Foundation
 
-/// The central directory of a zip archive with stored (uncompressed) entries, as PyTorch writes them.
+/// A zip archive: entries stored as they are, as PyTorch writes them, or deflated, as file managers pack them anew.
 struct ZipArchive {
   struct Entry {
     let name: String
     let range: Range<Int>
+    /// Bytes once unpacked.
+    let size: Int
+    let isDeflated: Bool
     let checksum: UInt32
   }
 
   private let data: Data
   private var entries: [String: Entry] = [:]
+  /// Weights hardly shrink, zeros beside them do: what unpacks to far more was made to fill the memory.
+  private static let largestExpansion = (factor: 16, bytes: 16 << 20)
 
   /// Names in the archive.
   var names: [String] { Array(entries.keys) }
 
-  /// - Throws: `PickleFault` for a damaged archive or one that is compressed.
+  /// - Throws: `PickleFault` for a damaged archive, or one that would unpack to far more than the file.
   init(_ data: Data) throws {
     self.data = data
     let directory = try Self.directory(of: data)
@@ -26,6 +32,10 @@ struct ZipArchive {
       }
     }
     try checkSeparate()
+    let sizes = entries.values.reduce(0) { $0 + ($1.isDeflated ? $1.size : 0) }
+    guard sizes <= Self.largestExpansion.factor * data.count + Self.largestExpansion.bytes else {
+      throw PickleFault("the archive unpacks to far more than the file: refused")
+    }
   }
 
   /// Entries that share bytes would let a small file cost the time of a huge one.
@@ -42,12 +52,31 @@ struct ZipArchive {
   }
 
   /// The bytes of the entry called `name`, checksum verified.
-  func contents(_ name: String) throws -> Range<Int> {
+  func contents(_ name: String) throws -> Data {
     guard let entry = entries[name] else { throw PickleFault("the archive has no '\(name)'") }
-    guard crc32(data, entry.range) == entry.checksum else {
+    let bytes = entry.isDeflated ? try unpack(entry) : data[entry.range]
+    let checksum = bytes.withUnsafeBytes { raw in
+      raw.baseAddress.map { czip_checksum($0.assumingMemoryBound(to: UInt8.self), raw.count) } ?? 0
+    }
+    guard checksum == entry.checksum else {
       throw PickleFault("'\(name)' is damaged: its CRC-32 does not agree")
     }
-    return entry.range
+    return bytes
+  }
+
+  private func unpack(_ entry: Entry) throws -> Data {
+    // One byte more: an empty entry has an address too.
+    var result = [UInt8](repeating: 0, count: entry.size + 1)
+    let isWhole = data[entry.range].withUnsafeBytes { packed in
+      packed.baseAddress.map {
+        czip_inflate(
+          $0.assumingMemoryBound(to: UInt8.self), packed.count, &result, entry.size)
+      } ?? 0
+    }
+    guard isWhole == 1 else {
+      throw PickleFault("'\(entry.name)' is damaged: it cannot be unpacked")
+    }
+    return Data(result.dropLast())
   }
 
   private static func directory(of data: Data) throws -> Range<Int> {
@@ -103,12 +132,15 @@ struct ZipArchive {
     let name = try reader.text(nameLength)
     try readLargeSizes(try reader.bytes(extraLength), &size, &stored, &offset)
     _ = try reader.bytes(commentLength)
-    guard method == 0, stored == size else {
-      throw PickleFault("'\(name)' is compressed, expected a stored entry as PyTorch writes")
+    guard flags & 1 == 0, method == 8 || (method == 0 && stored == size) else {
+      throw PickleFault("'\(name)' is encrypted, or compressed in a way other than deflate")
     }
-    let range = try range(name, offset, size, in: data)
+    // Deflate gains a factor of 1032 at most.
+    guard size / 1100 <= stored else { throw PickleFault("'\(name)' has an impossible size") }
+    let range = try range(name, offset, stored, in: data)
     if flags & 8 != 0 { try checkDescriptor(name, checksum, at: range.upperBound, in: data) }
-    return Entry(name: name, range: range, checksum: checksum)
+    return Entry(
+      name: name, range: range, size: Int(size), isDeflated: method == 8, checksum: checksum)
   }
 
   /// The record behind an entry's bytes repeats its checksum, with or without a signature before it.
@@ -154,22 +186,5 @@ struct ZipArchive {
   private static func word(_ data: Data, _ position: Int) -> UInt32 {
     guard position >= 0, position + 4 <= data.count else { return 0 }
     return (0..<4).reduce(0) { $0 | UInt32(data[position + $1]) << UInt32(8 * $1) }
-  }
-}
-
-/// CRC-32 as zip uses it.
-func crc32(_ data: Data, _ range: Range<Int>) -> UInt32 {
-  data.withUnsafeBytes { bytes in
-    var value: UInt32 = .max
-    for index in range {
-      value = crcTable[Int((value ^ UInt32(bytes[index])) & 0xFF)] ^ (value >> 8)
-    }
-    return ~value
-  }
-}
-
-private let crcTable: [UInt32] = (0..<256).map { index in
-  (0..<8).reduce(UInt32(index)) { value, _ in
-    value & 1 == 1 ? (value >> 1) ^ 0xEDB8_8320 : value >> 1
   }
 }

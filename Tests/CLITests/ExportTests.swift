@@ -1,0 +1,69 @@
+import Foundation
+import Restormer
+import TestSupport
+import XCTest
+
+/// `restormer export` writes what other programs, and this one, read.
+final class ExportTests: XCTestCase {
+  func testWeightsComeBackFromEveryForm() throws {
+    let scratch = try Scratch()
+    let source = try scratch.weights(normalization: .none)
+    let values = try ModelWeights(contentsOf: source).values
+    for (name, type, precision) in [
+      ("a.pth", "f32", 0), ("b.safetensors", "f32", 0), ("c.pth", "f16", 1 / 1024),
+      ("d.safetensors", "bf16", 1 / 128), ("e.pth", "bf16", 1 / 128),
+      ("f.safetensors", "f16", 1 / 1024),
+    ] as [(String, String, Float)] {
+      let file = scratch.file(name)
+      let run = try Program.run(["export", source, "-o", file, "--type", type])
+      XCTAssertEqual(run.status, 0, run.errors)
+      let copy = try ModelWeights(contentsOf: file)
+      XCTAssertEqual(
+        copy.model.configuration, try ModelWeights(contentsOf: source).model.configuration)
+      for (found, value) in zip(copy.values, values) {
+        XCTAssertEqual(found, value, accuracy: max(1e-6, abs(value)) * precision)
+      }
+      XCTAssertEqual(
+        try StateDict(contentsOf: file).format.contains("(params)"), name.hasSuffix("pth"))
+    }
+  }
+
+  /// Other programs check the numbers; here that the network and every parameter are in the file, or beside it.
+  func testNetworksHoldTheirParameters() throws {
+    let scratch = try Scratch()
+    let source = try scratch.weights()
+    let state = try ModelWeights(contentsOf: source).state
+    let whole = scratch.file("whole.onnx")
+    XCTAssertEqual(try Program.run(["export", source, "-o", whole]).status, 0)
+    let light = scratch.file("light.onnx")
+    XCTAssertEqual(try Program.run(["export", source, "-o", light, "--beside"]).status, 0)
+    let (bytes, few, beside) = (
+      try Data(contentsOf: URL(fileURLWithPath: whole)),
+      try Data(contentsOf: URL(fileURLWithPath: light)),
+      try Data(contentsOf: URL(fileURLWithPath: light + ".data"))
+    )
+    for tensor in state.tensors {
+      let raw = tensor.values.withUnsafeBytes { Data($0) }
+      XCTAssertNotNil(bytes.range(of: Data(tensor.name.utf8)), tensor.name)
+      XCTAssertNotNil(bytes.range(of: raw), tensor.name)
+      XCTAssertNotNil(beside.range(of: raw), tensor.name)
+    }
+    XCTAssertLessThan(few.count, bytes.count / 2)
+    XCTAssertNotNil(few.range(of: Data("light.onnx.data".utf8)))
+  }
+
+  func testWhatCannotBeWrittenIsSaid() throws {
+    let scratch = try Scratch()
+    let source = try scratch.weights()
+    let kept = try scratch.bytes("kept.pth", Data("mine".utf8))
+    for arguments in [
+      ["-o", scratch.file("a.tflite")], ["-o", scratch.file("a.onnx"), "--type", "f16"],
+      ["-o", scratch.file("a.pth"), "--beside"], ["-o", kept],
+    ] {
+      XCTAssertNotEqual(try Program.run(["export", source] + arguments).status, 0, "\(arguments)")
+    }
+    XCTAssertEqual(try String(contentsOfFile: kept, encoding: .utf8), "mine")
+    XCTAssertEqual(try Program.run(["export", source, "-o", kept, "--overwrite"]).status, 0)
+    XCTAssertNoThrow(try ModelWeights(contentsOf: kept))
+  }
+}
