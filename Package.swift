@@ -30,7 +30,11 @@ let package = Package(
       path: "Sources/Kernels", exclude: ["CKernelSource", "CMicroKernels"], swiftSettings: strict),
     .target(
       name: "CImage", path: "Sources/Restormer/IO/CImage",
-      linkerSettings: [.linkedLibrary("png"), .linkedLibrary("jpeg"), .linkedLibrary("z")]),
+      linkerSettings: [
+        .linkedLibrary("png"), .linkedLibrary("jpeg"), .linkedLibrary("tiff"),
+        .linkedLibrary("webp"),
+        .linkedLibrary("webpdemux"), .linkedLibrary("z"),
+      ]),
     .target(
       name: "CMessagePassing", path: "Sources/Restormer/Distributed/CMessagePassing"),
     .target(name: "CBundledModels", path: "Sources/Restormer/CBundledModels"),

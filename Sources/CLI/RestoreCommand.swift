@@ -13,8 +13,8 @@ struct RestoreCommand: ParsableCommand {
 
       Without -m the bundled model for blurred pages of text restores; --list-models says more about it.
 
-      PNG (8 and 16 bit) and JPEG are read; transparency, colour profile and bit depth are carried over, \
-      EXIF orientation is applied. A file that fails is reported at the end and does not stop the others.
+      PNG (8 and 16 bit), JPEG, TIFF, WebP and BMP are read; transparency, bit depth, colour profile, EXIF and XMP are \
+      carried over, orientation is applied. A file that fails is reported at the end and does not stop the others.
       """)
 
   @Argument(help: "Images or folders.")
@@ -200,21 +200,22 @@ private struct RestoreRun: BackendVisitor {
     let start = Date()
     let header = try Image.header(of: job.input)
     try checkHostMemory(job, restorer, width: header.width, height: header.height)
-    let image = try Image(contentsOf: job.input)
+    let image = try Bitmap(contentsOf: job.input)
     var isKept = false
     do {
       let restored = try restorer.restore(
-        image, right: try job.right.map(Image.init(contentsOf:)), progress: progress)
-      isKept = !evenSharp && weights.leavesAlone(image, restored: restored)
-      let result = isKept ? image : restored
+        image, right: try job.right.map(Bitmap.init(contentsOf:)), progress: progress)
+      isKept = !evenSharp && weights.leavesAlone(restored.crispness)
+      let result = isKept ? image : restored.picture
       try interrupt.whole { try result.write(to: job.output, format: job.format) }
       try report?.add(
         (job.output as NSString).lastPathComponent,
-        ReportViews(before: image, after: Image(contentsOf: job.output)))
+        ReportViews(before: Image(image), after: Image(contentsOf: job.output)))
     } catch let error where !(error is ImageError) {
       throw RestoreFailure(description: "\(job.input): \(oneLine(error))")
     }
     var summary = "\(image.width)x\(image.height) \(duration(Date().timeIntervalSince(start)))"
+    for remark in image.remarks { summary += ", \(remark)" }
     if isKept { summary += ", sharp already: left as it is (--even-sharp)" }
     if verbose { summary += ", " + (try describeTiles(restorer, image)) }
     return summary
