@@ -39,7 +39,11 @@ let package = Package(
       path: "Sources/Kernels", exclude: ["CKernelSource", "CMicroKernels"], swiftSettings: strict),
     .target(
       name: "CImage", path: "Sources/Restormer/IO/CImage",
-      linkerSettings: [.linkedLibrary("png"), .linkedLibrary("jpeg"), .linkedLibrary("z")]),
+      linkerSettings: [
+        .linkedLibrary("png"), .linkedLibrary("jpeg"), .linkedLibrary("tiff"),
+        .linkedLibrary("webp"),
+        .linkedLibrary("webpdemux"), .linkedLibrary("z"),
+      ]),
     .target(
       name: "CZip", path: "Sources/Restormer/IO/CZip", linkerSettings: [.linkedLibrary("z")]),
     .target(

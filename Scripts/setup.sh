@@ -78,6 +78,8 @@ find_missing() { # fills the array `missing` with package names
   has_command ld || missing+=(binutils)
   { has_header png.h && has_library png; } || missing+=(libpng-dev)
   { has_header jpeglib.h && has_library jpeg; } || missing+=("$(jpeg_package)")
+  { has_header tiffio.h && has_library tiff; } || missing+=(libtiff-dev)
+  { has_header webp/demux.h && has_library webpdemux; } || missing+=(libwebp-dev)
   # SwiftPM fetches the package dependencies with git over https.
   has_command git || missing+=(git)
   has_file "$root"/etc/ssl/certs/ca-certificates.crt || missing+=(ca-certificates)

@@ -35,9 +35,9 @@ add_apt() { # apt-get that leaves everything installed, or what $1 says instead
   cat >"$work/provide" <<END
 [[ " \$* " == *" install "* ]] || exit 0
 cd "$work/root"
-mkdir -p usr/include/CL usr/lib/aarch64-linux-gnu usr/include/aarch64-linux-gnu etc/OpenCL/vendors etc/ssl/certs
-touch usr/include/CL/cl.h usr/include/png.h usr/include/jpeglib.h etc/OpenCL/vendors/pocl.icd \
-  usr/lib/aarch64-linux-gnu/lib{OpenCL,png,jpeg}.so etc/ssl/certs/ca-certificates.crt
+mkdir -p usr/include/CL usr/include/webp usr/lib/aarch64-linux-gnu usr/include/aarch64-linux-gnu etc/OpenCL/vendors etc/ssl/certs
+touch usr/include/CL/cl.h usr/include/png.h usr/include/jpeglib.h usr/include/tiffio.h usr/include/webp/demux.h etc/OpenCL/vendors/pocl.icd \
+  usr/lib/aarch64-linux-gnu/lib{OpenCL,png,jpeg,tiff,webpdemux}.so etc/ssl/certs/ca-certificates.crt
 for tool in ld git oclgrind chromium-headless-shell; do touch "$stubs/\$tool"; chmod 755 "$stubs/\$tool"; done
 END
 }
@@ -65,7 +65,7 @@ fresh debian
 add_apt
 run_setup
 expect "an empty Debian gets everything" 0 "setup: installing *" \
-  "*update noninteractive*install * opencl-headers ocl-icd-opencl-dev pocl-opencl-icd binutils libpng-dev libjpeg62-turbo-dev git ca-certificates oclgrind noninteractive"
+  "*update noninteractive*install * opencl-headers ocl-icd-opencl-dev pocl-opencl-icd binutils libpng-dev libjpeg62-turbo-dev libtiff-dev libwebp-dev git ca-certificates oclgrind noninteractive"
 : >"$calls"
 run_setup
 expect "a second run is silent and calls nothing" 0 "" ""
@@ -89,7 +89,7 @@ expect "any Chromium will do" 0 "setup: installing *" "*ca-certificates noninter
 fresh ubuntu debian
 add_apt
 run_setup
-expect "Ubuntu's name of the JPEG library" 0 "*" "* libpng-dev libjpeg-turbo8-dev git*"
+expect "Ubuntu's name of the JPEG library" 0 "*" "* libpng-dev libjpeg-turbo8-dev libtiff-dev libwebp-dev git*"
 fresh linuxmint "ubuntu debian"
 add_apt
 run_setup

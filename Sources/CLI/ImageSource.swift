@@ -23,9 +23,9 @@ struct ImageSource {
   }
 
   /// The decoded image.
-  func image() throws -> Image {
-    guard let given else { return try Image(contentsOf: path) }
-    return try given.withUnsafeBytes { try Image(bytes: $0, path: path) }
+  func image() throws -> Bitmap {
+    guard let given else { return try Bitmap(contentsOf: path) }
+    return try given.withUnsafeBytes { try Bitmap(bytes: $0, path: path) }
   }
 
   /// The file's bytes.
@@ -45,7 +45,7 @@ struct ImageSource {
 
 extension Image {
   /// The image as a file of `format` gives it back.
-  init(encoded image: Image, as format: ImageFormat) throws {
+  init(encoded image: Bitmap, as format: ImageFormat) throws {
     self = try image.encode(format: format).withUnsafeBytes { try Image(bytes: $0) }
   }
 }

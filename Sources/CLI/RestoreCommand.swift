@@ -13,8 +13,8 @@ struct RestoreCommand: ParsableCommand {
 
       Without -m the bundled model for blurred pages of text restores; --list-models says more about it.
 
-      PNG (8 and 16 bit) and JPEG are read; transparency, colour profile and bit depth are carried over, \
-      EXIF orientation is applied. A file that fails is reported at the end and does not stop the others. \
+      PNG (8 and 16 bit), JPEG, TIFF, WebP and BMP are read; transparency, bit depth, colour profile, EXIF and XMP are \
+      carried over, orientation is applied. A file that fails is reported at the end and does not stop the others. \
       Results that are in the folder already are left as they are, which is no failure.
       """)
 

@@ -16,7 +16,7 @@ struct RestoreOutcome: Encodable {
   /// The fault in one line.
   var error: String?
 
-  init(_ job: RestoreJob, _ status: Status, _ image: Image, seconds: Double) {
+  init(_ job: RestoreJob, _ status: Status, _ image: Bitmap, seconds: Double) {
     (input, output, self.status) = (job.input.printable, job.outputName.printable, status)
     (width, height, self.seconds) = (image.width, image.height, seconds)
   }
@@ -84,14 +84,15 @@ struct RestoreRun: BackendVisitor {
     var isKept = false
     do {
       let restored = try restorer.restore(
-        image, right: try job.right.map(Image.init(contentsOf:)), progress: progress)
-      isKept = !evenSharp && weights.leavesAlone(image, restored: restored)
-      try write(isKept ? image : restored, of: source, isKept: isKept, for: job)
+        image, right: try job.right.map(Bitmap.init(contentsOf:)), progress: progress)
+      isKept = !evenSharp && weights.leavesAlone(restored.crispness)
+      try write(isKept ? image : restored.picture, of: source, isKept: isKept, for: job)
     } catch let error where !(error is ImageError) {
       throw RestoreFailure(description: "\(job.inputName): \(oneLine(error))")
     }
     let seconds = Date().timeIntervalSince(start)
     var summary = "\(image.width)x\(image.height) \(duration(seconds))"
+    for remark in image.remarks { summary += ", \(remark)" }
     if isKept { summary += ", sharp already: left as it is (--even-sharp)" }
     if verbose {
       summary += ", " + (try describeTiles(restorer, image))
@@ -102,7 +103,7 @@ struct RestoreRun: BackendVisitor {
 
   /// Writes the result. What is left as it is keeps every byte where the format stays the same.
   private func write(
-    _ result: Image, of source: ImageSource, isKept: Bool, for job: RestoreJob
+    _ result: Bitmap, of source: ImageSource, isKept: Bool, for job: RestoreJob
   ) throws {
     let same = isKept && source.header.format == job.format ? try source.bytes() : nil
     try interrupt.whole {
@@ -119,7 +120,8 @@ struct RestoreRun: BackendVisitor {
     let after =
       try job.output.map { try Image(contentsOf: $0) } ?? Image(encoded: result, as: job.format)
     try report.add(
-      (job.output ?? job.inputName).fileName, ReportViews(before: try source.image(), after: after))
+      (job.output ?? job.inputName).fileName,
+      ReportViews(before: Image(try source.image()), after: after))
   }
 
   private func describeTiles<B: Backend>(_ restorer: Restorer<B>, _ image: Image) throws -> String {

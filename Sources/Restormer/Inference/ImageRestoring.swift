@@ -1,11 +1,20 @@
 import Kernels
 
+/// A restored picture.
+public struct Restored<Picture: Sendable>: Sendable {
+  /// The result.
+  public let picture: Picture
+  /// How much crisper it became, as seen on white.
+  public let crispness: Crispness
+}
+
 extension Restorer {
-  /// Restores a picture: colour, gray and dual-pixel models take what they can use of it; transparency, bit
-  /// depth and colour profile are carried over.
+  /// Restores a picture: colour, gray and dual-pixel models take what they can use of it; bit depth, colour profile and
+  /// notes are carried over.
   ///
-  /// A colour model sees a gray picture as three equal channels and its result is averaged back; a gray model
-  /// restores each channel of a colour picture on its own.
+  /// A colour model sees a gray picture as three equal channels and its result is averaged back; a gray model restores each
+  /// channel of a colour picture on its own. A transparent picture is seen on white, and its opacity is restored as ink on
+  /// white paper.
   ///
   /// - Parameters:
   ///   - image: the picture; the left view for a dual-pixel model.
@@ -15,51 +24,76 @@ extension Restorer {
   public func restore(
     _ image: Image, right: Image? = nil, progress: (Double) -> Void = { _ in }
   ) throws -> Image {
-    let light = whitensPaper && right == nil ? image.paperLight : 1
-    return try restoreAsLit(image.lit(by: 1 / light), right: right, progress: progress)
-      .lit(by: light)
+    try restorePicture(image, right, progress).picture
   }
 
-  private func restoreAsLit(
-    _ image: Image, right: Image?, progress: (Double) -> Void
-  ) throws -> Image {
-    let plane = image.width * image.height
-    let planar = { (channels: Int, pixels: [Float]) in
-      PlanarImage(width: image.width, height: image.height, channels: channels, pixels: pixels)
+  /// Restores a picture as it is stored, in little more memory than it and its result take.
+  /// - Throws: as for an `Image`.
+  public func restore(
+    _ bitmap: Bitmap, right: Bitmap? = nil, progress: (Double) -> Void = { _ in }
+  ) throws -> Restored<Bitmap> {
+    try restorePicture(bitmap, right, progress)
+  }
+
+  private func restorePicture<P: Picture & Sendable>(
+    _ picture: P, _ right: P?, _ progress: (Double) -> Void
+  ) throws -> Restored<P> {
+    let passes = try passes(picture, right)
+    let isPair = model.configuration.inputChannels == 6
+    var restoration = Restoration(
+      of: picture, channels: isPair ? model.configuration.outputChannels : picture.channels)
+    let restoresOpacity = !isPair && picture.hasSoftAlpha
+    let count = Double(passes.count + (restoresOpacity ? 1 : 0))
+    var done = 0.0
+    if restoresOpacity {
+      try run(
+        opacityPass(picture), progress: { progress($0 / count) },
+        { _, y, row in restoration.setOpacity(y, row) })
+      restoration.finishOpacity(leastGain: leastCrispnessGain)
+      done += 1
     }
-    var result = image
+    for pass in passes {
+      try run(
+        pass, progress: { progress((done + $0) / count) },
+        { plane, y, row in restoration.setColor(plane, y, row) })
+      done += 1
+    }
+    return Restored(picture: restoration.result, crispness: restoration.crispness)
+  }
+
+  private func passes<P: Picture>(_ picture: P, _ right: P?) throws -> [Pass<P>] {
     let (wanted, given) = (model.configuration.inputChannels, model.configuration.outputChannels)
     guard given == 1 || given == 3, wanted == given || wanted == 6 else {
       throw RestoreError(
         "the model takes \(wanted) channels and gives \(given), which are no pictures")
     }
-    if wanted == 6 {
-      let pair = try dualPixelPair(image, right)
-      result.pixels = try restore(planar(6, pair), progress: progress).pixels
-      result.channels = given
-    } else if right != nil {
+    if wanted == 6 { return [try dualPixelPass(picture, right, given)] }
+    guard right == nil else {
       throw RestoreError(
         "a right view is for dual-pixel models, this model takes \(wanted) channels")
-    } else if wanted == image.channels {
-      result.pixels = try restore(planar(wanted, image.pixels), progress: progress).pixels
-    } else if wanted == 1 {
-      result.pixels = []
-      for channel in 0..<image.channels {
-        let pixels = Array(image.pixels[channel * plane..<(channel + 1) * plane])
-        result.pixels += try restore(planar(1, pixels)) {
-          progress((Double(channel) + $0) / Double(image.channels))
-        }.pixels
-      }
-    } else {
-      let colour = try restore(planar(3, self.colour(image)), progress: progress).pixels
-      result.pixels = (0..<plane).map {
-        (colour[$0] + colour[$0 + plane] + colour[$0 + 2 * plane]) / 3
-      }
     }
-    return result
+    let light = light(of: picture, 0..<picture.channels)
+    let planes = Array(0..<picture.channels)
+    func pass(_ shown: [Int], _ planes: [(plane: Int, channels: Range<Int>)]) -> Pass<P> {
+      Pass(
+        views: [NetworkView(picture, planes: shown, light: light)], planes: planes, light: light)
+    }
+    if wanted == picture.channels { return [pass(planes, planes.map { ($0, $0..<$0 + 1) })] }
+    if wanted == 1 { return planes.map { pass([$0], [($0, 0..<1)]) } }
+    return [pass([0, 0, 0], [(0, 0..<3)])]
   }
 
-  private func dualPixelPair(_ left: Image, _ right: Image?) throws -> [Float] {
+  private func opacityPass<P: Picture>(_ picture: P) -> Pass<P> {
+    let plane = picture.alphaPlane
+    let light = light(of: picture, plane..<plane + 1)
+    let channels = model.configuration.inputChannels
+    let shown = [Int](repeating: plane, count: channels)
+    return Pass(
+      views: [NetworkView(picture, planes: shown, light: light)],
+      planes: [(plane, 0..<channels)], light: light)
+  }
+
+  private func dualPixelPass<P: Picture>(_ left: P, _ right: P?, _ given: Int) throws -> Pass<P> {
     guard let right else {
       throw RestoreError("a dual-pixel model needs the right view too (--right)")
     }
@@ -67,10 +101,50 @@ extension Restorer {
       throw RestoreError(
         "the views differ: left \(left.width)x\(left.height), right \(right.width)x\(right.height)")
     }
-    return colour(left) + colour(right)
+    let views = [left, right].map { view in
+      NetworkView(view, planes: view.channels == 3 ? [0, 1, 2] : [0, 0, 0])
+    }
+    return Pass(views: views, planes: (0..<given).map { ($0, $0..<$0 + 1) }, light: 1)
   }
 
-  private func colour(_ image: Image) -> [Float] {
-    image.channels == 3 ? image.pixels : image.pixels + image.pixels + image.pixels
+  private func light(of picture: some Picture, _ planes: Range<Int>) -> Float {
+    whitensPaper ? picture.paperLight(planes) : 1
+  }
+
+  /// Gives the rows of each plane of the pass, as seen on white.
+  private func run<P: Picture>(
+    _ pass: Pass<P>, progress: (Double) -> Void,
+    _ take: (_ plane: Int, _ y: Int, _ row: [Float]) -> Void
+  ) throws {
+    let (width, height) = (pass.views[0].picture.width, pass.views[0].picture.height)
+    try restoreRows(width: width, height: height, window: pass.window, progress: progress) {
+      y, row in
+      for (plane, channels) in pass.planes {
+        let scale = pass.light / Float(channels.count)
+        take(
+          plane, y,
+          (0..<width).map { x in
+            channels.reduce(0) { $0 + row[$1 * width + x] } * scale
+          })
+      }
+    }
+  }
+}
+
+/// One run of the network over a picture.
+private struct Pass<P: Picture> {
+  /// What the network is shown, one view after the other.
+  let views: [NetworkView<P>]
+  /// For each plane of the result: the network's channels whose mean it is.
+  let planes: [(plane: Int, channels: Range<Int>)]
+  let light: Float
+
+  /// All views' planes, one after the other.
+  func window(_ x: Int, _ y: Int, _ width: Int, _ height: Int) -> PlanarImage {
+    let parts = views.map { $0.window(x, y, width, height) }
+    guard parts.count > 1 else { return parts[0] }
+    return PlanarImage(
+      width: width, height: height, channels: parts.reduce(0) { $0 + $1.channels },
+      pixels: parts.flatMap(\.pixels))
   }
 }

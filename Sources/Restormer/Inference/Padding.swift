@@ -16,9 +16,28 @@ public struct PlanarImage: Sendable {
     self.pixels = pixels
   }
 
+  /// An image of zeros.
+  init(width: Int, height: Int, channels: Int) {
+    self.init(
+      width: width, height: height, channels: channels,
+      pixels: [Float](repeating: 0, count: width * height * channels))
+  }
+
+  /// Replaces row `y` of every plane by `[channels, width]` values.
+  mutating func setRow(_ y: Int, _ row: [Float]) {
+    for channel in 0..<channels {
+      let start = (channel * height + y) * width
+      for x in 0..<width { pixels[start + x] = row[channel * width + x] }
+    }
+  }
+
   /// The window at `(x, y)` of `width x height`, which may reach beyond the edges: there the image is
   /// mirrored without repeating the edge (PyTorch's `reflect`), as often as needed.
   func window(x: Int, y: Int, width: Int, height: Int) -> PlanarImage {
+    window(x, y, width, height)
+  }
+
+  func window(_ x: Int, _ y: Int, _ width: Int, _ height: Int) -> PlanarImage {
     let columns = (x..<x + width).map { mirrored($0, self.width) }
     let inside = x >= 0 && x + width <= self.width
     let pixels = [Float](unsafeUninitializedCapacity: width * height * channels) { out, count in

@@ -6,17 +6,21 @@ extension ModelWeights {
   public var whitensPaper: Bool { metadata[Self.paperKey] == "white" }
 }
 
-extension Image {
-  /// How bright the paper of a page is, 0 to 1: the value that 1 % of the values exceed. It is 1 for what is no page of
-  /// dark print on light paper, where most values are close to that one, and for what is all but black.
-  var paperLight: Float {
+extension Picture {
+  /// How bright the paper of a page is in `planes` together, 0 to 1: the value that 1 % of the values exceed. It is 1 for
+  /// what is no page of dark print on light paper, where most values are close to that one, and for what is all but black.
+  func paperLight(_ planes: Range<Int>) -> Float {
     // 1/1024 is finer than 8 bits, and counting is faster than sorting.
     let steps = 1024
     var counts = [Int](repeating: 0, count: steps + 1)
-    // In this order what is no number counts as 0.
-    for value in pixels { counts[Int(min(1, max(0, value)) * Float(steps))] += 1 }
+    for plane in planes {
+      for y in 0..<height {
+        // In this order what is no number counts as 0.
+        for value in rowAsSeen(plane, y) { counts[Int(min(1, max(0, value)) * Float(steps))] += 1 }
+      }
+    }
     func value(exceededBy share: Double) -> Float {
-      var left = Int(share * Double(pixels.count))
+      var left = Int(share * Double(planes.count * width * height))
       for step in (0...steps).reversed() {
         left -= counts[step]
         if left < 0 { return Float(step) / Float(steps) }
@@ -25,13 +29,5 @@ extension Image {
     }
     let (paper, middle) = (value(exceededBy: 0.01), value(exceededBy: 0.5))
     return paper > 0.1 && middle > 0.6 * paper ? paper : 1
-  }
-
-  /// All values times `factor`.
-  func lit(by factor: Float) -> Image {
-    guard factor != 1 else { return self }
-    var result = self
-    for index in result.pixels.indices { result.pixels[index] *= factor }
-    return result
   }
 }

@@ -35,6 +35,7 @@ public final class Restorer<B: Backend> {
   /// The options in force.
   public let options: RestoreOptions
   let whitensPaper: Bool
+  let leastCrispnessGain: Double?
   private let normalization: ImageNormalization
   /// The orientations that results are averaged over.
   private let orientations: [Symmetry]
@@ -74,7 +75,7 @@ public final class Restorer<B: Backend> {
     model = weights.model
     normalization = weights.normalization
     orientations = options.ensemble ? weights.symmetries : [.identity]
-    whitensPaper = weights.whitensPaper
+    (whitensPaper, leastCrispnessGain) = (weights.whitensPaper, weights.leastCrispnessGain)
     self.backend = backend
     self.options = options
     parameters = try DeviceParameters(weights.model, values: weights.values, on: backend)
@@ -92,26 +93,11 @@ public final class Restorer<B: Backend> {
     precondition(
       image.channels == model.configuration.inputChannels,
       "Restorer: \(image.channels) channels for \(model.configuration.inputChannels)")
-    var normalized = image
-    normalization.apply(to: &normalized.pixels, channels: image.channels)
-    var sum: PlanarImage?
-    for (index, orientation) in orientations.enumerated() {
-      let turned = try restoreOnce(orientation.apply(to: normalized)) {
-        progress((Double(index) + $0) / Double(orientations.count))
-      }
-      let upright = orientation.undo(on: turned)
-      if sum == nil {
-        sum = upright
-      } else {
-        for i in upright.pixels.indices { sum?.pixels[i] += upright.pixels[i] }
-      }
-    }
-    guard var result = sum else { return image }
-    if orientations.count > 1 {
-      let scale = 1 / Float(orientations.count)
-      for i in result.pixels.indices { result.pixels[i] *= scale }
-    }
-    normalization.undo(on: &result.pixels, channels: result.channels)
+    var result = PlanarImage(
+      width: image.width, height: image.height, channels: model.configuration.outputChannels)
+    try restoreRows(
+      width: image.width, height: image.height, window: image.window(_:_:_:_:), progress: progress
+    ) { y, row in result.setRow(y, row) }
     return result
   }
 
@@ -121,6 +107,36 @@ public final class Restorer<B: Backend> {
       ModelPlan(
         nodes: $0.plan.nodes, activations: $0.plan.memory.need.total,
         parameters: MemoryNeed(storages: [model.parameterExtent]).total)
+    }
+  }
+
+  /// Restores a picture of which `window` gives parts, and gives away its rows one by one: the picture itself need never
+  /// be in memory as floats, unless orientations are averaged.
+  func restoreRows(
+    width: Int, height: Int, window: Window, progress: (Double) -> Void, _ take: TileMerger.Taker
+  ) throws {
+    guard orientations.count > 1 else {
+      return try restoreOnce(
+        width: width, height: height, window: window, progress: progress, take)
+    }
+    let image = window(0, 0, width, height)
+    var sum = PlanarImage(
+      width: width, height: height, channels: model.configuration.outputChannels)
+    for (index, orientation) in orientations.enumerated() {
+      let turned = orientation.apply(to: image)
+      var restored = PlanarImage(
+        width: turned.width, height: turned.height, channels: sum.channels)
+      try restoreOnce(
+        width: turned.width, height: turned.height, window: turned.window(_:_:_:_:),
+        progress: { progress((Double(index) + $0) / Double(orientations.count)) },
+        { y, row in restored.setRow(y, row) })
+      let upright = orientation.undo(on: restored)
+      for i in upright.pixels.indices { sum.pixels[i] += upright.pixels[i] }
+    }
+    for y in 0..<height {
+      var row = sum.window(x: 0, y: y, width: width, height: 1).pixels
+      for i in row.indices { row[i] /= Float(orientations.count) }
+      try take(y, &row)
     }
   }
 
@@ -158,11 +174,14 @@ public final class Restorer<B: Backend> {
     return recording
   }
 
-  /// Bytes of the machine's own memory that an image of `width x height` takes beside that of the network: copies of it
-  /// as read, normalised, turned, summed and merged, and the encoded file.
+  /// Bytes of the machine's own memory that an image of `width x height` takes beside that of the network, at most: the
+  /// samples as read and as restored; as floats what goes into the network and comes out of it at once; and where
+  /// orientations are averaged, five copies more.
   public func hostMemoryNeed(width: Int, height: Int) -> Int {
-    let copies = options.ensemble ? 6 : 4
-    return width * height * (4 * copies * max(model.configuration.inputChannels, 3) + 8)
+    let (samples, float) = (4, 4)
+    let copies = (orientations.count > 1 ? 5 : 0) + (options.tile.isFixed ? 0 : 2)
+    let values = copies * max(model.configuration.inputChannels, 3)
+    return width * height * (2 * 2 * samples + float * values)
   }
 
   /// How an image of `width x height` is cut: whole if it fits, saving as little memory as must be, else in tiles.
@@ -250,9 +269,11 @@ public final class Restorer<B: Backend> {
 
   /// A device that has less memory than it says, or lends it to others, is asked for less: half of what was too much.
   /// - Throws: `error` where nothing smaller is left.
-  private func shrink(_ image: PlanarImage, from layout: Layout, after error: any Error) throws {
+  private func shrink(
+    width: Int, height: Int, from layout: Layout, after error: any Error
+  ) throws {
     session = nil
-    let (width, height) = (roundUp(image.width, 8), roundUp(image.height, 8))
+    let (width, height) = (roundUp(width, 8), roundUp(height, 8))
     let side = layout.side ?? max(width, height)
     let need = try need(min(side, width), min(side, height), layout.saving)
     room = min(room, need.total) / 2
@@ -264,46 +285,58 @@ public final class Restorer<B: Backend> {
     note("the device is out of memory: going on with \(how)")
   }
 
+  /// Gives the window at `(x, y)` of `width x height` of a picture, mirrored beyond its edges.
+  typealias Window = (_ x: Int, _ y: Int, _ width: Int, _ height: Int) -> PlanarImage
+
   private func restoreOnce(
-    _ image: PlanarImage, progress: (Double) -> Void
-  ) throws -> PlanarImage {
+    width: Int, height: Int, window: Window, progress: (Double) -> Void, _ take: TileMerger.Taker
+  ) throws {
+    var hasGiven = false
     while true {
-      let layout = try layout(width: image.width, height: image.height)
+      let layout = try layout(width: width, height: height)
       do {
-        return try restoreOnce(image, layout, progress: progress)
-      } catch let error where isOutOfMemory(error) {
-        try shrink(image, from: layout, after: error)
+        return try restoreOnce(
+          width: width, height: height, layout, window: window, progress: progress
+        ) { y, row in
+          hasGiven = true
+          try take(y, &row)
+        }
+      } catch let error where isOutOfMemory(error) && !hasGiven {
+        try shrink(width: width, height: height, from: layout, after: error)
       }
     }
   }
 
   private func restoreOnce(
-    _ image: PlanarImage, _ layout: Layout, progress: (Double) -> Void
-  ) throws -> PlanarImage {
-    let (width, height) = (roundUp(image.width, 8), roundUp(image.height, 8))
-    let side = layout.side
+    width: Int, height: Int, _ layout: Layout, window: Window, progress: (Double) -> Void,
+    _ take: TileMerger.Taker
+  ) throws {
+    let (paddedWidth, paddedHeight) = (roundUp(width, 8), roundUp(height, 8))
     let grid = TileGrid(
-      width: width, height: height, tile: side ?? max(width, height),
-      overlap: roundUp(options.overlap, 8), square: options.blend == .box && side != nil)
+      width: paddedWidth, height: paddedHeight,
+      tile: layout.side ?? max(paddedWidth, paddedHeight),
+      overlap: roundUp(options.overlap, 8), square: options.blend == .box && layout.side != nil)
     let channels = model.configuration.outputChannels
-    var accumulator = TileAccumulator(width: width, height: height, channels: channels)
+    var merger = TileMerger(
+      grid, blend: options.blend, channels: channels, width: width, height: height)
     for (row, y) in grid.ys.enumerated() {
       for (column, x) in grid.xs.enumerated() {
-        let tile = image.window(x: x, y: y, width: grid.tileWidth, height: grid.tileHeight)
-        accumulator.add(
-          try run(tile, layout), grid: grid, column: column, row: row, blend: options.blend)
+        let tile = try run(window(x, y, grid.tileWidth, grid.tileHeight), layout)
+        try merger.add(tile, column: column, row: row) { y, values in
+          normalization.undo(on: &values, channels: channels)
+          try take(y, &values)
+        }
         progress(Double(row * grid.xs.count + column + 1) / Double(grid.count))
       }
     }
-    return PlanarImage(
-      width: image.width, height: image.height, channels: channels,
-      pixels: accumulator.result(width: image.width, height: image.height))
   }
 
   private func run(_ tile: PlanarImage, _ layout: Layout) throws -> [Float] {
     let session = try session(
       PlanShape(width: tile.width, height: tile.height), layout.saving)
-    try session.plan.write(tile.pixels, to: session.recording.input)
+    var pixels = tile.pixels
+    normalization.apply(to: &pixels, channels: tile.channels)
+    try session.plan.write(pixels, to: session.recording.input)
     try session.plan.run()
     return try session.plan.read(session.recording.output)
   }

@@ -7,30 +7,53 @@ extension ModelWeights {
   public var leastCrispnessGain: Double? { metadata[Self.crispnessKey].flatMap { Double($0) } }
 
   /// Whether `picture` was sharp already, which shows in `restored` being hardly crisper. Then it is better left alone.
-  ///
-  /// Where Δ are the steps between neighbours, the gain is Σ Δrestored² / Σ Δpicture Δrestored: how much steeper the
-  /// restored picture's own edges became. The picture's noise, which they do not share, cancels out of the second sum.
   public func leavesAlone(_ picture: Image, restored: Image) -> Bool {
-    guard let least = leastCrispnessGain, picture.channels == restored.channels else {
-      return false
+    guard picture.channels == restored.channels else { return false }
+    var crispness = Crispness()
+    for plane in 0..<picture.channels {
+      for y in 0..<picture.height {
+        crispness.add(
+          y, before: picture.rowAsSeen(plane, y), after: restored.rowAsSeen(plane, y))
+      }
     }
-    return restored.steps(with: restored) <= least * picture.steps(with: restored)
+    return leavesAlone(crispness)
+  }
+
+  /// Whether a picture that became so much crisper was sharp already.
+  public func leavesAlone(_ crispness: Crispness) -> Bool {
+    leastCrispnessGain.map { !crispness.grows(by: $0) } ?? false
   }
 }
 
-extension Image {
-  /// Σ Δa Δb over both directions, of this picture and another of its size.
-  fileprivate func steps(with other: Image) -> Double {
-    func product(_ from: Int, _ to: Int) -> Double {
-      Double((pixels[to] - pixels[from]) * (other.pixels[to] - other.pixels[from]))
+/// How much steeper a picture's own edges became by restoring.
+///
+/// Where Δ are the steps between neighbours, the gain is Σ Δafter² / Σ Δbefore Δafter. The noise before, which both do not
+/// share, cancels out of the second sum.
+public struct Crispness: Sendable {
+  private var own = 0.0
+  private var shared = 0.0
+  private var above: (before: [Float], after: [Float]) = ([], [])
+
+  /// Adds a row; those of a plane come one after the other.
+  mutating func add(_ y: Int, before: [Float], after: [Float]) {
+    func add(_ stepBefore: Float, _ stepAfter: Float) {
+      own += Double(stepAfter * stepAfter)
+      shared += Double(stepBefore * stepAfter)
     }
-    var sum = 0.0
-    for row in 0..<channels * height {
-      let start = row * width
-      for x in start..<start + width - 1 { sum += product(x, x + 1) }
-      guard row % height > 0 else { continue }
-      for x in start..<start + width { sum += product(x - width, x) }
+    for x in 1..<max(1, after.count) { add(before[x] - before[x - 1], after[x] - after[x - 1]) }
+    if y > 0 {
+      for x in after.indices { add(before[x] - above.before[x], after[x] - above.after[x]) }
     }
+    above = (before, after)
+  }
+
+  /// Of two planes together.
+  static func + (a: Crispness, b: Crispness) -> Crispness {
+    var sum = Crispness()
+    (sum.own, sum.shared) = (a.own + b.own, a.shared + b.shared)
     return sum
   }
+
+  /// Whether edges became more than `factor` times as steep.
+  func grows(by factor: Double) -> Bool { own > factor * shared }
 }

@@ -16,10 +16,15 @@ public enum TileSize: Sendable, Equatable {
   case whole
   /// Squares of so many pixels, a multiple of 8.
   case pixels(Int)
+
+  /// Whether the size is known whatever the memory.
+  var isFixed: Bool { if case .pixels = self { true } else { false } }
 }
 
 /// Where the tiles of one image lie: every start and size is a multiple of 8.
 struct TileGrid: Equatable {
+  let width: Int
+  let height: Int
   let tileWidth: Int
   let tileHeight: Int
   let xs: [Int]
@@ -28,6 +33,7 @@ struct TileGrid: Equatable {
 
   /// Tiles of at most `tile` pixels, at least `overlap` of them shared by neighbours, over a padded image.
   init(width: Int, height: Int, tile: Int, overlap: Int, square: Bool) {
+    (self.width, self.height) = (width, height)
     let side = min(tile, min(width, height))
     tileWidth = square ? side : min(tile, width)
     tileHeight = square ? side : min(tile, height)
@@ -66,58 +72,96 @@ private func raisedCosine(_ index: Int, of count: Int) -> Float {
   0.5 - 0.5 * cos(Float.pi * (Float(index) + 0.5) / Float(count))
 }
 
-/// Sums weighted tiles and divides by the sum of their weights.
-struct TileAccumulator {
+/// Merges tiles, one row of them after the other, and gives away the rows of the picture that no later tile touches: only
+/// a band as high as a tile is kept.
+///
+/// A row is the sum of the weighted tiles over the sum of their weights, planar: `[channels, width]`.
+struct TileMerger {
+  /// What takes a row of the picture and its number.
+  typealias Taker = (_ y: Int, _ row: inout [Float]) throws -> Void
+
+  private let grid: TileGrid
+  private let blend: TileBlend
+  private let channels: Int
+  /// The picture's own size: rows and columns of the grid beyond it are dropped.
   private let width: Int
   private let height: Int
-  private let channels: Int
+  /// Sums of the band that begins at `top`: `[channels, tileHeight, grid.width]`.
   private var sum: [Float]
   private var columnWeight: [Float]
   private var rowWeight: [Float]
+  private var top = 0
 
-  init(width: Int, height: Int, channels: Int) {
-    (self.width, self.height, self.channels) = (width, height, channels)
-    sum = [Float](repeating: 0, count: width * height * channels)
-    columnWeight = [Float](repeating: 0, count: width)
-    rowWeight = [Float](repeating: 0, count: height)
+  init(_ grid: TileGrid, blend: TileBlend, channels: Int, width: Int, height: Int) {
+    (self.grid, self.blend, self.channels) = (grid, blend, channels)
+    (self.width, self.height) = (width, height)
+    let isOne = grid.count == 1
+    sum = [Float](repeating: 0, count: isOne ? 0 : channels * grid.tileHeight * grid.width)
+    columnWeight = [Float](repeating: 0, count: grid.width)
+    rowWeight = [Float](repeating: 0, count: grid.tileHeight)
   }
 
-  /// Adds the tile number `column`, `row` of the grid. Tiles are separable: so are the weights' sums.
-  mutating func add(_ tile: [Float], grid: TileGrid, column: Int, row: Int, blend: TileBlend) {
+  /// Adds the tile number `column`, `row` of the grid; tiles come row by row. `take` gets the rows that are then complete.
+  mutating func add(_ tile: [Float], column: Int, row: Int, _ take: Taker) throws {
+    guard grid.count > 1 else { return try give(tile, grid.tileWidth, 0..<height, take) }
+    accumulate(tile, column: column, row: row)
+    guard column + 1 == grid.xs.count else { return }
+    let next = row + 1 < grid.ys.count ? grid.ys[row + 1] : grid.height
+    divide(rows: next - top)
+    try give(sum, grid.width, top..<min(next, height), take)
+    advance(by: next - top)
+  }
+
+  /// Tiles are separable: so are the weights' sums.
+  private mutating func accumulate(_ tile: [Float], column: Int, row: Int) {
     let across = blendWeights(starts: grid.xs, index: column, tile: grid.tileWidth, blend: blend)
     let down = blendWeights(starts: grid.ys, index: row, tile: grid.tileHeight, blend: blend)
-    let (x, y) = (grid.xs[column], grid.ys[row])
+    let x = grid.xs[column]
     if row == 0 { for i in 0..<grid.tileWidth { columnWeight[x + i] += across[i] } }
-    if column == 0 { for i in 0..<grid.tileHeight { rowWeight[y + i] += down[i] } }
+    if column == 0 { for i in 0..<grid.tileHeight { rowWeight[i] += down[i] } }
     sum.withUnsafeMutableBufferPointer { sum in
       tile.withUnsafeBufferPointer { tile in
-        var source = 0
-        for channel in 0..<channels {
-          for i in 0..<grid.tileHeight {
-            let target = (channel * height + y + i) * width + x
-            for j in 0..<grid.tileWidth {
-              sum[target + j] += tile[source + j] * across[j] * down[i]
-            }
-            source += grid.tileWidth
-          }
+        for line in 0..<channels * grid.tileHeight {
+          let (target, source) = (line * grid.width + x, line * grid.tileWidth)
+          let weight = down[line % grid.tileHeight]
+          for j in 0..<grid.tileWidth { sum[target + j] += tile[source + j] * across[j] * weight }
         }
       }
     }
   }
 
-  /// The merged image, cropped to `width x height`.
-  func result(width cropWidth: Int, height cropHeight: Int) -> [Float] {
-    [Float](unsafeUninitializedCapacity: cropWidth * cropHeight * channels) { out, count in
-      for channel in 0..<channels {
-        for row in 0..<cropHeight {
-          let source = (channel * height + row) * width
-          let target = (channel * cropHeight + row) * cropWidth
-          for column in 0..<cropWidth {
-            out[target + column] = sum[source + column] / (columnWeight[column] * rowWeight[row])
-          }
-        }
+  private mutating func divide(rows: Int) {
+    for channel in 0..<channels {
+      for y in 0..<rows {
+        let start = (channel * grid.tileHeight + y) * grid.width
+        for x in 0..<width { sum[start + x] /= columnWeight[x] * rowWeight[y] }
       }
-      count = cropWidth * cropHeight * channels
     }
+  }
+
+  /// Gives rows of a band that begins with the first of them and is `stride` columns wide.
+  private func give(_ band: [Float], _ stride: Int, _ rows: Range<Int>, _ take: Taker) throws {
+    for y in rows {
+      var row: [Float] = []
+      row.reserveCapacity(channels * width)
+      for channel in 0..<channels {
+        let start = (channel * grid.tileHeight + y - rows.lowerBound) * stride
+        row += band[start..<start + width]
+      }
+      try take(y, &row)
+    }
+  }
+
+  /// Moves the band down, the rows that both share to its beginning.
+  private mutating func advance(by rows: Int) {
+    let kept = grid.tileHeight - rows
+    for channel in 0..<channels {
+      let start = channel * grid.tileHeight * grid.width
+      for i in 0..<kept * grid.width { sum[start + i] = sum[start + rows * grid.width + i] }
+      for i in kept * grid.width..<grid.tileHeight * grid.width { sum[start + i] = 0 }
+    }
+    for i in 0..<kept { rowWeight[i] = rowWeight[rows + i] }
+    for i in kept..<grid.tileHeight { rowWeight[i] = 0 }
+    top += rows
   }
 }

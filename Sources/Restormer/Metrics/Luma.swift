@@ -7,6 +7,7 @@ extension Metrics {
   /// - Returns: a gray image of the same size; a gray image is returned as it is.
   public static func yChannel(_ image: Image, rounded: Bool = false) -> Image {
     guard image.channels == 3 else { return image }
+    let image = image.overWhite
     let count = image.width * image.height
     let pixels = image.pixels.withUnsafeBufferPointer { rgb in
       (0..<count).map { i in

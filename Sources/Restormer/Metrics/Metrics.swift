@@ -2,7 +2,7 @@ import Foundation
 
 /// How far a restored image is from its reference.
 ///
-/// Pixels are in [0, 1] (data range 1); sums are in double precision. Every function takes two
+/// Pixels are in [0, 1] (data range 1), transparent images as seen on white; sums are in double precision. Every function takes two
 /// images of equal width, height and channels; `border` pixels on each side are left out first.
 public enum Metrics {
   /// The mean of |a - b| over all channels and pixels.
@@ -27,6 +27,7 @@ public enum Metrics {
   private static func mean(
     _ a: Image, _ b: Image, _ border: Int, _ distance: (Double, Double) -> Double
   ) throws(MetricsError) -> Double {
+    let (a, b) = (a.overWhite, b.overWhite)
     let area = try Area(a, b, border: border)
     var total = 0.0
     for channel in 0..<a.channels {

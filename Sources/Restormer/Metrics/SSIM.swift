@@ -28,6 +28,7 @@ extension Metrics {
   public static func ssimPerChannel(
     _ a: Image, _ b: Image, border: Int = 0, windows: SSIMWindows = .inside
   ) throws(MetricsError) -> [Double] {
+    let (a, b) = (a.overWhite, b.overWhite)
     let area = try Area(a, b, border: border)
     let side = SSIMBands.side
     if windows == .inside, area.rows.count < side || area.columns.count < side {

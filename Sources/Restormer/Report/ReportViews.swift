@@ -26,16 +26,8 @@ public struct ReportViews: Sendable {
 extension Image {
   /// The image over white, as viewers show it, in 8 bits and one or three channels.
   fileprivate func opaque(channels wanted: Int) -> Image {
-    var copy = self
+    var copy = overWhite
     (copy.bitDepth, copy.tags) = (8, tags.ofPixels)
-    if let alpha {
-      let plane = alpha.count
-      for index in copy.pixels.indices {
-        let share = alpha[index % plane]
-        copy.pixels[index] = pixels[index] * share + 1 - share
-      }
-      copy.alpha = nil
-    }
     guard channels == 1, wanted == 3 else { return copy }
     copy.channels = 3
     copy.pixels = copy.pixels + copy.pixels + copy.pixels

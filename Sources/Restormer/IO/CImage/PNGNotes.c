@@ -42,6 +42,11 @@ static size_t left(const CImageBytes *chunk, const uint8_t *from) {
   return (size_t)(chunk->bytes + chunk->count - from);
 }
 
+// Whether the keyword is `name`, whose size counts its zero.
+static int has_keyword(const CImageBytes *chunk, const char *name, size_t size) {
+  return chunk->count >= size && memcmp(chunk->bytes, name, size) == 0;
+}
+
 // A name, the method 0, the packed profile, whose first four bytes are its length.
 static void take_profile(CImageReader *reader, const CImageBytes *chunk) {
   const uint8_t *method = after_keyword(chunk);
@@ -62,7 +67,8 @@ static void keep(const uint8_t *text, size_t size, CImageBytes *to) {
 // Keyword, compression flag and method, language, keyword again in that language, text.
 static void take_international(CImageReader *reader, const CImageBytes *chunk) {
   const uint8_t *flag = after_keyword(chunk);
-  if (flag == NULL || left(chunk, flag) < 4 || memcmp(chunk->bytes, XMP_KEYWORD, sizeof XMP_KEYWORD))
+  if (flag == NULL || left(chunk, flag) < 4 ||
+      !has_keyword(chunk, XMP_KEYWORD, sizeof XMP_KEYWORD))
     return;
   const uint8_t *language = flag + 2;
   const uint8_t *end = memchr(language, 0, left(chunk, language));
@@ -107,8 +113,8 @@ static void take_raw_profile(const uint8_t *text, size_t size, CImageBytes *to) 
 static void take_old_text(CImageReader *reader, const CImageBytes *chunk, int packed) {
   static const char exif[] = "Raw profile type exif", app1[] = "Raw profile type APP1";
   const uint8_t *text = after_keyword(chunk);
-  if (text == NULL || reader->exif.count > 0 || chunk->count < sizeof exif ||
-      (memcmp(chunk->bytes, exif, sizeof exif) && memcmp(chunk->bytes, app1, sizeof app1)))
+  if (text == NULL || reader->exif.count > 0 ||
+      (!has_keyword(chunk, exif, sizeof exif) && !has_keyword(chunk, app1, sizeof app1)))
     return;
   if (!packed) return take_raw_profile(text, left(chunk, text), &reader->exif);
   CImageBytes unpacked = {0};

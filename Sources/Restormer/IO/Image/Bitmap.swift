@@ -61,6 +61,18 @@ public struct Bitmap: Sendable {
 }
 
 extension Bitmap: Picture {
+  func withChannels(_ channels: Int) -> Bitmap {
+    var copy = Bitmap(
+      ImageHeader(
+        width: width, height: height, channels: channels, hasAlpha: hasAlpha, bitDepth: bitDepth,
+        format: .png))
+    (copy.iccProfile, copy.tags, copy.remarks) = (iccProfile, tags, remarks)
+    if hasAlpha {
+      for y in 0..<height { copy.write(copy.alphaPlane, y, row(alphaPlane, y)) }
+    }
+    return copy
+  }
+
   func read(_ plane: Int, _ y: Int, _ x: Range<Int>, into values: UnsafeMutablePointer<Float>) {
     bytes.withUnsafeBufferPointer { bytes in
       cimage_unpack(
@@ -79,6 +91,13 @@ extension Bitmap: Picture {
 
 extension Image: Picture {
   var hasAlpha: Bool { alpha != nil }
+
+  func withChannels(_ channels: Int) -> Image {
+    var copy = self
+    copy.channels = channels
+    copy.pixels = [Float](repeating: 0, count: channels * width * height)
+    return copy
+  }
 
   /// The values of a bitmap as floats.
   public init(_ bitmap: Bitmap) {

@@ -7,7 +7,11 @@ struct EncodedNotes {
 
   init(_ picture: any Picture, _ format: ImageFormat) {
     tags = picture.tags
-    profile = Self.profile(of: picture) ?? []
+    // PNG says by chunks of their own what JPEG needs a profile for.
+    let made =
+      format == .jpeg
+      ? ColorProfile(picture.tags)?.bytes(channels: picture.channels) : nil
+    profile = Self.profile(of: picture) ?? made ?? []
   }
 
   /// The profile unless it describes another number of channels: bytes 16 to 19 name its colour

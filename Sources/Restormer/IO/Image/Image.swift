@@ -44,6 +44,17 @@ public struct Image: Sendable {
     pixels[channel * width * height..<(channel + 1) * width * height]
   }
 
+  /// The image over white, as viewers show it: opaque.
+  public var overWhite: Image {
+    guard hasAlpha else { return self }
+    var result = self
+    result.alpha = nil
+    for plane in 0..<channels {
+      for y in 0..<height { result.write(plane, y, rowAsSeen(plane, y)) }
+    }
+    return result
+  }
+
   /// Traps unless the parts fit each other; they can be set one by one.
   func checkShape() {
     precondition(

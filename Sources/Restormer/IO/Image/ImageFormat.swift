@@ -4,6 +4,12 @@ public enum ImageFormat: String, CaseIterable, Sendable {
   case png
   /// JPEG: lossy, 8 bits, without alpha.
   case jpeg
+  /// Tagged Image File Format: of many forms, its first page.
+  case tiff
+  /// WebP: lossy or lossless, 8 bits, with alpha; of an animation its first picture.
+  case webp
+  /// Windows bitmap: up to 8 bits a sample.
+  case bmp
 
   /// The formats that `Image` reads.
   public static let readable: [ImageFormat] = allCases
@@ -26,6 +32,9 @@ public enum ImageFormat: String, CaseIterable, Sendable {
     switch self {
     case .png: ["png"]
     case .jpeg: ["jpg", "jpeg", "jpe", "jfif"]
+    case .tiff: ["tif", "tiff"]
+    case .webp: ["webp"]
+    case .bmp: ["bmp", "dib"]
     }
   }
 
@@ -37,6 +46,9 @@ public enum ImageFormat: String, CaseIterable, Sendable {
     switch self {
     case .png: "PNG"
     case .jpeg: "JPEG"
+    case .tiff: "TIFF"
+    case .webp: "WebP"
+    case .bmp: "BMP"
     }
   }
 
@@ -52,6 +64,12 @@ public enum ImageFormat: String, CaseIterable, Sendable {
   static func sniff(_ start: [UInt8], path: String) throws(ImageError) -> ImageFormat {
     if start.starts(with: pngSignature) { return .png }
     if start.starts(with: [0xFF, 0xD8]) { return .jpeg }
+    func has(_ text: String, at offset: Int = 0) -> Bool {
+      start.dropFirst(offset).starts(with: text.utf8)
+    }
+    if ["II*\0", "MM\0*", "II+\0", "MM\0+"].contains(where: { has($0) }) { return .tiff }
+    if has("RIFF"), has("WEBP", at: 8) { return .webp }
+    if has("BM") { return .bmp }
     if start.isEmpty { throw ImageError(path: path, fault: "the file is empty") }
     let fault = foreignName(start).map { "a \($0) file; only \(readableTitles) are read" }
     throw ImageError(path: path, fault: fault ?? "not an image of the formats \(readableTitles)")
@@ -62,9 +80,7 @@ public enum ImageFormat: String, CaseIterable, Sendable {
       start.dropFirst(offset).starts(with: text.utf8)
     }
     if has("GIF8") { return "GIF" }
-    if has("BM") { return "BMP" }
-    if has("II*\0") || has("MM\0*") { return "TIFF" }
-    if has("RIFF"), has("WEBP", at: 8) { return "WebP" }
+    if has("JXL ", at: 4) { return "JPEG XL" }
     if has("ftypheic", at: 4) || has("ftypmif1", at: 4) { return "HEIC" }
     if has("ftypavif", at: 4) { return "AVIF" }
     if has("%PDF") { return "PDF" }

@@ -84,6 +84,9 @@ extension ImageFormat {
     switch self {
     case .png: cimage_open_png(source)
     case .jpeg: cimage_open_jpeg(source)
+    case .tiff: cimage_open_tiff(source)
+    case .webp: cimage_open_webp(source)
+    case .bmp: cimage_open_bmp(source)
     }
   }
 }

@@ -20,13 +20,7 @@ extension Image {
   /// - Throws: `ImageError`, without a path, if the image does not fit the format.
   public func encode(format: ImageFormat, quality: Int = 95) throws(ImageError) -> [UInt8] {
     checkShape()
-    var file: [UInt8] = []
-    let encoder = ImageEncoder(self, format) {
-      file += $0
-      return true
-    }
-    if let fault = encoder.encode(quality: quality) { throw ImageError(path: "", fault: fault) }
-    return file
+    return try encodedFile(format, quality)
   }
 }
 
@@ -38,9 +32,27 @@ extension Bitmap {
   ) throws(ImageError) {
     if let fault = writeFile(path, format, quality) { throw ImageError(path: path, fault: fault) }
   }
+
+  /// The bytes of the file that `write` would write.
+  /// - Throws: `ImageError`, without a path, if the image does not fit the format.
+  public func encode(format: ImageFormat, quality: Int = 95) throws(ImageError) -> [UInt8] {
+    try encodedFile(format, quality)
+  }
 }
 
 extension Picture {
+  fileprivate func encodedFile(
+    _ format: ImageFormat, _ quality: Int
+  ) throws(ImageError) -> [UInt8] {
+    var file: [UInt8] = []
+    let encoder = ImageEncoder(self, format) {
+      file += $0
+      return true
+    }
+    if let fault = encoder.encode(quality: quality) { throw ImageError(path: "", fault: fault) }
+    return file
+  }
+
   /// Encodes into a file that appears under its name whole or not at all.
   /// - Returns: the fault in one line, nil for none.
   fileprivate func writeFile(_ path: String, _ format: ImageFormat, _ quality: Int) -> String? {

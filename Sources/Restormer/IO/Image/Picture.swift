@@ -15,6 +15,9 @@ protocol Picture {
 
   /// Replaces row `y` of a plane.
   mutating func write(_ plane: Int, _ y: Int, _ values: UnsafePointer<Float>)
+
+  /// The same opacity and notes with other channels, their values still to be set.
+  func withChannels(_ channels: Int) -> Self
 }
 
 extension Picture {

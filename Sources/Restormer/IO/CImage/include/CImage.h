@@ -69,6 +69,9 @@ struct CImageReader {
 // empty. `cimage_close` frees the reader either way.
 CImageReader *cimage_open_png(CImageSource source);
 CImageReader *cimage_open_jpeg(CImageSource source);
+CImageReader *cimage_open_tiff(CImageSource source);
+CImageReader *cimage_open_webp(CImageSource source);
+CImageReader *cimage_open_bmp(CImageSource source);
 
 // Reads all rows, `stride` bytes apart, once. Returns 0 upon a fault: no image is partly read.
 int cimage_read(CImageReader *reader, uint8_t *pixels, size_t stride);
