@@ -12,7 +12,7 @@ struct DegradeBatch {
   init(_ inputs: [String], writer: PairFolderWriter, overwrite: Bool) {
     self.writer = writer
     var (pages, faults) = ([CleanPage](), [String]())
-    var taken: [String: String] = [:]
+    var taken: [[UInt8]: String] = [:]
     let found = InputFiles(inputs, pdf: true)
     found.noteWhatIsLeftOut()
     for file in found.files {
@@ -22,7 +22,9 @@ struct DegradeBatch {
           let names = writer.names(of: page)
           let fault = Self.fault(of: page, names, taken, writer, overwrite)
           if let fault { faults.append("\(page): \(fault)") } else { pages.append(page) }
-          for name in names where taken[name] == nil { taken[name] = "\(page)" }
+          for name in names.map({ Array($0.utf8) }) where taken[name] == nil {
+            taken[name] = "\(page)"
+          }
         }
       } catch {
         faults.append(oneLine(error))
@@ -32,25 +34,24 @@ struct DegradeBatch {
   }
 
   private static func fault(
-    of page: CleanPage, _ names: [String], _ taken: [String: String], _ writer: PairFolderWriter,
+    of page: CleanPage, _ names: [String], _ taken: [[UInt8]: String], _ writer: PairFolderWriter,
     _ overwrite: Bool
   ) -> String? {
-    if let other = names.compactMap({ taken[$0] }).first {
+    if let other = names.compactMap({ taken[Array($0.utf8)] }).first {
       return "its pairs would replace those of \(other)"
     }
     let files = names.flatMap { [writer.files($0).input, writer.files($0).target] }
     if files.contains(where: { isSameFile($0, page.path) }) {
       return "its pairs would replace the page itself"
     }
-    if !overwrite, let file = files.first(where: FileManager.default.fileExists) {
+    if !overwrite, let file = files.first(where: { FileKind($0) != nil }) {
       return "\(file) exists (--overwrite replaces it)"
     }
     return nil
   }
 
   private static func isSameFile(_ a: String, _ b: String) -> Bool {
-    let paths = [a, b].map { URL(fileURLWithPath: $0).resolvingSymlinksInPath().path }
-    return paths[0] == paths[1]
+    FileIdentity(a).map { $0 == FileIdentity(b) } ?? false
   }
 
   /// Makes the pairs of all pages, several pages at a time.

@@ -30,20 +30,17 @@ enum RestoreTarget {
       self = .folder(output)
       return
     }
-    guard let named = ImageFormat(pathExtension: output.fileExtension) else {
+    guard let named = ImageFormat(pathExtension: output.fileExtension),
+      [.png, .jpeg].contains(named)
+    else {
       throw RestoreFailure(
         description: "\(output): only PNG and JPEG images are written "
           + "(a folder of that name: \(output)/)")
     }
     guard format == nil || format == named else {
       throw RestoreFailure(
-        description: "\(output): named as \(named.title), but -f asks for \(format!.title)")
+        description: "\(output): named as \(named), but -f asks for \(format ?? named)")
     }
     self = .file(output, named)
   }
-}
-
-extension ImageFormat {
-  /// The name for people.
-  var title: String { rawValue.uppercased() }
 }

@@ -4,7 +4,8 @@ public final class Plan<B: Backend> {
   public let memory: MemoryPlan
   /// The backend it runs on.
   public let backend: B
-  private let steps: [B.Step]
+  let steps: [B.Step]
+  let parts: [PlanPart]
   private let views: [Int: TensorView<B.Storage>]
 
   /// Compiles what `kept` needs of `graph`.
@@ -40,14 +41,18 @@ public final class Plan<B: Backend> {
       views[tensor.id] = made
       return made
     }
-    var steps: [B.Step] = []
+    var (steps, work) = ([B.Step](), [Double]())
     for (node, places) in zip(nodes, memory.scratch) {
-      steps += try backend.bind(
+      let bound = try backend.bind(
         node.op, node.inputs.map(locate), into: node.outputs.map(locate),
         scratch: places.map { view($0, Shape(1, 1, 1, $0.planeStride)) })
+      steps += bound
+      let cost = Double(node.op.multiplyAdds(node.inputs.map(\.shape)))
+      work += bound.map { _ in cost / Double(bound.count) }
     }
     for tensor in kept + graph.placeholders { _ = locate(tensor) }
     (self.memory, self.backend) = (memory, backend)
+    parts = PlanPart.parts(work)
     (self.steps, self.views) = (steps, views)
   }
 

@@ -227,9 +227,9 @@ public final class Restorer<B: Backend> {
     for (row, y) in grid.ys.enumerated() {
       for (column, x) in grid.xs.enumerated() {
         let tile = image.window(x: x, y: y, width: grid.tileWidth, height: grid.tileHeight)
-        accumulator.add(
-          try run(tile, layout), grid: grid, column: column, row: row, blend: options.blend)
-        progress(Double(row * grid.xs.count + column + 1) / Double(grid.count))
+        let index = Double(row * grid.xs.count + column)
+        let restored = try run(tile, layout) { progress((index + $0) / Double(grid.count)) }
+        accumulator.add(restored, grid: grid, column: column, row: row, blend: options.blend)
       }
     }
     return PlanarImage(
@@ -237,12 +237,14 @@ public final class Restorer<B: Backend> {
       pixels: accumulator.result(width: image.width, height: image.height))
   }
 
-  private func run(_ tile: PlanarImage, _ layout: Layout) throws -> [Float] {
+  private func run(
+    _ tile: PlanarImage, _ layout: Layout, progress: (Double) -> Void
+  ) throws -> [Float] {
     let session = try session(
       PlanShape(width: tile.width, height: tile.height),
       .banded(keepsValues: layout.keepsValues))
     try session.plan.write(tile.pixels, to: session.recording.input)
-    try session.plan.run()
+    try session.plan.run(reporting: progress)
     return try session.plan.read(session.recording.output)
   }
 

@@ -22,12 +22,12 @@ public final class Sweep {
   ///   be made; `FileError`.
   public init(_ file: SweepFile, path: String, planned: [Planned]) throws {
     (self.path, self.planned, keys) = (path, planned, file.keys)
-    name = (path as NSString).lastPathComponent
+    name = path.fileName
     try Self.checkFiles(planned, in: path)
     do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+      try makeFolders(path)
     } catch {
-      throw DataError("\(path): the folder cannot be made")
+      throw DataError("\(path): the folder cannot be made: \(error.reason)")
     }
     times = SweepTimes(path: "\(path)/times.csv")
     results = planned.map {
@@ -110,7 +110,7 @@ public final class Sweep {
 
   private func newestState(of run: SweepRun) -> Checkpoint? {
     let folder = "\(path)/\(run.name)"
-    guard FileManager.default.fileExists(atPath: "\(folder)/states") else { return nil }
+    guard FileKind("\(folder)/states") != nil else { return nil }
     return try? RunFolder(folder).newestState().checkpoint
   }
 
