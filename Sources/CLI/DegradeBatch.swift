@@ -13,7 +13,7 @@ struct DegradeBatch {
   init(_ inputs: [String], writer: PairFolderWriter, overwrite: Bool) {
     (self.writer, self.overwrite) = (writer, overwrite)
     var (pages, faults) = ([CleanPage](), [String]())
-    var taken: [String: String] = [:]
+    var taken: [[UInt8]: String] = [:]
     let found = InputFiles(inputs, pdf: true)
     found.noteWhatIsLeftOut()
     for file in found.files {
@@ -23,7 +23,9 @@ struct DegradeBatch {
           let names = writer.names(of: page)
           let fault = Self.fault(of: page, names, taken, writer)
           if let fault { faults.append("\(page): \(fault)") } else { pages.append(page) }
-          for name in names where taken[name] == nil { taken[name] = "\(page)" }
+          for name in names.map({ Array($0.utf8) }) where taken[name] == nil {
+            taken[name] = "\(page)"
+          }
         }
       } catch {
         faults.append(oneLine(error))
@@ -36,9 +38,9 @@ struct DegradeBatch {
   var names: [String] { pages.flatMap(writer.names) }
 
   private static func fault(
-    of page: CleanPage, _ names: [String], _ taken: [String: String], _ writer: PairFolderWriter
+    of page: CleanPage, _ names: [String], _ taken: [[UInt8]: String], _ writer: PairFolderWriter
   ) -> String? {
-    if let other = names.compactMap({ taken[$0] }).first {
+    if let other = names.compactMap({ taken[Array($0.utf8)] }).first {
       return "its pairs would replace those of \(other)"
     }
     let files = names.flatMap { [writer.files($0).input, writer.files($0).target] }
@@ -49,8 +51,7 @@ struct DegradeBatch {
   }
 
   private static func isSameFile(_ a: String, _ b: String) -> Bool {
-    let paths = [a, b].map { URL(fileURLWithPath: $0).resolvingSymlinksInPath().path }
-    return paths[0] == paths[1]
+    FileIdentity(a).map { $0 == FileIdentity(b) } ?? false
   }
 
   /// Makes the pairs of all pages, several pages at a time, and keeps their record.

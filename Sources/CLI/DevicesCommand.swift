@@ -12,38 +12,68 @@ struct DevicesCommand: ParsableCommand {
 
   @OptionGroup var options: DeviceOptions
 
+  @Flag(name: .long, help: "Print the list as JSON.")
+  var json = false
+
   func run() throws {
     let list = DeviceList()
     for error in list.errors { Console.warn(error) }
     let request = options.request
     let chosen = Result { try list.candidates(for: request).first }
+    if json {
+      try Console.printJSON(
+        list.devices.enumerated().map { index, device in
+          DeviceRow(device, number: index, isChosen: device.isSame(as: try? chosen.get()))
+        })
+      _ = try chosen.get()
+      return
+    }
     var table = TextTable([
       "", "#", "name", "type", "vendor", "driver", "memory", "max alloc", "units",
     ])
     for (index, device) in list.devices.enumerated() {
-      let mark = device.isSame(as: try? chosen.get()) ? "*" : ""
-      table.add([mark, String(index)] + Self.columns(device))
+      let row = DeviceRow(device, number: index, isChosen: device.isSame(as: try? chosen.get()))
+      table.add(row.columns)
     }
     for line in table.lines { Console.print(line) }
     // A wrong request must not hide the list that would correct it.
     _ = try chosen.get()
     Console.print("* is what '\(request)' takes")
   }
+}
 
-  private static func columns(_ device: ComputeDevice) -> [String] {
+/// What is told of a device; memory in bytes.
+private struct DeviceRow: Encodable {
+  let number: Int
+  let chosen: Bool
+  let name: String
+  let type: String
+  let vendor: String
+  let driver: String
+  let memory: Int
+  let maxAllocation: Int
+  let units: Int
+
+  init(_ device: ComputeDevice, number: Int, isChosen: Bool) {
+    (self.number, chosen) = (number, isChosen)
     switch device {
     case .openCL(let device):
-      [
-        device.name, "OpenCL \(device.kind)", device.vendor,
-        "\(device.driverVersion) (\(device.platformName))", gigabytes(device.globalMemory),
-        gigabytes(device.maxAllocation), String(device.computeUnits),
-      ]
+      (name, type, vendor) = (device.name, "OpenCL \(device.kind)", device.vendor)
+      driver = "\(device.driverVersion) (\(device.platformName))"
+      (memory, maxAllocation) = (device.globalMemory, device.maxAllocation)
+      units = device.computeUnits
     case .cpu:
-      [
-        "CPU backend", "built in", "restormer", "none needed",
-        gigabytes(HostMemory.available), gigabytes(HostMemory.available),
-        String(CPUBackend.coreCount),
-      ]
+      (name, type, vendor) = ("CPU backend", "built in", "restormer")
+      driver = "none needed"
+      (memory, maxAllocation) = (HostMemory.available, HostMemory.available)
+      units = CPUBackend.coreCount
     }
+  }
+
+  var columns: [String] {
+    [
+      chosen ? "*" : "", String(number), name, type, vendor, driver, gigabytes(memory),
+      gigabytes(maxAllocation), String(units),
+    ]
   }
 }

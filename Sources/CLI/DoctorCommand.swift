@@ -19,38 +19,96 @@ struct DoctorCommand: ParsableCommand {
   @Option(name: .long, help: "Which kernels: auto (those for the device's kind), cpu or gpu.")
   var kernels = KernelFamily.auto
 
+  @Flag(name: .long, help: "Print the findings as JSON.")
+  var json = false
+
   func run() throws {
     let opened = try options.open(kernels.configuration)
-    Console.print("restormer \(RestormerCommand.configuration.version)")
-    Console.print("device: \(opened.name)")
+    var report = DoctorReport(device: opened.name)
     if case .openCL(let backend) = opened {
       let device = backend.context.device
-      Console.print("driver: \(device.driverVersion), \(device.version), \(device.vendor)")
+      report.driver = "\(device.driverVersion), \(device.version), \(device.vendor)"
     }
+    if !json { report.printHead() }
     let cases = OpCatalog.cases.filter { !tiny || $0.isTiny }
-    var failures = 0
     if case .openCL(let backend) = opened {
-      failures = try Examination(cases: cases).visit(backend.tuned(by: TunedParameters()))
-      failures += try examineTuned(backend, cases)
+      report.checks = try examine(cases, on: .openCL(backend.tuned(by: TunedParameters())))
+      report.checks += try examineTuned(backend, cases)
     } else {
-      failures = try opened.accept(Examination(cases: cases))
+      report.checks = try examine(cases, on: opened)
     }
-    guard failures == 0 else {
-      Console.fault("\(failures) of the checks failed")
+    if json { try Console.printJSON(report) }
+    guard report.failures == 0 else {
+      Console.fault("\(report.failures) of the checks failed")
       throw ExitCode.failure
     }
   }
 
+  private func examine(_ cases: [OpCase], on backend: OpenedBackend) throws -> [Finding] {
+    let findings = try backend.accept(Examination(cases: cases))
+    if !json { Finding.printTable(findings) }
+    return findings
+  }
+
   /// Repeats the cases that run an operator with each set of numbers that a tuner chose for it on this device.
-  private func examineTuned(_ backend: OpenCLBackend, _ cases: [OpCase]) throws -> Int {
-    try OpCatalog.operators.reduce(0) { failures, op in
-      try backend.tuning.settings(of: op.name).reduce(failures) { failures, settings in
-        Console.print("tuned: \(op.name) with \(describe(settings))")
-        let examination = Examination(
-          cases: cases.filter { OpApplication($0.op, $0.inputs).runs(op.name) })
-        return failures + (try examination.visit(backend.forcing(settings)))
+  private func examineTuned(_ backend: OpenCLBackend, _ cases: [OpCase]) throws -> [Finding] {
+    try OpCatalog.operators.flatMap { op in
+      try backend.tuning.settings(of: op.name).flatMap { settings in
+        let tuning = "\(op.name) with \(describe(settings))"
+        if !json { Console.print("tuned: \(tuning)") }
+        let cases = cases.filter { OpApplication($0.op, $0.inputs).runs(op.name) }
+        return try examine(cases, on: .openCL(backend.forcing(settings))).map {
+          $0.tuned(as: tuning)
+        }
       }
     }
+  }
+}
+
+/// What `doctor` found.
+private struct DoctorReport: Encodable {
+  var version = RestormerCommand.configuration.version
+  let device: String
+  var driver: String?
+  var failures: Int { checks.count { $0.verdict != "ok" } }
+  var checks: [Finding] = []
+
+  init(device: String) { self.device = device }
+
+  func printHead() {
+    Console.print("restormer \(version)")
+    Console.print("device: \(device)")
+    if let driver { Console.print("driver: \(driver)") }
+  }
+}
+
+/// One case on the device beside the CPU.
+private struct Finding: Encodable {
+  let `operator`: String
+  let inputs: String
+  /// The relative error; nil where there is no number for it.
+  let error: Double?
+  let limit: Double
+  let verdict: String
+  var tuned: String?
+
+  func tuned(as tuning: String) -> Finding {
+    var copy = self
+    copy.tuned = tuning
+    return copy
+  }
+
+  static func printTable(_ findings: [Finding]) {
+    var table = TextTable(["operator", "inputs", "error", "limit", "verdict"])
+    for finding in findings {
+      table.add([
+        finding.operator, finding.inputs, String(format: "%.1e", finding.error ?? .infinity),
+        String(format: "%.0e", finding.limit), finding.verdict,
+      ])
+    }
+    for line in table.lines { Console.print(line) }
+    let passed = findings.count { $0.verdict == "ok" }
+    Console.print("\(passed) passed, \(findings.count - passed) failed")
   }
 }
 
@@ -70,24 +128,17 @@ enum KernelFamily: String, CaseIterable, ExpressibleByArgument {
   }
 }
 
-/// Compares every case with the CPU backend and prints a table; the result is the number of failures.
+/// Compares every case with the CPU backend.
 private struct Examination: BackendVisitor {
   let cases: [OpCase]
 
-  func visit<B: Backend>(_ backend: B) throws -> Int {
-    var table = TextTable(["operator", "inputs", "error", "limit", "verdict"])
-    var failures = 0
-    for (index, check) in cases.enumerated() {
-      let finding = examine(check, seed: UInt64(index + 1), on: backend)
-      if finding.verdict != "ok" { failures += 1 }
-      table.add([
-        check.op.name, check.label, String(format: "%.1e", finding.error),
-        String(format: "%.0e", check.tolerance), finding.verdict,
-      ])
+  func visit<B: Backend>(_ backend: B) throws -> [Finding] {
+    cases.enumerated().map { index, check in
+      let (error, verdict) = examine(check, seed: UInt64(index + 1), on: backend)
+      return Finding(
+        operator: check.op.name, inputs: check.label, error: error.isFinite ? error : nil,
+        limit: Double(check.tolerance), verdict: verdict)
     }
-    for line in table.lines { Console.print(line) }
-    Console.print("\(cases.count - failures) passed, \(failures) failed")
-    return failures
   }
 
   private func examine<B: Backend>(

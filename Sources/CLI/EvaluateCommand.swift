@@ -76,7 +76,10 @@ struct EvaluateCommand: ParsableCommand {
     let inputs = try degradedInputs(folder)
     var readability =
       reading.ocr ? try Readability(reading, readsInputs: inputs != nil) : nil
-    let read = try model.map { try makeRestorer($0) } ?? { try Image(contentsOf: $0.input) }
+    let read =
+      try model.map { try makeRestorer($0) } ?? { pair, _ in
+        try Image(contentsOf: pair.input)
+      }
     let page = try report.map {
       try ReportFile($0, source: images, count: folder.pairs.count, border: border)
     }
@@ -86,10 +89,13 @@ struct EvaluateCommand: ParsableCommand {
     for (index, pair) in folder.pairs.enumerated() {
       if interrupt.isSet { throw EvaluationFailure(description: "interrupted") }
       let name = pair.input.fileName
-      bar.update(Double(index) / Double(folder.pairs.count), name)
+      let show = { (fraction: Double) in
+        bar.update((Double(index) + fraction) / Double(folder.pairs.count), name)
+      }
+      show(0)
       var pages: [(image: Image, source: String)] = []
       do {
-        let (image, target) = (try read(pair), try Image(contentsOf: pair.target))
+        let (image, target) = (try read(pair, show), try Image(contentsOf: pair.target))
         let row = try EvaluationRow(name: name, image, target, border: border)
         let degraded = try inputs.map { try Self.degraded(pair, $0) }
         try page?.add(name, ReportViews(before: degraded?.image, after: image, target: target))
@@ -125,7 +131,8 @@ struct EvaluateCommand: ParsableCommand {
       : reading.inputs.map { try PairedFolder(input: $0, target: targets, rule: .tolerant) }
     return known.map { known in
       Dictionary(
-        known.pairs.map { (Array($0.target.utf8), $0.input) }, uniquingKeysWith: { first, _ in first }
+        known.pairs.map { (Array($0.target.utf8), $0.input) },
+        uniquingKeysWith: { first, _ in first }
       )
     }
   }
@@ -140,13 +147,16 @@ struct EvaluateCommand: ParsableCommand {
     return (try Image(contentsOf: path), path)
   }
 
-  private func makeRestorer(_ path: String) throws -> (PairedFolder.Pair) throws -> Image {
+  private func makeRestorer(_ path: String) throws -> PairReader {
     let weights = try ChosenModel(path, key: weightsOptions.paramKey).weights
     let opened = try device.open()
     Console.note("device: \(opened.name)")
     return try opened.accept(RestoringVisitor(weights: weights))
   }
 }
+
+/// Gives the image of a pair that is to be scored, and says how much of the work is done.
+private typealias PairReader = (PairedFolder.Pair, (Double) -> Void) throws -> Image
 
 /// An image cannot be restored or compared.
 private struct EvaluationFailure: Error, CustomStringConvertible {
@@ -156,13 +166,13 @@ private struct EvaluationFailure: Error, CustomStringConvertible {
 private struct RestoringVisitor: BackendVisitor {
   let weights: ModelWeights
 
-  func visit<B: Backend>(_ backend: B) throws -> (PairedFolder.Pair) throws -> Image {
+  func visit<B: Backend>(_ backend: B) throws -> PairReader {
     let restorer = try Restorer(weights, on: backend)
     restorer.note = Console.note
-    return { pair in
+    return { pair, progress in
       let image = try Image(contentsOf: pair.input)
       let restored = try restorer.restore(
-        image, right: try pair.right.map(Image.init(contentsOf:)))
+        image, right: try pair.right.map(Image.init(contentsOf:)), progress: progress)
       return (weights.leavesAlone(image, restored: restored) ? image : restored).quantized
     }
   }

@@ -3,7 +3,10 @@ import Restormer
 
 /// An image to be read: a file, or standard input.
 struct ImageSource {
-  let header: ImageHeader
+  let width: Int
+  let height: Int
+  /// The format of the bytes; nil for one of standard input that is not written.
+  let format: ImageFormat?
   private let path: String
   /// What came from standard input, which can be read once.
   private let given: [UInt8]?
@@ -13,13 +16,18 @@ struct ImageSource {
   /// - Throws: `ImageError` for what is no image; `RestoreFailure` for more than a GiB of standard input.
   init(_ path: String) throws {
     guard path == InputFile.standardInput else {
+      let header = try Image.header(of: path)
+      (width, height, format) = (header.width, header.height, header.format)
       (self.path, given) = (path, nil)
-      header = try Image.header(of: path)
       return
     }
     let bytes = try Self.standardInput()
+    let image = try bytes.withUnsafeBytes { try Image(bytes: $0, path: "standard input") }
+    (width, height) = (image.width, image.height)
+    format =
+      bytes.starts(with: [0x89, 0x50, 0x4E, 0x47])
+      ? .png : bytes.starts(with: [0xFF, 0xD8]) ? .jpeg : nil
     (self.path, given) = ("standard input", bytes)
-    header = try bytes.withUnsafeBytes { try Image.header(of: $0, path: "standard input") }
   }
 
   /// The decoded image.

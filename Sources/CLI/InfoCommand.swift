@@ -20,11 +20,19 @@ struct InfoCommand: ParsableCommand {
   @Flag(name: .long, help: "List every tensor.")
   var tensors = false
 
+  @Flag(name: .long, help: "Print it as JSON, sizes in bytes.")
+  var json = false
+
   func run() throws {
     let (width, height) = try parseSize(size)
     let bundled = try BundledModel(named: file)
     if bundled == nil { try ChosenModel.checkFile(file) }
     let state = try bundled?.state ?? StateDict(contentsOf: file, key: weightsOptions.paramKey)
+    if json {
+      let weights = try bundled?.weights ?? ModelWeights(state, from: file)
+      return try Console.printJSON(
+        WeightsFacts(file, state, weights, width, height, listsTensors: tensors))
+    }
     Console.print("file           \(file)")
     Console.print("format         \(state.format)")
     let types = Set(state.tensors.map(\.type.rawValue)).sorted().joined(separator: ", ")
@@ -54,6 +62,52 @@ struct InfoCommand: ParsableCommand {
       "memory         \(gigabytes(cost.activationBytes)) of activations and "
         + "\(gigabytes(cost.parameterBytes)) of parameters to restore it whole; "
         + "\(gigabytes(cost.leanActivationBytes)) of activations where that does not fit")
+  }
+}
+
+/// What `info --json` tells.
+private struct WeightsFacts: Encodable {
+  struct Tensor: Encodable {
+    let name: String
+    let shape: [Int]
+    let type: String
+  }
+  struct Cost: Encodable {
+    let width: Int
+    let height: Int
+    let multiplyAdds: Int
+    let activationBytes: Int
+    let leanActivationBytes: Int
+    let parameterBytes: Int
+  }
+  let file: String
+  let format: String
+  let tensorCount: Int
+  let types: [String]
+  let metadata: [String: String]
+  let parameters: Int
+  let configuration: String
+  let cost: Cost
+  var tensors: [Tensor]?
+
+  init(
+    _ file: String, _ state: StateDict, _ weights: ModelWeights, _ width: Int, _ height: Int,
+    listsTensors: Bool
+  ) {
+    (self.file, format, tensorCount) = (file.printable, state.format, state.tensors.count)
+    types = Set(state.tensors.map(\.type.rawValue)).sorted()
+    metadata = state.metadata
+    parameters = weights.model.parameterCount
+    configuration = weights.model.configuration.summary
+    let cost = weights.model.cost(width: width, height: height)
+    self.cost = Cost(
+      width: width, height: height, multiplyAdds: cost.multiplyAdds,
+      activationBytes: cost.activationBytes, leanActivationBytes: cost.leanActivationBytes,
+      parameterBytes: cost.parameterBytes)
+    guard listsTensors else { return }
+    tensors = state.tensors.map {
+      Tensor(name: $0.name, shape: $0.shape, type: $0.type.rawValue)
+    }
   }
 }
 

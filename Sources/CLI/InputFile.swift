@@ -61,8 +61,8 @@ struct InputFiles {
       folders += folder.folders.map(path.appending)
       for file in folder.files { add(path.appending(fileName: file), place: file, fault: nil) }
       if folder.files.isEmpty {
-        let kinds =
-          pdf ? "\(ImageFolder.readable) image and no PDF" : "\(ImageFolder.readable) image"
+        let images = ImageFolder.readable
+        let kinds = pdf ? images.replacing(" or ", with: ", ") + " or PDF file" : images + " image"
         add(path, place: "", fault: "no \(kinds) in this folder")
       }
     } catch {

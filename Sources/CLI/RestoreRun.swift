@@ -52,14 +52,15 @@ struct RestoreRun: BackendVisitor {
       Console.note(line)
     }
     var written = WrittenFiles(inputs: jobs)
+    let work = BatchWork(jobs)
     return jobs.enumerated().map { index, job in
       let label = "\(index + 1)/\(jobs.count) \(job.inputName.fileName)"
-      bar.update(Double(index) / Double(jobs.count), label)
+      bar.update(work.done(before: index), label)
       defer { bar.clear() }
       do {
         try written.check(job)
         let (outcome, summary) = try restore(job, with: restorer) { fraction in
-          bar.update((Double(index) + fraction) / Double(jobs.count), label)
+          bar.update(work.done(before: index, and: fraction), label)
         }
         written.add(job)
         bar.clear()
@@ -79,7 +80,7 @@ struct RestoreRun: BackendVisitor {
   ) throws -> (RestoreOutcome, String) {
     let start = Date()
     let source = try ImageSource(job.input)
-    try checkHostMemory(job, restorer, width: source.header.width, height: source.header.height)
+    try checkHostMemory(job, restorer, width: source.width, height: source.height)
     let image = try source.image()
     var isKept = false
     do {
@@ -105,7 +106,7 @@ struct RestoreRun: BackendVisitor {
   private func write(
     _ result: Bitmap, of source: ImageSource, isKept: Bool, for job: RestoreJob
   ) throws {
-    let same = isKept && source.header.format == job.format ? try source.bytes() : nil
+    let same = isKept && source.format == job.format ? try source.bytes() : nil
     try interrupt.whole {
       guard let output = job.output else {
         return Console.write(try same ?? result.encode(format: job.format))
@@ -149,6 +150,25 @@ struct RestoreRun: BackendVisitor {
           "\(job.inputName): \(width)x\(height) needs about \(gigabytes(need)) of memory, "
           + "the machine offers \(gigabytes(host.total))")
     }
+  }
+}
+
+/// How far a batch has come, by the pixels of its images.
+private struct BatchWork {
+  /// Pixels before each image, and all of them at the end.
+  private var before = [0.0]
+
+  init(_ jobs: [RestoreJob]) {
+    for job in jobs {
+      let header = Console.isTerminal ? try? Image.header(of: job.input) : nil
+      before.append(before[before.count - 1] + (header.map { Double($0.width * $0.height) } ?? 1))
+    }
+  }
+
+  /// The share that is done when the images before `index`, and `fraction` of that one, are.
+  func done(before index: Int, and fraction: Double = 0) -> Double {
+    let start = before[index]
+    return (start + fraction * (before[index + 1] - start)) / before[before.count - 1]
   }
 }
 

@@ -39,7 +39,7 @@ enum RestoreTarget {
     }
     guard format == nil || format == named else {
       throw RestoreFailure(
-        description: "\(output): named as \(named.title), but -f asks for \(format!.title)")
+        description: "\(output): named as \(named), but -f asks for \(format ?? named)")
     }
     self = .file(output, named)
   }

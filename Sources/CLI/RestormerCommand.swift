@@ -63,6 +63,10 @@ struct RestormerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "restormer",
     abstract: "Trains and runs Restormer on any OpenCL device or the CPU.",
+    discussion: """
+      Exit codes: 0 success; 1 a fault, told in a line that begins with 'error:'; 64 wrong options; 130 and 143 ended by \
+      Ctrl-C and SIGTERM.
+      """,
     version: "0.1.0",
     subcommands: [
       RestoreCommand.self, DevicesCommand.self, InfoCommand.self, ExportCommand.self,

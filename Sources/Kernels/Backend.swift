@@ -4,6 +4,8 @@ public protocol Backend: AnyObject {
   associatedtype Storage
   /// One bound piece of work.
   associatedtype Step
+  /// A place in the order of what was started.
+  associatedtype Mark = Void
 
   /// The name shown to users.
   var name: String { get }
@@ -30,6 +32,12 @@ public protocol Backend: AnyObject {
   /// Starts `steps` in order; may return before they are done.
   func run(_ steps: [Step]) throws
 
+  /// The place behind everything started so far.
+  func mark() throws -> Mark
+
+  /// Waits until everything started before `mark` is done.
+  func wait(for mark: Mark) throws
+
   /// Waits until everything started is done.
   func synchronize() throws
 
@@ -44,6 +52,14 @@ public protocol Backend: AnyObject {
 
   /// Sets every element between `view.offset` and the end of its extent, gaps included.
   func fill(_ view: TensorView<Storage>, with value: Float) throws
+}
+
+extension Backend where Mark == Void {
+  /// Nothing: what was started is done.
+  public func mark() throws {}
+
+  /// Returns at once: what was started is done.
+  public func wait(for mark: Void) throws {}
 }
 
 extension Backend {

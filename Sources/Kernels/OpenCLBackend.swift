@@ -92,6 +92,10 @@ public final class OpenCLBackend: Backend {
     try context.flush()
   }
 
+  public func mark() throws -> QueueMark { try context.mark() }
+
+  public func wait(for mark: QueueMark) throws { try mark.wait() }
+
   public func synchronize() throws { try context.finish() }
 
   public func write(_ values: UnsafeBufferPointer<Float>, to view: DeviceTensor) throws {

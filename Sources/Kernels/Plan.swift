@@ -6,7 +6,8 @@ public final class Plan<B: Backend> {
   public let backend: B
   /// What a run does, in order.
   public let nodes: [PlannedNode]
-  private let steps: [B.Step]
+  let steps: [B.Step]
+  let parts: [PlanPart]
   private let views: [Int: TensorView<B.Storage>]
 
   /// Compiles what `kept` needs of `graph`.
@@ -42,7 +43,7 @@ public final class Plan<B: Backend> {
       views[tensor.id] = made
       return made
     }
-    var steps: [B.Step] = []
+    var (steps, work) = ([B.Step](), [Double]())
     var planned: [PlannedNode] = []
     let kinds = Set(nodes.map(\.op.name)).count
     var met: Set<String> = []
@@ -55,10 +56,13 @@ public final class Plan<B: Backend> {
       planned.append(
         PlannedNode(
           node, launches: bound.count, scratch: places.reduce(0) { $0 + $1.planeStride }))
+      let cost = Double(node.op.multiplyAdds(node.inputs.map(\.shape)))
+      work += bound.map { _ in cost / Double(bound.count) }
     }
     progress(kinds, kinds)
     for tensor in kept + graph.placeholders { _ = locate(tensor) }
     (self.memory, self.backend, self.nodes) = (memory, backend, planned)
+    parts = PlanPart.parts(work)
     (self.steps, self.views) = (steps, views)
   }
 

@@ -90,11 +90,12 @@ final class FaultTests: XCTestCase {
     try expectFault(restore + [scratch.file("b.webp")], naming: ["b.webp", "PNG and JPEG"])
     try expectFault(
       [
-        "restore", input, input, "-m", try scratch.weights(), "-d", "cpu", "-o",
+        "restore", input, try scratch.picture("c.png", 8, 8), "-m", try scratch.weights(), "-d",
+        "cpu", "-o",
         scratch.file("b.png"),
       ],
       naming: ["b.png", "folder"])
-    XCTAssertEqual(scratch.names(in: ""), ["a.png", "weights.safetensors"])
+    XCTAssertEqual(scratch.names(in: ""), ["a.png", "c.png", "weights.safetensors"])
   }
 
   /// A disk that fills up, as the limit of a file's size shows it: 1 KB.

@@ -175,6 +175,29 @@ private final class SmallBackend: Backend {
 }
 
 extension RestoringTests {
+  private func progress<B: Backend>(on backend: B) throws -> [Double] {
+    let weights = ModelWeights.initialized(RestormerModel(.tiny), seed: 1)
+    var options = RestoreOptions()
+    options.tile = .whole
+    let pixels = [Float](repeating: 0.5, count: 3 * 64 * 48)
+    let image = PlanarImage(width: 64, height: 48, channels: 3, pixels: pixels)
+    var seen: [Double] = []
+    _ = try Restorer(weights, on: backend, options: options).restore(image) { seen.append($0) }
+    return seen
+  }
+
+  /// The work within one whole image is told as it is done.
+  func testProgressComesFromWithinAnImage() throws {
+    var runs = [try progress(on: CPUBackend())]
+    if let device = try? Device.shared() { runs.append(try progress(on: device)) }
+    for seen in runs {
+      XCTAssertGreaterThan(seen.count, 10)
+      XCTAssertEqual(seen, seen.sorted())
+      XCTAssertEqual(seen.last ?? 0, 1, accuracy: 1e-9)
+      XCTAssertLessThan(seen.first ?? 1, 0.2)
+    }
+  }
+
   /// A device that caps single allocations, as most GPUs do: tiles are chosen so that no tensor exceeds the cap.
   func testTilesRespectTheLargestAllocation() throws {
     let pixels = (0..<3 * 200 * 120).map { Float($0 % 97) / 96 }

@@ -10,7 +10,10 @@ package struct ImageFolder: Sendable {
   package private(set) var folders: [String] = []
 
   /// The formats that are read, for messages.
-  package static let readable = "PNG or JPEG"
+  package static let readable: String = {
+    let names = ImageFormat.allCases.map { $0.rawValue.uppercased() }
+    return names.dropLast().joined(separator: ", ") + " or " + names.suffix(1).joined()
+  }()
 
   /// Endings of image files that are known as such and not read.
   private static let foreignEndings: Set<String> = [

@@ -37,31 +37,31 @@ public struct DegradationManifest: Sendable {
   }
 
   /// The pairs by name of their file.
-  private var entries: [String: Entry] = [:]
+  private var entries: [[UInt8]: Entry] = [:]
   private let path: String
 
   /// The record at `path`; an empty one where there is none yet.
   /// - Throws: `DataError` for a file that is something else.
   public init(at path: String) throws {
     self.path = path
-    guard FileManager.default.fileExists(atPath: path) else { return }
+    guard FileKind(path) != nil else { return }
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
-    guard let data = FileManager.default.contents(atPath: path),
+    guard let data = try? mappedFile(path),
       let known = try? decoder.decode([Entry].self, from: data)
     else { throw DataError("\(path): not the record of made pairs that belongs here") }
     add(known)
   }
 
   /// The pairs, in the order of their names.
-  public var pairs: [Entry] { entries.values.sorted { $0.file < $1.file } }
+  public var pairs: [Entry] { entries.values.sorted { String.precedes($0.file, $1.file) } }
 
   /// The record of a pair by the name of its files without extension, if there is one.
   func entry(_ name: String) -> Entry? { entries[name + ".png"] }
 
   /// Adds pairs, in place of those of the same name.
   public mutating func add(_ pairs: [Entry]) {
-    for pair in pairs { entries[pair.file] = pair }
+    for pair in pairs { entries[Array(pair.file.utf8)] = pair }
   }
 
   /// Forgets pairs by the names of their files without extension; says whether it knew any.

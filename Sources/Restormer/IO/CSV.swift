@@ -7,6 +7,11 @@ package enum CSV {
   package static func field(_ text: String) -> [UInt8] {
     let bytes = text.systemBytes
     guard bytes.contains(where: special.contains) else { return bytes }
-    return [quote] + bytes.flatMap { $0 == quote ? [quote, quote] : [$0] } + [quote]
+    return [quote] + escaped(text) + [quote]
+  }
+
+  /// `text` as it stands between quotes.
+  package static func escaped(_ text: String) -> [UInt8] {
+    text.systemBytes.flatMap { $0 == quote ? [quote, quote] : [$0] }
   }
 }

@@ -56,13 +56,13 @@ package func makeFolders(_ path: String) throws(FileError) {
   guard case .folder? = FileKind(path) else { throw error }
 }
 
-/// A file's bytes, mapped: what is not touched takes no memory. Folders, pipes and devices are refused.
+/// A file opened for reading. Folders, pipes and devices are refused.
 /// - Throws: `FileError`.
-package func mappedFile(_ path: String) throws(FileError) -> Data {
+package func openFile(_ path: String) throws(FileError) -> FileHandle {
   // Without O_NONBLOCK a pipe would wait for its writer before it could be refused.
   let descriptor = open(path.systemPath, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
   guard descriptor >= 0 else { throw FileError.last("open", path) }
-  defer { close(descriptor) }
+  let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
   var status = stat()
   guard fstat(descriptor, &status) == 0 else { throw FileError.last("open", path) }
   switch FileKind(status) {
@@ -70,8 +70,18 @@ package func mappedFile(_ path: String) throws(FileError) -> Data {
   case .folder: throw FileError(path: path, operation: "read", reason: "is a folder")
   case .other: throw FileError(path: path, operation: "read", reason: "is not a regular file")
   }
-  let count = Int(status.st_size)
+  return file
+}
+
+/// A file's bytes, mapped: what is not touched takes no memory. Folders, pipes and devices are refused.
+/// - Throws: `FileError`.
+package func mappedFile(_ path: String) throws(FileError) -> Data {
+  let file = try openFile(path)
+  let descriptor = file.fileDescriptor
+  let count = Int(lseek(descriptor, 0, SEEK_END))
   guard count > 0 else { return Data() }
+  // The descriptor must live until its file is mapped.
+  defer { withExtendedLifetime(file) {} }
   guard let bytes = mmap(nil, count, PROT_READ, MAP_PRIVATE, descriptor, 0), bytes != MAP_FAILED
   else { throw FileError.last("read", path) }
   return Data(bytesNoCopy: bytes, count: count, deallocator: .unmap)

@@ -8,6 +8,7 @@ public struct PDFFile: Sendable {
   public let pageCount: Int
   private let render: InstalledProgram
   private let folder: TemporaryFolder
+  private let link: String
 
   /// Seconds that one page may take: far more than any needs that is meant for paper.
   private static let patience = 120.0
@@ -17,16 +18,27 @@ public struct PDFFile: Sendable {
   /// - Throws: `ImageError` when it cannot be read or is no PDF; `ProgramError` when poppler's programs are not
   ///   installed or cannot read it.
   public init(contentsOf path: String) throws {
-    guard let file = FileHandle(forReadingAtPath: path), let start = try? file.read(upToCount: 1024)
-    else { throw ImageError(path: path, fault: "no such file, or it cannot be read") }
-    guard start.range(of: Data("%PDF-".utf8)) != nil else {
+    let data: Data
+    do {
+      data = try mappedFile(path)
+    } catch {
+      throw ImageError(path: path, fault: "cannot \(error.operation): \(error.reason)")
+    }
+    guard data.prefix(1024).range(of: Data("%PDF-".utf8)) != nil else {
       throw ImageError(path: path, fault: "not a PDF file")
     }
     self.path = path
     render = try InstalledProgram("pdftoppm", package: Self.package)
     folder = try TemporaryFolder()
+    // Poppler gets a name that is neither taken for an option nor unfit for an argument.
+    link = folder.newFile(".pdf")
+    guard let real = realpath(path.systemPath, nil) else {
+      throw ImageError(path: path, fault: "cannot open: \(String(cString: strerror(errno)))")
+    }
+    defer { free(real) }
+    guard symlink(real, link) == 0 else { throw FileError.last("create", link) }
     let facts = try InstalledProgram("pdfinfo", package: Self.package).run(
-      [Self.absolute(path)], on: path, environment: ["LC_ALL": "C"], in: folder,
+      [link], on: path, environment: ["LC_ALL": "C"], in: folder,
       seconds: Self.patience)
     let count = facts.split(whereSeparator: \.isNewline).first { $0.hasPrefix("Pages:") }
       .flatMap { Int($0.dropFirst(6).trimmingCharacters(in: .whitespaces)) }
@@ -42,7 +54,7 @@ public struct PDFFile: Sendable {
     try render.run(
       [
         "-png", "-singlefile", "-r", "\(dpi)", "-f", "\(number)", "-l", "\(number)",
-        Self.absolute(path), root,
+        link, root,
       ], on: "\(path), page \(number)", in: folder, seconds: Self.patience)
     do {
       return try Image(contentsOf: root + ".png")
@@ -50,7 +62,4 @@ public struct PDFFile: Sendable {
       throw ImageError(path: path, fault: "page \(number) came out as no image: \(error.fault)")
     }
   }
-
-  /// A path that cannot be taken for an option.
-  private static func absolute(_ path: String) -> String { URL(fileURLWithPath: path).path }
 }

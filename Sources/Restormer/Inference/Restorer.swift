@@ -321,23 +321,27 @@ public final class Restorer<B: Backend> {
       grid, blend: options.blend, channels: channels, width: width, height: height)
     for (row, y) in grid.ys.enumerated() {
       for (column, x) in grid.xs.enumerated() {
-        let tile = try run(window(x, y, grid.tileWidth, grid.tileHeight), layout)
+        let index = Double(row * grid.xs.count + column)
+        let tile = try run(window(x, y, grid.tileWidth, grid.tileHeight), layout) {
+          progress((index + $0) / Double(grid.count))
+        }
         try merger.add(tile, column: column, row: row) { y, values in
           normalization.undo(on: &values, channels: channels)
           try take(y, &values)
         }
-        progress(Double(row * grid.xs.count + column + 1) / Double(grid.count))
       }
     }
   }
 
-  private func run(_ tile: PlanarImage, _ layout: Layout) throws -> [Float] {
+  private func run(
+    _ tile: PlanarImage, _ layout: Layout, progress: (Double) -> Void
+  ) throws -> [Float] {
     let session = try session(
       PlanShape(width: tile.width, height: tile.height), layout.saving)
     var pixels = tile.pixels
     normalization.apply(to: &pixels, channels: tile.channels)
     try session.plan.write(pixels, to: session.recording.input)
-    try session.plan.run()
+    try session.plan.run(reporting: progress)
     return try session.plan.read(session.recording.output)
   }
 

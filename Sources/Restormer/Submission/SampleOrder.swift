@@ -43,9 +43,10 @@ struct SampleOrder {
   /// Calls `body` with each row in turn.
   /// - Throws: `SubmissionError` for an id that belongs to no image or pixel; what `body` throws.
   func forEachPlace(_ body: (Place) throws -> Void) throws {
+    // Names as they stand between quotes, where a quote is doubled.
     let indices = Dictionary(
-      images.enumerated().map { ($1.name.systemBytes, $0) }, uniquingKeysWith: { first, _ in first }
-    )
+      images.enumerated().map { (CSV.escaped($1.name), $0) },
+      uniquingKeysWith: { first, _ in first })
     // Neighbouring rows are mostly of the same image: its name is looked up once.
     var (name, image) = ([UInt8](), 0)
     try sample.forEachRow { row in

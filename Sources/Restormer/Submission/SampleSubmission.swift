@@ -17,7 +17,7 @@ public struct SampleSubmission: Sendable {
     let line: Int
     /// The first field as it stands, quotes included.
     let field: UnsafeRawBufferPointer
-    /// The first field without quotes.
+    /// The first field without the quotes around it.
     let id: UnsafeRawBufferPointer
 
     var text: String { String(decoding: id, as: UTF8.self) }
@@ -48,9 +48,11 @@ public struct SampleSubmission: Sendable {
       var (position, line) = (start, 1)
       while position < bytes.count {
         line += 1
-        let left = bytes.count - position
-        let found = memchr(base + position, Int32(Self.newline), left)
-        let length = found.map { UnsafeRawPointer($0) - (base + position) } ?? left
+        // A line break within quotes is part of the id.
+        let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
+        let quoted = Self.closingQuote(of: rest) ?? 0
+        let found = memchr(base + position + quoted, Int32(Self.newline), rest.count - quoted)
+        let length = found.map { UnsafeRawPointer($0) - (base + position) } ?? rest.count
         let text = UnsafeRawBufferPointer(start: base + position, count: length)
         position += length + 1
         if text.allSatisfy({ $0 == Self.carriageReturn }) { continue }
@@ -60,14 +62,29 @@ public struct SampleSubmission: Sendable {
   }
 
   private func row(_ line: Int, _ text: UnsafeRawBufferPointer) throws -> Row {
-    let isQuoted = text.first == Self.quote
-    let closing = isQuoted ? text.dropFirst().firstIndex(of: Self.quote) : nil
+    let closing = Self.closingQuote(of: text)
     guard let comma = text[(closing ?? 0)...].firstIndex(of: Self.comma) else {
       throw SubmissionError("\(path): line \(line): one field, expected an id and a value")
     }
     let field = UnsafeRawBufferPointer(rebasing: text[..<comma])
     let id = closing.map { UnsafeRawBufferPointer(rebasing: text[1..<$0]) } ?? field
     return Row(line: line, field: field, id: id)
+  }
+
+  /// Where a text that begins with a quote has its closing one: a doubled quote is one that belongs to the text.
+  private static func closingQuote(of text: UnsafeRawBufferPointer) -> Int? {
+    guard text.first == quote else { return nil }
+    var index = 1
+    // No name is longer; a lone quote must not make every row a search to the end of the file.
+    let end = min(text.count, 4096)
+    while index < end {
+      if text[index] == quote {
+        guard index + 1 < text.count, text[index + 1] == quote else { return index }
+        index += 1
+      }
+      index += 1
+    }
+    return nil
   }
 
   private static let newline = UInt8(ascii: "\n")

@@ -10,7 +10,7 @@ final class AppendedFile {
   /// - Throws: `FileError`.
   init(path: String) throws(FileError) {
     self.path = path
-    descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
+    descriptor = open(path.systemPath, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw FileError.last("open", path) }
     length = lseek(descriptor, 0, SEEK_END)
   }

@@ -23,7 +23,7 @@ package struct EventFile {
   /// Reads `path`; a file that cannot be read has no records.
   package init(path: String) {
     var records: [Record] = []
-    if let file = FileHandle(forReadingAtPath: path) {
+    if let file = try? openFile(path) {
       var end = 0
       while let record = try? Self.record(of: file, at: end) {
         records.append(record)

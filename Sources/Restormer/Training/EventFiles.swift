@@ -8,7 +8,7 @@ package struct EventFiles {
   package init(folder: String) { self.folder = folder }
 
   private var names: [String] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    let names = (try? folderContents(folder)) ?? []
     return names.filter { $0.hasPrefix(Self.prefix) }.sorted {
       $0.utf8.lexicographicallyPrecedes($1.utf8)
     }
@@ -39,8 +39,8 @@ package struct EventFiles {
       let records = EventFile(path: path).records
       let kept = records.prefix { !$0.isAfter(progress) }
       if kept.allSatisfy({ $0.tag == nil }) {
-        unlink(path)
-      } else if let last = kept.last, truncate(path, off_t(last.end)) != 0 {
+        unlink(path.systemPath)
+      } else if let last = kept.last, truncate(path.systemPath, off_t(last.end)) != 0 {
         throw FileError.last("cut", path)
       }
     }

@@ -21,11 +21,8 @@ final class MetricsLog {
   }
 
   private static func rows(_ path: String) throws -> [Substring] {
-    guard access(path, F_OK) == 0 else { return [] }
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw FileError.last("read", path)
-    }
-    return String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline)
+    guard FileKind(path) != nil else { return [] }
+    return String(decoding: try mappedFile(path), as: UTF8.self).split(whereSeparator: \.isNewline)
   }
 
   /// Appends one row; nil leaves a field empty.

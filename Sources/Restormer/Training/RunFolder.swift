@@ -25,7 +25,7 @@ public final class RunFolder {
 
   /// Only files named by their step are states: a copy of one under another name is the user's.
   private static func states(_ path: String) -> [String] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: "\(path)/states")) ?? []
+    let names = (try? folderContents("\(path)/states")) ?? []
     return names.filter { $0.hasSuffix(".state") }
       .compactMap { name in step(ofState: name).map { (step: $0, name: name) } }
       .sorted { ($0.step, $0.name) > ($1.step, $1.name) }
@@ -40,7 +40,9 @@ public final class RunFolder {
     for (index, state) in states.enumerated() {
       do {
         let checkpoint = try Checkpoint(contentsOf: state)
-        for damaged in states.prefix(index) { rename(damaged, damaged + ".damaged") }
+        for damaged in states.prefix(index) {
+          rename(damaged.systemPath, (damaged + ".damaged").systemPath)
+        }
         return (checkpoint, faults)
       } catch {
         faults.append("\(error)")
@@ -60,7 +62,7 @@ public final class RunFolder {
   /// Puts states after step `step` aside as `.diverged`: the weights they hold led to nothing finite.
   func putAside(after step: Int) {
     for state in states where Self.step(ofState: state).map({ $0 > step }) ?? false {
-      rename(state, state + ".diverged")
+      rename(state.systemPath, (state + ".diverged").systemPath)
     }
   }
 
@@ -74,10 +76,10 @@ public final class RunFolder {
       try checkpoint.write(to: state)
     } catch let error as FileError where error.isDiskFull && states.count > 1 {
       // What was learned since is worth more than the oldest of several states.
-      unlink(states[states.count - 1])
+      unlink(states[states.count - 1].systemPath)
       try checkpoint.write(to: state)
     }
-    for old in states.dropFirst(max(1, kept)) { unlink(old) }
+    for old in states.dropFirst(max(1, kept)) { unlink(old.systemPath) }
   }
 
   /// Saves weights under `models/NAME.safetensors`.

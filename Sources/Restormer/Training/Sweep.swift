@@ -23,7 +23,7 @@ public final class Sweep {
   ///   be made or another sweep is using it; `FileError`.
   public init(_ file: SweepFile, path: String, planned: [Planned]) throws {
     (self.path, self.planned, keys) = (path, planned, file.keys)
-    name = (path as NSString).lastPathComponent
+    name = path.fileName
     try Self.checkFiles(planned, in: path)
     lock = try FolderLock(path)
     times = SweepTimes(path: "\(path)/times.csv")
@@ -109,7 +109,7 @@ public final class Sweep {
 
   private func newestState(of run: SweepRun) -> Checkpoint? {
     let folder = "\(path)/\(run.name)"
-    guard FileManager.default.fileExists(atPath: "\(folder)/states") else { return nil }
+    guard FileKind("\(folder)/states") != nil else { return nil }
     return try? RunFolder(folder).newestState().checkpoint
   }
 

@@ -43,7 +43,7 @@ public struct SweepResult: Sendable {
 extension SweepResult.Validation {
   /// The validations in a run's `metrics.csv`; rows that cannot be read are left out.
   static func read(_ path: String) -> [Self] {
-    let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+    let text = String(decoding: (try? mappedFile(path)) ?? Data(), as: UTF8.self)
     let rows = text.split(whereSeparator: \.isNewline).map {
       $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     }

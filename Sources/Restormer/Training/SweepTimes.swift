@@ -9,7 +9,7 @@ final class SweepTimes {
   /// Reads what `path` holds, if it is there.
   init(path: String) {
     self.path = path
-    let text = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+    let text = String(decoding: (try? mappedFile(path)) ?? Data(), as: UTF8.self)
     for row in text.split(whereSeparator: \.isNewline) {
       // Names of runs may have commas in them.
       guard let comma = row.firstIndex(of: ","),

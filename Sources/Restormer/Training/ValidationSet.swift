@@ -32,9 +32,9 @@ struct ValidationSet {
 
   private static func add(_ path: String, to hash: inout FNV1a) throws {
     do {
-      let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+      let file = try openFile(path)
       let size = try file.seekToEnd()
-      hash.add((path as NSString).lastPathComponent.utf8)
+      hash.add(path.fileName.utf8)
       hash.add(size)
       for start in [0, size - min(size, UInt64(edge))] {
         try file.seek(toOffset: start)

@@ -1,0 +1,42 @@
+/// A run of consecutive steps of a plan, about a hundredth of its work.
+struct PlanPart {
+  let steps: Range<Int>
+  /// The share of the plan's work that is done after them.
+  let done: Double
+
+  /// Cuts a plan into parts.
+  /// - Parameter work: multiply-adds of each step.
+  static func parts(_ work: [Double]) -> [PlanPart] {
+    let total = max(1, work.reduce(0, +))
+    var (parts, start, done, last) = ([PlanPart](), 0, 0.0, 0.0)
+    for (index, share) in work.enumerated() {
+      done += share / total
+      guard done - last >= 0.01 || index == work.count - 1 else { continue }
+      parts.append(PlanPart(steps: start..<index + 1, done: min(1, done)))
+      (start, last) = (index + 1, done)
+    }
+    return parts
+  }
+}
+
+extension Plan {
+  /// Runs every step and tells, now and then, which share of the work is done, not merely begun. One part waits for the
+  /// device while another is worked on, so that it never idles.
+  /// - Throws: the backend's error.
+  public func run(reporting progress: (Double) -> Void) throws {
+    var last: (mark: B.Mark, done: Double)?
+    for part in parts {
+      try backend.run(Array(steps[part.steps]))
+      let mark = try backend.mark()
+      if let last {
+        try backend.wait(for: last.mark)
+        progress(last.done)
+      }
+      last = (mark, part.done)
+    }
+    if let last {
+      try backend.wait(for: last.mark)
+      progress(last.done)
+    }
+  }
+}
