@@ -48,10 +48,16 @@ let package = Package(
         "IO/CImage", "CBundledModels", "Report/CReportPage", "Distributed/CMessagePassing",
         "Distributed/MPIPlugin",
       ], swiftSettings: strict),
+    .target(
+      name: "CServePage", path: "Sources/Serve/CServePage",
+      exclude: ["serve.html", "serve.css", "jobs.js", "serve.js", "openapi.json"]),
+    .target(
+      name: "Serve", dependencies: ["Restormer", "CServePage"], path: "Sources/Serve",
+      exclude: ["CServePage"], swiftSettings: strict),
     .executableTarget(
       name: "CLI",
       dependencies: [
-        "Restormer", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Restormer", "Serve", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/CLI", swiftSettings: strict),
     .target(
@@ -61,6 +67,8 @@ let package = Package(
     .testTarget(
       name: "KernelsTests", dependencies: ["TestSupport"], swiftSettings: strict),
     .testTarget(name: "RestormerTests", dependencies: ["TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "ServeTests", dependencies: ["Serve", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "CLITests", dependencies: ["TestSupport"], swiftSettings: strict),
   ],
   cLanguageStandard: .c2x

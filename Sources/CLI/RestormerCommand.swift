@@ -59,6 +59,6 @@ struct RestormerCommand: ParsableCommand {
     subcommands: [
       RestoreCommand.self, DevicesCommand.self, InfoCommand.self, DoctorCommand.self,
       BenchCommand.self, TrainCommand.self, EvaluateCommand.self, CompareCommand.self,
-      SubmitCommand.self, DegradeCommand.self,
+      SubmitCommand.self, DegradeCommand.self, ServeCommand.self,
     ])
 }

@@ -10,10 +10,10 @@ extension Restorer {
   /// - Parameters:
   ///   - image: the picture; the left view for a dual-pixel model.
   ///   - right: the right view, needed by a dual-pixel model and by no other.
-  ///   - progress: called with the fraction done, 0 to 1.
+  ///   - progress: called with the fraction done, 0 to 1; what it throws ends the work.
   /// - Throws: `RestoreError` when model and picture do not fit, or the model's result is no picture; the backend's error.
   public func restore(
-    _ image: Image, right: Image? = nil, progress: (Double) -> Void = { _ in }
+    _ image: Image, right: Image? = nil, progress: (Double) throws -> Void = { _ in }
   ) throws -> Image {
     let light = whitensPaper && right == nil ? image.paperLight : 1
     return try restoreAsLit(image.lit(by: 1 / light), right: right, progress: progress)
@@ -21,7 +21,7 @@ extension Restorer {
   }
 
   private func restoreAsLit(
-    _ image: Image, right: Image?, progress: (Double) -> Void
+    _ image: Image, right: Image?, progress: (Double) throws -> Void
   ) throws -> Image {
     let plane = image.width * image.height
     let planar = { (channels: Int, pixels: [Float]) in
@@ -47,7 +47,7 @@ extension Restorer {
       for channel in 0..<image.channels {
         let pixels = Array(image.pixels[channel * plane..<(channel + 1) * plane])
         result.pixels += try restore(planar(1, pixels)) {
-          progress((Double(channel) + $0) / Double(image.channels))
+          try progress((Double(channel) + $0) / Double(image.channels))
         }.pixels
       }
     } else {

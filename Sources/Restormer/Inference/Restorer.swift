@@ -81,10 +81,10 @@ public final class Restorer<B: Backend> {
   /// Restores one image of the model's input channels, values in [0, 1]; any normalisation is applied
   /// before and undone after the network. The result is not clamped.
   ///
-  /// - Parameter progress: called with the fraction done, 0 to 1.
+  /// - Parameter progress: called with the fraction done, 0 to 1; what it throws ends the work.
   /// - Throws: the backend's error; `RestoreError` when the image fits neither whole nor in tiles.
   public func restore(
-    _ image: PlanarImage, progress: (Double) -> Void = { _ in }
+    _ image: PlanarImage, progress: (Double) throws -> Void = { _ in }
   ) throws -> PlanarImage {
     precondition(
       image.channels == model.configuration.inputChannels,
@@ -95,7 +95,7 @@ public final class Restorer<B: Backend> {
     var sum: PlanarImage?
     for (index, orientation) in orientations.enumerated() {
       let turned = try restoreOnce(orientation.apply(to: normalized)) {
-        progress((Double(index) + $0) / Double(orientations.count))
+        try progress((Double(index) + $0) / Double(orientations.count))
       }
       let upright = orientation.undo(on: turned)
       if sum == nil {
@@ -235,7 +235,7 @@ public final class Restorer<B: Backend> {
   }
 
   private func restoreOnce(
-    _ image: PlanarImage, progress: (Double) -> Void
+    _ image: PlanarImage, progress: (Double) throws -> Void
   ) throws -> PlanarImage {
     while true {
       let layout = try layout(width: image.width, height: image.height)
@@ -262,7 +262,7 @@ public final class Restorer<B: Backend> {
         let tile = image.window(x: x, y: y, width: grid.tileWidth, height: grid.tileHeight)
         accumulator.add(
           try run(tile, layout), grid: grid, column: column, row: row, blend: options.blend)
-        progress(Double(row * grid.xs.count + column + 1) / Double(grid.count))
+        try progress(Double(row * grid.xs.count + column + 1) / Double(grid.count))
       }
     }
     return PlanarImage(

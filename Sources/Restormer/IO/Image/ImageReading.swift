@@ -9,6 +9,14 @@ extension Image {
     try ImageHeader.read(ByteSource(InputFile(path: path)))
   }
 
+  /// What the bytes of a file hold, without decoding them; `path` is only for the error's text.
+  /// - Throws: `ImageError` as `header(of:)`.
+  public static func header(
+    bytes: UnsafeRawBufferPointer, path: String = ""
+  ) throws(ImageError) -> ImageHeader {
+    try ImageHeader.read(ByteSource(bytes, path: path))
+  }
+
   /// Reads a PNG (any bit depth, gray, RGB, palette, any transparency, interlaced or not) or a JPEG
   /// (gray or colour), whichever the content is. The EXIF orientation is applied to the pixels.
   /// - Throws: `ImageError` if the file cannot be read, or is damaged or cut short anywhere: there

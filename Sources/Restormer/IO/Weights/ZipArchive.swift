@@ -158,7 +158,7 @@ struct ZipArchive {
 }
 
 /// CRC-32 as zip uses it.
-func crc32(_ data: Data, _ range: Range<Int>) -> UInt32 {
+package func crc32(_ data: Data, _ range: Range<Int>) -> UInt32 {
   data.withUnsafeBytes { bytes in
     var value: UInt32 = .max
     for index in range {
