@@ -7,6 +7,12 @@ let strict: [SwiftSetting] =
   ProcessInfo.processInfo.environment["RESTORMER_STRICT"] == "1"
   ? [.unsafeFlags(["-warnings-as-errors"])] : []
 
+/// What `--version` names beside the version.
+let commit: [CSetting] =
+  (Context.gitInformation?.currentCommit).map {
+    [.define("RESTORMER_COMMIT", to: "\"\($0.prefix(12))\"")]
+  } ?? []
+
 let package = Package(
   name: "restormer",
   platforms: [.macOS(.v13)],
@@ -54,12 +60,14 @@ let package = Package(
     .target(
       name: "Serve", dependencies: ["Restormer", "CServePage"], path: "Sources/Serve",
       exclude: ["CServePage"], swiftSettings: strict),
+    .target(name: "CVersion", path: "Sources/CLI/CVersion", cSettings: commit),
     .executableTarget(
       name: "CLI",
       dependencies: [
-        "Restormer", "Serve", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "Restormer", "Serve", "CVersion",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      path: "Sources/CLI", swiftSettings: strict),
+      path: "Sources/CLI", exclude: ["CVersion"], swiftSettings: strict),
     .target(
       name: "TestSupport", dependencies: ["Restormer"], path: "Tests/Support", swiftSettings: strict
     ),

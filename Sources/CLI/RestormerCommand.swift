@@ -1,4 +1,5 @@
 import ArgumentParser
+import CVersion
 import Foundation
 import Restormer
 
@@ -55,7 +56,7 @@ struct RestormerCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "restormer",
     abstract: "Trains and runs Restormer on any OpenCL device or the CPU.",
-    version: "0.1.0",
+    version: String(cString: restormer_version()),
     subcommands: [
       RestoreCommand.self, DevicesCommand.self, InfoCommand.self, DoctorCommand.self,
       BenchCommand.self, TrainCommand.self, EvaluateCommand.self, CompareCommand.self,

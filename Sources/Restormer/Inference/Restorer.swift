@@ -248,7 +248,7 @@ public final class Restorer<B: Backend> {
   }
 
   private func restoreOnce(
-    _ image: PlanarImage, _ layout: Layout, progress: (Double) -> Void
+    _ image: PlanarImage, _ layout: Layout, progress: (Double) throws -> Void
   ) throws -> PlanarImage {
     let (width, height) = (roundUp(image.width, 8), roundUp(image.height, 8))
     let side = layout.side

@@ -17,7 +17,9 @@ final class Listener: @unchecked Sendable {
   init(
     _ address: SocketAddress, mostConnections: Int, patience: Connection.Patience
   ) throws(ServeError) {
-    (self.patience, self.mostConnections) = (patience, mostConnections)
+    self.patience = patience
+    // The rest of the program needs descriptors of its own, and without them it ends.
+    self.mostConnections = min(mostConnections, max(1, sysconf(Int32(_SC_OPEN_MAX)) - 64))
     descriptor = try address.listen()
     port = SocketAddress.port(of: descriptor)
   }

@@ -73,10 +73,10 @@ public final class RestoreEngine: ImageEngine, @unchecked Sendable {
       let restorer = try Restorer(weights, on: backend, options: options)
       return { image, progress in
         let need = restorer.hostMemoryNeed(width: image.width, height: image.height)
-        guard need <= HostMemory.available / 10 * 9 else {
+        guard MemoryBudget.host.holds(MemoryNeed(pieces: need)) else {
           throw ServeError(
-            "\(image.width)x\(image.height) needs about \(gigabytes(need)) of memory, more than is free"
-          )
+            "\(image.width)x\(image.height) needs about \(gigabytes(need)) of memory, "
+              + "more than is free")
         }
         let restored = try restorer.restore(image, progress: progress)
         let isKept = !evenSharp && weights.leavesAlone(image, restored: restored)
