@@ -10,7 +10,8 @@ OCLGRIND ?= $(if $(wildcard Sources/CLI/DoctorCommand.swift),1)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-second build mpi build-tests test test-all test-browser \
-	test-second test-third setup-third lint-gpu gpu-folder test-scripts fuzz demo lint lint-swift oclgrind format clean
+	test-second test-third setup-third lint-gpu gpu-folder test-scripts fuzz package test-package install \
+	uninstall demo lint lint-swift oclgrind format clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -37,9 +38,9 @@ test: setup-test lint build-tests ## lint, build, test suite, kernels under oclg
 test-all: ## the same with the slow tests
 	RESTORMER_SLOW_TESTS=1 $(MAKE) test
 
-test-browser: build-tests ## reports in a real browser (installs Chromium without windows, 100 MB)
+test-browser: build-tests ## reports and the server's page in a real browser (installs Chromium without windows, 100 MB)
 	@Scripts/setup.sh browser
-	RESTORMER_BROWSER_TESTS=1 $(TEST) --filter ReportBrowserTests
+	RESTORMER_BROWSER_TESTS=1 RESTORMER_AXE="$$(Scripts/fetch-axe.sh)" $(TEST) --filter BrowserTests
 
 test-second: build-tests ## the operator suite on a second OpenCL implementation
 	@Scripts/second-opencl.sh test
@@ -52,6 +53,22 @@ setup-third: ## fetch that implementation (60 MB, nothing is installed)
 
 setup-second: ## fetch a second OpenCL implementation (Intel's CPU runtime, 800 MB)
 	@Scripts/second-opencl.sh install
+
+package: setup ## a tarball and a .deb for people without Swift, into packages/
+	@Scripts/setup.sh package
+	Scripts/package.sh
+
+test-package: ## try both in an empty Debian 12 (root, debootstrap)
+	@Scripts/setup.sh package
+	Scripts/test-package.sh
+
+PREFIX ?= /usr/local
+
+install: ## lay out what was built: PREFIX=/usr/local DESTDIR=
+	Scripts/install.sh .build/release/restormer "$(PREFIX)" "$(DESTDIR)"
+
+uninstall: ## remove it again
+	Scripts/install.sh --remove "$(PREFIX)" "$(DESTDIR)"
 
 demo: build ## restore the sample page, train for two minutes, into demo-output/
 	@Scripts/demo.sh
@@ -82,4 +99,4 @@ format: ## bring the Swift sources into form
 	swift format -i -r Sources Tests Fuzz Package.swift
 
 clean: ## remove what was built
-	rm -rf .build demo-output
+	rm -rf .build .build-static packages demo-output

@@ -16,6 +16,12 @@ let fuzzing: [Target] =
       name: "Fuzz", dependencies: ["Restormer", "TestSupport"], path: "Fuzz", swiftSettings: strict)
   ]
 
+/// What `--version` names beside the version.
+let commit: [CSetting] =
+  (Context.gitInformation?.currentCommit).map {
+    [.define("RESTORMER_COMMIT", to: "\"\($0.prefix(12))\"")]
+  } ?? []
+
 let package = Package(
   name: "restormer",
   platforms: [.macOS(.v13)],
@@ -64,14 +70,21 @@ let package = Package(
         "Distributed/CMessagePassing",
         "Distributed/MPIPlugin",
       ], swiftSettings: strict),
+    .target(
+      name: "CServePage", path: "Sources/Serve/CServePage",
+      exclude: ["serve.html", "serve.css", "jobs.js", "serve.js", "openapi.json"]),
+    .target(
+      name: "Serve", dependencies: ["Restormer", "CServePage"], path: "Sources/Serve",
+      exclude: ["CServePage"], swiftSettings: strict),
+    .target(name: "CVersion", path: "Sources/CLI/CVersion", cSettings: commit),
     .target(name: "CTerminal", path: "Sources/CLI/CTerminal"),
     .executableTarget(
       name: "CLI",
       dependencies: [
-        "Restormer", "CTerminal",
+        "Restormer", "Serve", "CVersion", "CTerminal",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      path: "Sources/CLI", exclude: ["CTerminal"], swiftSettings: strict),
+      path: "Sources/CLI", exclude: ["CVersion", "CTerminal"], swiftSettings: strict),
     .target(
       name: "TestSupport", dependencies: ["Restormer"], path: "Tests/Support", swiftSettings: strict
     ),
@@ -79,6 +92,8 @@ let package = Package(
     .testTarget(
       name: "KernelsTests", dependencies: ["TestSupport"], swiftSettings: strict),
     .testTarget(name: "RestormerTests", dependencies: ["TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "ServeTests", dependencies: ["Serve", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "CLITests", dependencies: ["TestSupport"], swiftSettings: strict),
   ] + fuzzing,
   cLanguageStandard: .c2x

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs what building, running and testing need. Prints nothing when nothing is missing.
-# usage: Scripts/setup.sh [build|test|browser]     (test also wants oclgrind, browser a Chromium without windows)
+# usage: Scripts/setup.sh [build|test|browser|package]
+# (test also wants oclgrind, browser a Chromium without windows, package what packs and what tries the packages)
 set -euo pipefail
 
 purpose=${1:-test}
@@ -89,6 +90,12 @@ find_missing() { # fills the array `missing` with package names
   if [[ $purpose == browser ]]; then
     # With a font of its own: text without one has no size.
     has_browser || missing+=(chromium-headless-shell fonts-dejavu-core)
+  fi
+  if [[ $purpose == package ]]; then
+    has_command dpkg-shlibdeps || missing+=(dpkg-dev)
+    has_command chrpath || missing+=(chrpath)
+    has_command debootstrap || missing+=(debootstrap)
+    has_command xz || missing+=(xz-utils)
   fi
 }
 

@@ -43,10 +43,16 @@ final class InterruptFlag: @unchecked Sendable {
   private var sources: [any DispatchSourceSignal] = []
 
   private let message: String
+  private let onRequest: @Sendable () -> Void
 
-  /// - Parameter message: what is said at the first request.
-  init(_ message: String = "finishing the step, then saving (once more to leave at once)") {
-    self.message = message
+  /// - Parameters:
+  ///   - message: what is said at the first request.
+  ///   - onRequest: done at the first request.
+  init(
+    _ message: String = "finishing the step, then saving (once more to leave at once)",
+    onRequest: @escaping @Sendable () -> Void = {}
+  ) {
+    (self.message, self.onRequest) = (message, onRequest)
     sources = onInterrupt { [weak self] in self?.request($0) }
   }
 
@@ -75,6 +81,7 @@ final class InterruptFlag: @unchecked Sendable {
       requested = number
     }
     Console.note(message)
+    onRequest()
   }
 }
 

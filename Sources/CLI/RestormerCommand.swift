@@ -1,4 +1,5 @@
 import ArgumentParser
+import CVersion
 import Foundation
 import Restormer
 
@@ -67,11 +68,11 @@ struct RestormerCommand: ParsableCommand {
       Exit codes: 0 success; 1 a fault, told in a line that begins with 'error:'; 64 wrong options; 130 and 143 ended by \
       Ctrl-C and SIGTERM.
       """,
-    version: "0.1.0",
+    version: String(cString: restormer_version()),
     subcommands: [
       RestoreCommand.self, DevicesCommand.self, InfoCommand.self, ExportCommand.self,
       DoctorCommand.self,
       BenchCommand.self, TrainCommand.self, EvaluateCommand.self, CompareCommand.self,
-      SubmitCommand.self, DegradeCommand.self,
+      SubmitCommand.self, DegradeCommand.self, ServeCommand.self,
     ])
 }

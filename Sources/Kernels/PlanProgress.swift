@@ -23,20 +23,20 @@ extension Plan {
   /// Runs every step and tells, now and then, which share of the work is done, not merely begun. One part waits for the
   /// device while another is worked on, so that it never idles.
   /// - Throws: the backend's error.
-  public func run(reporting progress: (Double) -> Void) throws {
+  public func run(reporting progress: (Double) throws -> Void) throws {
     var last: (mark: B.Mark, done: Double)?
     for part in parts {
       try backend.run(Array(steps[part.steps]))
       let mark = try backend.mark()
       if let last {
         try backend.wait(for: last.mark)
-        progress(last.done)
+        try progress(last.done)
       }
       last = (mark, part.done)
     }
     if let last {
       try backend.wait(for: last.mark)
-      progress(last.done)
+      try progress(last.done)
     }
   }
 }

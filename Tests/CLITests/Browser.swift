@@ -34,14 +34,16 @@ final class Browser {
 
   // MARK: Pages
 
-  /// Opens a file and waits until it is loaded.
+  /// Opens a file, or an address, and waits until it is loaded.
   func open(_ path: String, width: Int = 1280, height: Int = 800) throws {
     try send(
       "Emulation.setDeviceMetricsOverride",
       ["width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600])
     try send("Emulation.setTouchEmulationEnabled", ["enabled": width < 600])
     (requests, complaints, hasLoaded) = ([], [], false)
-    try send("Page.navigate", ["url": URL(fileURLWithPath: path).absoluteString])
+    try send(
+      "Page.navigate",
+      ["url": path.hasPrefix("http:") ? path : URL(fileURLWithPath: path).absoluteString])
     let end = pipe.deadline()
     while !hasLoaded { handle(try pipe.read(until: end)) }
   }
@@ -97,6 +99,27 @@ final class Browser {
     try mouse("mouseMoved", ((from.x + to.x) / 2, (from.y + to.y) / 2))
     try mouse("mouseMoved", to)
     try mouse("mouseReleased", to)
+  }
+
+  /// Drops files onto an element.
+  func drop(_ paths: [String], on selector: String) throws {
+    let place = try place(selector)
+    for type in ["dragEnter", "dragOver", "drop"] {
+      let data: [String: Any] = ["items": [Any](), "files": paths, "dragOperationsMask": 1]
+      try send(
+        "Input.dispatchDragEvent", ["type": type, "x": place.x, "y": place.y, "data": data])
+    }
+  }
+
+  /// Waits until an expression is true in the page.
+  func wait(for expression: String) throws {
+    let end = pipe.deadline()
+    while try value(expression) as? Bool != true {
+      guard DispatchTime.now() < end else {
+        throw BrowserPipe.Failure(description: "never true: \(expression)")
+      }
+      usleep(30_000)
+    }
   }
 
   func wheel(at place: (x: Double, y: Double), by amount: Double) throws {

@@ -9,11 +9,11 @@ public final class FolderLock {
   /// - Throws: `DataError` when another process holds the lock.
   public init(_ path: String) throws {
     self.path = path
-    descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    descriptor = open(path.systemPath, O_RDONLY | O_CLOEXEC)
     guard descriptor < 0 || flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK
     else {
       close(descriptor)
-      throw DataError("\(path): another process is writing to this folder")
+      throw DataError("\(path): another run is using this folder")
     }
   }
 

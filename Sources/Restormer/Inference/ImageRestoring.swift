@@ -19,10 +19,10 @@ extension Restorer {
   /// - Parameters:
   ///   - image: the picture; the left view for a dual-pixel model.
   ///   - right: the right view, needed by a dual-pixel model and by no other.
-  ///   - progress: called with the fraction done, 0 to 1.
+  ///   - progress: called with the fraction done, 0 to 1; what it throws ends the work.
   /// - Throws: `RestoreError` when model and picture do not fit, or the model's result is no picture; the backend's error.
   public func restore(
-    _ image: Image, right: Image? = nil, progress: (Double) -> Void = { _ in }
+    _ image: Image, right: Image? = nil, progress: (Double) throws -> Void = { _ in }
   ) throws -> Image {
     try restorePicture(image, right, progress).picture
   }
@@ -30,13 +30,13 @@ extension Restorer {
   /// Restores a picture as it is stored, in little more memory than it and its result take.
   /// - Throws: as for an `Image`.
   public func restore(
-    _ bitmap: Bitmap, right: Bitmap? = nil, progress: (Double) -> Void = { _ in }
+    _ bitmap: Bitmap, right: Bitmap? = nil, progress: (Double) throws -> Void = { _ in }
   ) throws -> Restored<Bitmap> {
     try restorePicture(bitmap, right, progress)
   }
 
   private func restorePicture<P: Picture & Sendable>(
-    _ picture: P, _ right: P?, _ progress: (Double) -> Void
+    _ picture: P, _ right: P?, _ progress: (Double) throws -> Void
   ) throws -> Restored<P> {
     let passes = try passes(picture, right)
     let isPair = model.configuration.inputChannels == 6
@@ -47,14 +47,14 @@ extension Restorer {
     var done = 0.0
     if restoresOpacity {
       try run(
-        opacityPass(picture), progress: { progress($0 / count) },
+        opacityPass(picture), progress: { try progress($0 / count) },
         { _, y, row in restoration.setOpacity(y, row) })
       restoration.finishOpacity(leastGain: leastCrispnessGain)
       done += 1
     }
     for pass in passes {
       try run(
-        pass, progress: { progress((done + $0) / count) },
+        pass, progress: { try progress((done + $0) / count) },
         { plane, y, row in restoration.setColor(plane, y, row) })
       done += 1
     }
@@ -113,7 +113,7 @@ extension Restorer {
 
   /// Gives the rows of each plane of the pass, as seen on white.
   private func run<P: Picture>(
-    _ pass: Pass<P>, progress: (Double) -> Void,
+    _ pass: Pass<P>, progress: (Double) throws -> Void,
     _ take: (_ plane: Int, _ y: Int, _ row: [Float]) -> Void
   ) throws {
     let (width, height) = (pass.views[0].picture.width, pass.views[0].picture.height)

@@ -85,10 +85,10 @@ public final class Restorer<B: Backend> {
   /// Restores one image of the model's input channels, values in [0, 1]; any normalisation is applied
   /// before and undone after the network. The result is not clamped.
   ///
-  /// - Parameter progress: called with the fraction done, 0 to 1.
+  /// - Parameter progress: called with the fraction done, 0 to 1; what it throws ends the work.
   /// - Throws: the backend's error; `RestoreError` when the image fits neither whole nor in tiles.
   public func restore(
-    _ image: PlanarImage, progress: (Double) -> Void = { _ in }
+    _ image: PlanarImage, progress: (Double) throws -> Void = { _ in }
   ) throws -> PlanarImage {
     precondition(
       image.channels == model.configuration.inputChannels,
@@ -113,7 +113,7 @@ public final class Restorer<B: Backend> {
   /// Restores a picture of which `window` gives parts, and gives away its rows one by one: the picture itself need never
   /// be in memory as floats, unless orientations are averaged.
   func restoreRows(
-    width: Int, height: Int, window: Window, progress: (Double) -> Void, _ take: TileMerger.Taker
+    width: Int, height: Int, window: Window, progress: (Double) throws -> Void, _ take: TileMerger.Taker
   ) throws {
     guard orientations.count > 1 else {
       return try restoreOnce(
@@ -128,7 +128,7 @@ public final class Restorer<B: Backend> {
         width: turned.width, height: turned.height, channels: sum.channels)
       try restoreOnce(
         width: turned.width, height: turned.height, window: turned.window(_:_:_:_:),
-        progress: { progress((Double(index) + $0) / Double(orientations.count)) },
+        progress: { try progress((Double(index) + $0) / Double(orientations.count)) },
         { y, row in restored.setRow(y, row) })
       let upright = orientation.undo(on: restored)
       for i in upright.pixels.indices { sum.pixels[i] += upright.pixels[i] }
@@ -289,7 +289,7 @@ public final class Restorer<B: Backend> {
   typealias Window = (_ x: Int, _ y: Int, _ width: Int, _ height: Int) -> PlanarImage
 
   private func restoreOnce(
-    width: Int, height: Int, window: Window, progress: (Double) -> Void, _ take: TileMerger.Taker
+    width: Int, height: Int, window: Window, progress: (Double) throws -> Void, _ take: TileMerger.Taker
   ) throws {
     var hasGiven = false
     while true {
@@ -308,7 +308,7 @@ public final class Restorer<B: Backend> {
   }
 
   private func restoreOnce(
-    width: Int, height: Int, _ layout: Layout, window: Window, progress: (Double) -> Void,
+    width: Int, height: Int, _ layout: Layout, window: Window, progress: (Double) throws -> Void,
     _ take: TileMerger.Taker
   ) throws {
     let (paddedWidth, paddedHeight) = (roundUp(width, 8), roundUp(height, 8))
@@ -323,7 +323,7 @@ public final class Restorer<B: Backend> {
       for (column, x) in grid.xs.enumerated() {
         let index = Double(row * grid.xs.count + column)
         let tile = try run(window(x, y, grid.tileWidth, grid.tileHeight), layout) {
-          progress((index + $0) / Double(grid.count))
+          try progress((index + $0) / Double(grid.count))
         }
         try merger.add(tile, column: column, row: row) { y, values in
           normalization.undo(on: &values, channels: channels)
@@ -334,7 +334,7 @@ public final class Restorer<B: Backend> {
   }
 
   private func run(
-    _ tile: PlanarImage, _ layout: Layout, progress: (Double) -> Void
+    _ tile: PlanarImage, _ layout: Layout, progress: (Double) throws -> Void
   ) throws -> [Float] {
     let session = try session(
       PlanShape(width: tile.width, height: tile.height), layout.saving)

@@ -11,10 +11,9 @@ public final class RunFolder {
   /// - Throws: `DataError` when it cannot be written or another run holds it.
   public init(_ path: String) throws {
     self.path = path
-    lock = try FolderLock(path, parts: ["models", "states", "samples", "events"])
-    for part in [".", "models", "states", "samples"] {
-      AtomicFile.removeUnfinished(in: "\(path)/\(part)")
-    }
+    for part in ["models", "states", "samples", "events"] { try makeFolders("\(path)/\(part)") }
+    lock = try FolderLock(path)
+    lock.removeUnfinishedFiles(in: [".", "models", "states", "samples"])
   }
 
   /// State files, the newest first.

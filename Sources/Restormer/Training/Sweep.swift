@@ -25,6 +25,7 @@ public final class Sweep {
     (self.path, self.planned, keys) = (path, planned, file.keys)
     name = path.fileName
     try Self.checkFiles(planned, in: path)
+    try makeFolders(path)
     lock = try FolderLock(path)
     times = SweepTimes(path: "\(path)/times.csv")
     results = planned.map {

@@ -188,3 +188,8 @@ struct ZipArchive {
     return (0..<4).reduce(0) { $0 | UInt32(data[position + $1]) << UInt32(8 * $1) }
   }
 }
+
+/// CRC-32 as zip uses it.
+package func crc32(_ bytes: Data) -> UInt32 {
+  bytes.withUnsafeBytes { czip_checksum($0.bindMemory(to: UInt8.self).baseAddress, $0.count) }
+}

@@ -1,0 +1,114 @@
+import ArgumentParser
+import Foundation
+import Restormer
+import Serve
+
+/// `restormer serve`: a page in the browser, and an HTTP API, in front of the device.
+struct ServeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "serve",
+    abstract: "Restores images in the browser, or for programs over HTTP.",
+    discussion: """
+      Example: restormer serve, then open http://127.0.0.1:8080/ and drop images on the page.
+
+      Images stay in the memory of this machine: nothing is written to disk, and all is forgotten \
+      on exit. Only this machine can reach the server unless --address names another address, and \
+      then everybody has to know --token. GET /api/openapi.json describes the API.
+      """)
+
+  @Option(name: .long, help: "Numeric address to listen at.")
+  var address = ServeOptions().address
+
+  @Option(name: .shortAndLong, help: "Port to listen at; 0 takes a free one.")
+  var port = ServeOptions().port
+
+  @Option(
+    name: .long,
+    help: """
+      Secret that every request must bring, at least 12 characters; RESTORMER_TOKEN does not show \
+      in lists of processes.
+      """)
+  var token: String?
+
+  @Option(
+    name: .long, help: "Name under which browsers may reach the server; may be given repeatedly.")
+  var allowHost: [String] = []
+
+  @Option(
+    name: [.customShort("m"), .customLong("model")],
+    help: "Weights to offer, a file or a bundled model; may be given repeatedly, the first leads.")
+  var models: [String] = []
+
+  @OptionGroup var device: DeviceOptions
+
+  @Option(name: .long, help: "MB of one upload at most.")
+  var maxUpload = ServeOptions().mostBytes >> 20
+
+  @Option(name: .long, help: "Megapixels of one image at most.")
+  var maxPixels = ServeOptions().mostPixels / 1_000_000
+
+  @Option(name: .long, help: "Jobs at most, waiting and finished together.")
+  var maxJobs = ServeOptions().mostJobs
+
+  @Option(name: .long, help: "MB of all uploads and results at most.")
+  var maxMemory = ServeOptions().mostMemory >> 20
+
+  @Option(name: .long, help: "Connections at once at most.")
+  var maxConnections = ServeOptions().mostConnections
+
+  @Option(name: .long, help: "Seconds that one image may take.")
+  var maxSeconds = Int(ServeOptions().mostJobSeconds)
+
+  @Option(name: .long, help: "Seconds after which results are forgotten.")
+  var keep = Int(ServeOptions().keepSeconds)
+
+  func validate() throws {
+    for (name, value) in [
+      ("max-upload", maxUpload), ("max-pixels", maxPixels), ("max-jobs", maxJobs),
+      ("max-memory", maxMemory), ("max-connections", maxConnections),
+      ("max-seconds", maxSeconds), ("keep", keep),
+    ] where !(1...1_000_000).contains(value) {
+      throw ValidationError("--\(name) \(value): expected 1 to 1000000")
+    }
+  }
+
+  func run() throws {
+    let offered = try (models.isEmpty ? BundledModel.names : models).map(Self.offer)
+    let opened = try device.open()
+    let server = try ImageServer(
+      options, engine: RestoreEngine(on: opened, models: offered),
+      version: RestormerCommand.configuration.version)
+    let stopping = InterruptFlag(
+      "stopping (once more to leave at once)", onRequest: { server.stop() })
+    Console.note("device: \(opened.name)")
+    let login = options.token == nil ? "" : "?token=TOKEN"
+    Console.note("open \(server.url)\(login)  (Ctrl-C stops; nothing is kept)")
+    server.run()
+    // The device may still be at work on an image that nobody waits for.
+    withExtendedLifetime(stopping) { _exit(EXIT_SUCCESS) }
+  }
+
+  private var options: ServeOptions {
+    var options = ServeOptions()
+    (options.address, options.port, options.hosts) = (address, port, allowHost)
+    let variable = ProcessInfo.processInfo.environment["RESTORMER_TOKEN"] ?? ""
+    options.token = token ?? (variable.isEmpty ? nil : variable)
+    (options.mostBytes, options.mostPixels) = (maxUpload << 20, maxPixels * 1_000_000)
+    (options.mostJobs, options.mostMemory) = (maxJobs, maxMemory << 20)
+    (options.mostConnections, options.mostJobSeconds) = (maxConnections, Double(maxSeconds))
+    options.keepSeconds = Double(keep)
+    return options
+  }
+
+  private static func offer(
+    _ name: String
+  ) throws -> (name: String, purpose: String, weights: ModelWeights) {
+    if let model = try BundledModel(named: name) {
+      return (model.name, model.purpose, model.weights)
+    }
+    let chosen = try ChosenModel(name)
+    let file = ((name as NSString).lastPathComponent as NSString).deletingPathExtension
+    let purpose = chosen.weights.metadata["purpose"] ?? chosen.weights.model.configuration.summary
+    return (file, purpose, chosen.weights)
+  }
+}
