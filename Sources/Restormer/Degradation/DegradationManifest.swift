@@ -57,7 +57,9 @@ public struct DegradationManifest: Sendable {
   public var pairs: [Entry] { entries.values.sorted { String.precedes($0.file, $1.file) } }
 
   /// The record of a pair by the name of its files without extension, if there is one.
-  func entry(_ name: String) -> Entry? { entries[name + ".png"] }
+  func entry(_ name: String) -> Entry? { entries[Self.key(name)] }
+
+  private static func key(_ name: String) -> [UInt8] { Array((name + ".png").utf8) }
 
   /// Adds pairs, in place of those of the same name.
   public mutating func add(_ pairs: [Entry]) {
@@ -66,7 +68,7 @@ public struct DegradationManifest: Sendable {
 
   /// Forgets pairs by the names of their files without extension; says whether it knew any.
   public mutating func forget(_ names: [String]) -> Bool {
-    let known = names.filter { entries.removeValue(forKey: $0 + ".png") != nil }
+    let known = names.filter { entries.removeValue(forKey: Self.key($0)) != nil }
     return !known.isEmpty
   }
 
