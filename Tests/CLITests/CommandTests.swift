@@ -71,6 +71,41 @@ final class CommandTests: XCTestCase {
     }
   }
 
+  /// The plan names the rules that made its nodes; without them it is the recording, with the same multiply-adds.
+  func testBenchPrintsPlans() throws {
+    let bench = ["bench", "plan", "--preset", "tiny", "--size", "32x32", "--patch", "16"]
+    let text = try succeed(bench + ["-d", "cpu"]).output
+    for part in [
+      "plan of inference, 1 x 32x32:", "plan of a training step, 1 x 16x16:", "AttentionBlock",
+      "attention-bands", "gradient-sum", "launches",
+    ] {
+      XCTAssertTrue(text.contains(part), "\(part) in \(text)")
+    }
+    func plan(_ rules: String) throws -> [String: Any] {
+      let run = try Program.run(
+        bench + ["-d", "cpu", "--json"], environment: ["RESTORMER_RULES": rules])
+      let report = try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any]
+      return try XCTUnwrap(report?["inference_plan"] as? [String: Any], run.errors)
+    }
+    func operators(_ plan: [String: Any]) -> [String] {
+      (plan["nodes"] as? [[String: Any]])?.compactMap { $0["operator"] as? String } ?? []
+    }
+    let (lowered, plain) = (try plan("all"), try plan("none"))
+    XCTAssertEqual(lowered["multiply_adds"] as? Int, plain["multiply_adds"] as? Int)
+    XCTAssertTrue(operators(lowered).contains("AttentionBlock"))
+    XCTAssertFalse(operators(plain).contains("AttentionBlock"))
+    XCTAssertFalse(operators(try plan("-attention-bands")).contains("AttentionBlock"))
+  }
+
+  func testAnUnknownRuleIsRefused() throws {
+    let weights = try Golden.file("02_dualpixel_bias", "weights.safetensors").path
+    let bench = ["bench", "inference", "-m", weights, "--size", "16x16", "-d", "cpu"]
+    let run = try Program.run(bench, environment: ["RESTORMER_RULES": "-bands"])
+    XCTAssertNotEqual(run.status, 0)
+    XCTAssertEqual(run.faults.count, 1, run.errors)
+    XCTAssertTrue(run.errors.contains("RESTORMER_RULES: '-bands'"), run.errors)
+  }
+
   /// The tuner keeps what it found; `doctor` then finds the operators well with it.
   func testTuningIsKept() throws {
     try XCTSkipUnless(

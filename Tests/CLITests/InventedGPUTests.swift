@@ -102,6 +102,22 @@ final class InventedGPUTests: XCTestCase {
     XCTAssertTrue(run.launches.count < 10, "nothing was tried")
   }
 
+  /// Launches cost a GPU more than most of the work in them: the plan says how many there are, and so many are started.
+  func testLaunchesOfThePapersNetwork() throws {
+    let gpu = try InventedGPU(["MEMORY": 16_000 * mebi])
+    let plan = try gpu.run(["bench", "plan", "-d", "gpu", "--json"]).program
+    let report = try XCTUnwrap(
+      try JSONSerialization.jsonObject(with: Data(plan.output.utf8)) as? [String: Any], plan.errors)
+    for (part, most) in [("inference", 450), ("training", 1500)] {
+      let object = try XCTUnwrap(report[part + "_plan"] as? [String: Any])
+      let launches = try XCTUnwrap(object["launches"] as? Int)
+      XCTAssertLessThan(launches, most, part)
+      // Two runs, and what there is beside them: the device's first test, the optimizer's step.
+      let run = try gpu.run(["bench", part, "-d", "gpu", "--repeats", "1"])
+      XCTAssertEqual(run.launches.count / 2, launches + (part == "training" ? 1 : 0), part)
+    }
+  }
+
   /// Every launch keeps to the work-group that the device and its kernels allow.
   func testWorkGroupsFitEveryDevice() throws {
     for (limit, group) in [("GROUP", 64), ("GROUP", 128), ("GROUP", 256), ("GROUP", 1024)]

@@ -36,6 +36,26 @@ final class BandedModelTests: XCTestCase {
     }
   }
 
+  /// Parameters are bound by name: those of another network are refused with the first that does not fit.
+  func testParametersOfAnotherNetworkAreRefused() throws {
+    var other = ModelConfiguration.tiny
+    other.bias.toggle()
+    var wider = ModelConfiguration.tiny
+    wider.dim *= 2
+    let weights = ModelWeights.initialized(RestormerModel(.tiny), seed: 3)
+    let parameters = try DeviceParameters(
+      weights.model, values: weights.values, on: CPUBackend())
+    for (configuration, part) in [(other, "bias"), (wider, "has shape")] {
+      let recording = RestormerModel(configuration).record(height: 16, width: 16)
+      XCTAssertThrowsError(try parameters.bindings(for: recording)) { error in
+        XCTAssertTrue(error is ModelError, "\(error)")
+        XCTAssertTrue("\(error)".contains(part), "\(error)")
+      }
+    }
+    let own = weights.model.record(height: 16, width: 16)
+    XCTAssertEqual(try parameters.bindings(for: own).count, weights.model.parameters.count)
+  }
+
   /// About two feature maps of the widest level, or one with v computed twice.
   func testLargePicturesFitIntoTwoFeatureMaps() {
     let model = RestormerModel(.paper)

@@ -15,6 +15,8 @@ final class GoldenModelTests: XCTestCase {
 
   func testForwardOnOpenCL() throws { try checkForward(on: try Device.shared()) }
 
+  func testForwardInTheShapeOfAGPU() throws { try checkForward(on: try Device.gpuShaped()) }
+
   func testConfigurationsAreInferred() throws {
     for name in try Golden.cases(Self.cases) {
       let manifest = try Golden.manifest(name)
@@ -45,17 +47,21 @@ final class GoldenModelTests: XCTestCase {
       let weights = try ModelWeights(Golden.tensors(name, "weights.safetensors"))
       let io = try Golden.tensors(name, "io.safetensors")
       let input = try XCTUnwrap(io["input"])
-      let found = try forward(weights, input, on: backend)
-      let error = OpCheck.relativeError(found, try XCTUnwrap(io["output"]).values)
-      XCTAssertLessThan(error, 2e-5, "\(name) on \(backend.name)")
+      for rules in [RuleSelection.none, .all] {
+        let found = try forward(weights, input, rules, on: backend)
+        let error = OpCheck.relativeError(found, try XCTUnwrap(io["output"]).values)
+        XCTAssertLessThan(error, 2e-5, "\(name) on \(backend.name)")
+      }
     }
   }
 
   private func forward<B: Backend>(
-    _ weights: ModelWeights, _ input: NamedTensor, on backend: B
+    _ weights: ModelWeights, _ input: NamedTensor, _ rules: RuleSelection, on backend: B
   ) throws -> [Float] {
     let recording = weights.model.record(
       n: input.shape[0], height: input.shape[2], width: input.shape[3])
+    recording.graph.lower(
+      for: LoweringTarget(backend.traits, .inference, rules: rules), keeping: [recording.output])
     let parameters = try DeviceParameters(weights.model, values: weights.values, on: backend)
     let plan = try Plan(
       recording.graph, keeping: [recording.output], on: backend,
