@@ -38,7 +38,9 @@ enum Reader: String, CaseIterable {
     case .sample: onFile(bytes) { _ = try SampleSubmission(contentsOf: $0) }
     case .metrics:
       onFile(bytes) { _ = SweepResult.Validation.read($0) }
-      onFile(bytes) { _ = try MetricsLog(path: $0, columns: ["step", "psnr"], after: 3) }
+      onFile(bytes) {
+        _ = try MetricsLog(path: $0, columns: ["step", "psnr"], after: 3, without: "psnr")
+      }
     case .tuning:
       let text = String(decoding: bytes, as: UTF8.self)
       _ = TunedParameters(text: text, isCPUFamily: bytes.count % 2 == 0).text
@@ -56,7 +58,7 @@ enum Reader: String, CaseIterable {
   private static let path = "/dev/shm/restormer-fuzz-\(getpid())"
 
   private func onFile(_ bytes: [UInt8], _ body: (String) throws -> Void) {
-    FileManager.default.createFile(atPath: Self.path, contents: Data(bytes))
+    _ = FileManager.default.createFile(atPath: Self.path, contents: Data(bytes))
     do { try body(Self.path) } catch { _ = "\(error)" }
     unlink(Self.path)
   }
@@ -70,7 +72,7 @@ enum PNGChunks {
       let length = bytes[start..<start + 4].reduce(0) { $0 << 8 | Int($1) }
       let end = start + 8 + length
       guard end + 4 <= bytes.count else { break }
-      let sum = checksum(bytes[start + 4..<end])
+      let sum = checksum(Array(bytes[start + 4..<end]))
       for index in 0..<4 {
         result[end + index] = UInt8(truncatingIfNeeded: sum >> UInt32(24 - 8 * index))
       }

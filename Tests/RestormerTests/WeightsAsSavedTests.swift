@@ -188,11 +188,11 @@ final class WeightsAsSavedTests: XCTestCase {
       "quantized": call("torch._utils", "_rebuild_qtensor", []),
       "list": PickleText.list([PickleText.tuple([])]),
     ]
-    for (name, value) in values.merging(["state_dict": pickled()], uniquingKeysWith: { $1 }) {
+    for (name, value) in values {
       let pair = PickleText.dictionary(["state_dict": pickled(), name: value])
       XCTAssertEqual(try load(archive(pair)).values, Self.weights.values, name)
       let beside = pickled(further: [text(name) + value])
-      guard !["quantized", "state_dict"].contains(name) else { continue }
+      guard name != "quantized" else { continue }
       XCTAssertEqual(try load(archive(beside)).values, Self.weights.values, name)
     }
   }

@@ -96,7 +96,7 @@ package struct LegacyFile {
 /// - Parameters:
 ///   - name: a listed entry that is listed so often more, under other names.
 ///   - isDeflated: whether entries are deflate streams, of stored blocks.
-///   - claiming: the size that such entries claim to unpack to.
+///   - claiming: the size that such entries of more than 1000 bytes claim to unpack to.
 package func zip(
   _ files: [(name: String, bytes: [UInt8])], repeating name: (String, Int)? = nil,
   isDeflated: Bool = false, claiming claimed: Int? = nil
@@ -107,7 +107,8 @@ package func zip(
     let packed = isDeflated ? deflated(bytes) : bytes
     func fields(_ name: String) -> [UInt8] {
       let sizes =
-        PickleText.little(UInt32(packed.count)) + PickleText.little(UInt32(claimed ?? bytes.count))
+        PickleText.little(UInt32(packed.count))
+        + PickleText.little(UInt32(bytes.count > 1000 ? claimed ?? bytes.count : bytes.count))
       return [0, 0, isDeflated ? 8 : 0, 0, 0, 0, 0, 0] + PickleText.little(checksum(bytes)) + sizes
         + PickleText.little(UInt16(name.utf8.count)) + [0, 0]
     }
