@@ -106,7 +106,7 @@ struct ServeCommand: ParsableCommand {
     if let model = try BundledModel(named: name) {
       return (model.name, model.purpose, model.weights)
     }
-    let chosen = try ChosenModel(name)
+    let chosen = try ChosenModel(name, key: nil)
     let file = ((name as NSString).lastPathComponent as NSString).deletingPathExtension
     let purpose = chosen.weights.metadata["purpose"] ?? chosen.weights.model.configuration.summary
     return (file, purpose, chosen.weights)
