@@ -120,7 +120,7 @@ enum Upload {
     for (offset, value) in [(16, width), (20, height)] {
       withUnsafeBytes(of: value.bigEndian) { file.replaceSubrange(offset..<offset + 4, with: $0) }
     }
-    let sum = crc32(file, 12..<29)
+    let sum = crc32(file.subdata(in: 12..<29))
     withUnsafeBytes(of: sum.bigEndian) { file.replaceSubrange(29..<33, with: $0) }
     return file + Data(count: filler)
   }
