@@ -221,7 +221,9 @@ private struct RestoreRun: BackendVisitor {
     return summary
   }
 
-  private func describeTiles<B: Backend>(_ restorer: Restorer<B>, _ image: Image) throws -> String {
+  private func describeTiles<B: Backend>(
+    _ restorer: Restorer<B>, _ image: Bitmap
+  ) throws -> String {
     let layout = try restorer.layout(width: image.width, height: image.height)
     let (width, height) = (
       min(layout.side ?? .max, image.width), min(layout.side ?? .max, image.height)
