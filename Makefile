@@ -10,7 +10,7 @@ OCLGRIND ?= $(if $(wildcard Sources/CLI/DoctorCommand.swift),1)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-test setup-second build mpi build-tests test test-all test-browser \
-	test-second test-third setup-third lint-gpu gpu-folder test-scripts fuzz package test-package install \
+	test-second test-third setup-third lint-gpu gpu-folder test-scripts package test-package install \
 	uninstall demo lint lint-swift oclgrind format clean
 
 help: ## list the targets
@@ -73,6 +73,7 @@ uninstall: ## remove it again
 demo: build ## restore the sample page, train for two minutes, into demo-output/
 	@Scripts/demo.sh
 
+.PHONY: fuzz
 fuzz: setup-test ## feed every reader with damaged files for a few minutes (FUZZ_SECONDS each, by default 20)
 	@Scripts/fuzz.sh
 
