@@ -103,7 +103,7 @@ final class ImageOtherFormatsTests: XCTestCase {
   }
 
   func testPalettesAndRunsOfBMPs() throws {
-    let colors = (0..<256).flatMap { [UInt8($0), 0, UInt8(255 - $0), 0] }
+    let colors: [UInt8] = (0..<256).flatMap { [UInt8($0), 0, UInt8(255 - $0), 0] }
     let plain = try read(bmp(3, 1, bits: 8, behind: colors, data: [1, 2, 2, 0]))
     XCTAssertEqual(plain.pixels.prefix(3).map { $0 * 255 }, [254, 253, 253])
     // One 1, two 2; then the end of the picture.
@@ -122,7 +122,7 @@ final class ImageOtherFormatsTests: XCTestCase {
   /// Whatever stands in a file: an image or one line, never a crash.
   func testRandomDamageNeverCrashes() throws {
     var random = SystemRandomNumberGenerator()
-    let colors = (0..<256).flatMap { [UInt8($0), 0, UInt8(255 - $0), 0] }
+    let colors: [UInt8] = (0..<256).flatMap { [UInt8($0), 0, UInt8(255 - $0), 0] }
     let files = [
       tiff(9, 9, depth: 8, samples: 3, photometric: 2, data: [UInt8](repeating: 9, count: 243)),
       bmp(9, 9, bits: 24, data: [UInt8](repeating: 9, count: 252)),
