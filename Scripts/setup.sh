@@ -1,6 +1,6 @@
 #!/bin/bash
 # Installs what building, running and testing need. Prints nothing when nothing is missing.
-# usage: Scripts/setup.sh [build|test|browser|package]
+# usage: Scripts/setup.sh [build|test|browser|package|mpi]
 # (test also wants oclgrind, browser a Chromium without windows, package what packs and what tries the packages)
 set -euo pipefail
 
@@ -90,6 +90,10 @@ find_missing() { # fills the array `missing` with package names
   if [[ $purpose == browser ]]; then
     # With a font of its own: text without one has no size.
     has_browser || missing+=(chromium-headless-shell fonts-dejavu-core)
+  fi
+  if [[ $purpose == mpi ]]; then
+    has_command mpicc.openmpi || missing+=(libopenmpi-dev openmpi-bin)
+    has_command mpicc.mpich || missing+=(libmpich-dev mpich)
   fi
   if [[ $purpose == package ]]; then
     has_command dpkg-shlibdeps || missing+=(dpkg-dev)

@@ -8,7 +8,6 @@ import CLBackend
 public struct NormProduct: CatalogOp, TerminalOp {
   public static let name = "NormProduct"
   public static let section = "Conv1x1"
-  public static let tuning = TuningSpace.product
   private let norm: LayerNorm
   private let product: Conv1x1
 
