@@ -15,18 +15,17 @@ deb=$(ls packages/restormer_*.deb) || fail "no packages: run 'make package' firs
 tarball=$(ls packages/restormer-*.tar.xz)
 
 work=$(mktemp -d)
-trap 'umount -q "$work"/root/proc || true; rm -rf "$work"' EXIT
+trap 'umount -q "$work"/root/{proc,sys} || true; rm -rf --one-file-system "$work"' EXIT
 root=$work/root
 
-# The archive that this system itself installs from.
-archive=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
-  | grep -v security | head -n 1)
-debootstrap --variant=minbase bookworm "$root" "$archive" >"$work/log" 2>&1 \
+debootstrap --variant=minbase bookworm "$root" "$(Scripts/debian-archive.sh)" >"$work/log" 2>&1 \
   || fail "debootstrap: $(tail -n 1 "$work/log")"
 cp /etc/apt/apt.conf.d/* "$root/etc/apt/apt.conf.d/" 2>/dev/null || true
 # Small images leave manual pages out.
 rm -f "$root"/etc/dpkg/dpkg.cfg.d/docker "$root"/etc/apt/apt.conf.d/docker-*
 mount -t proc proc "$root/proc"
+# PoCL learns there how much memory the machine has.
+mount -t sysfs -o ro sysfs "$root/sys"
 cp "$deb" "$tarball" Examples/page-blurred.png "$root/root/"
 
 inside() { # a command, in the empty system
@@ -35,7 +34,7 @@ inside() { # a command, in the empty system
 }
 
 files() { # everything that is there, but for what package managers note down
-  (cd "$root" && find . -xdev -not -path './proc/*' -not -path './var/lib/*' \
+  (cd "$root" && find . -xdev -not -path './proc/*' -not -path './sys/*' -not -path './var/lib/*' \
     -not -path './var/cache/*' -not -path './var/log/*' -not -path './tmp/*' \
     -not -path './root/*' | sort)
 }

@@ -44,7 +44,7 @@ import XCTest
     func testTheLineIsCutToTheTerminal() throws {
       let scratch = try Scratch()
       let name = String(repeating: "\u{30DA}\u{30FC}\u{30B8}", count: 12)
-      try scratch.picture("\(name).png", 900, 700)
+      try scratch.picture("\(name).png", 500, 400)
       let terminal = try Terminal(columns: 60)
       let process = Process()
       process.executableURL = URL(fileURLWithPath: try Program.path())

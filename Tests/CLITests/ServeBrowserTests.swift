@@ -108,6 +108,7 @@ final class ServeBrowserTests: XCTestCase {
     XCTAssertEqual(try browser.text(size), "50,0", "entries of the archive")
     try browser.press("n")
     XCTAssertEqual(try browser.text("document.getElementById('name').textContent"), "page 1.png")
+    try browser.wait(for: "document.querySelectorAll('.pane img').length === 2")
     try keepPicture("serve-fifty")
     try browser.click("#clear")
     try browser.wait(for: "document.querySelectorAll('#list li').length === 0")

@@ -40,7 +40,7 @@ final class ServeCommandTests: XCTestCase {
     XCTAssertTrue(taken.errors.contains("127.0.0.1:\(port) cannot be listened at"), taken.errors)
     XCTAssertFalse(try first.curl("health").isEmpty)
     _ = first.end(SIGKILL)
-    let second = try ServedProgram(["-m", weights, "--port", "\(port)"])
+    let second = try ServedProgram(["-m", weights], port: port)
     XCTAssertEqual(URL(string: second.url)?.port, port)
     XCTAssertEqual(second.end(SIGTERM), 0)
   }

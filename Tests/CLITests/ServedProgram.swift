@@ -1,7 +1,7 @@
 import Foundation
 import XCTest
 
-/// A running `restormer serve` on a free port; it is killed with this object if it still runs.
+/// A running `restormer serve` on a port of its own; it is killed with this object if it still runs.
 final class ServedProgram {
   let process = Process()
   /// The page's address.
@@ -9,9 +9,9 @@ final class ServedProgram {
   private let errors = Pipe()
 
   /// Starts the program and waits until it answers.
-  init(_ options: [String], environment: [String: String] = [:]) throws {
+  init(_ options: [String], port: Int = 0, environment: [String: String] = [:]) throws {
     process.executableURL = URL(fileURLWithPath: try Program.path())
-    process.arguments = ["serve", "--port", "0", "-d", "cpu"] + options
+    process.arguments = ["serve", "--port", "\(port)", "-d", "cpu"] + options
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     process.standardError = errors
     process.standardInput = FileHandle.nullDevice

@@ -129,7 +129,7 @@ class Jobs {
 function stateText({ status }) {
   switch (status?.state) {
     case undefined: return "uploading";
-    case "queued": return status.ahead ? `waiting, ${status.ahead} before it` : "waiting";
+    case "queued": return "waiting";
     case "running": return `restoring, ${Math.round(100 * status.progress)} %`;
     case "done": {
       const time = status.seconds < 10 ? status.seconds.toFixed(1) : Math.round(status.seconds);

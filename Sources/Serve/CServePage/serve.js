@@ -45,6 +45,8 @@ function makeLine(item) {
   image.loading = "lazy";
   image.decoding = "async";
   image.src = item.source;
+  // A file that is no picture has nothing to show, not even a broken one.
+  image.addEventListener("error", () => (image.style.visibility = "hidden"));
   const [name, state, progress] = ["span", "span", "progress"].map((kind) => document.createElement(kind));
   name.className = "file";
   name.textContent = item.name;
