@@ -46,7 +46,7 @@ struct InventedGPU {
   }
 
   /// The driver's folder, beside the program; made once in a run of the tests.
-  nonisolated(unsafe) private static let driver = Result { try build() }
+  private static let driver = Result { try build() }
 
   private static func build() throws -> String {
     let folder = (try Program.path() as NSString).deletingLastPathComponent + "/invented-gpu"
