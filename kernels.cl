@@ -622,9 +622,10 @@ __kernel void depthwise_conv_backward_weight_total(TENSOR_IN(partial), TENSOR_OU
 #ifndef CPU_DEVICE
 // For GPUs, both in one sweep. One work-group: `rows_per_group` rows (dimension 0) of one channel (1) of one image (2); item l
 // takes the columns l mod `columns`, and on. Where a channel has a single group, its sums are the gradients.
-__kernel void depthwise_conv_backward(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(gy), TENSOR_OUT(gx),
-                                      TENSOR_OUT(partial), TENSOR_OUT(gw), TENSOR_OUT(gbias), int has_bias,
-                                      int channels, int height, int width, int rows_per_group, int columns) {
+__kernel void depthwise_conv_backward_rows(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(gy), TENSOR_OUT(gx),
+                                           TENSOR_OUT(partial), TENSOR_OUT(gw), TENSOR_OUT(gbias),
+                                           int has_bias, int channels, int height, int width,
+                                           int rows_per_group, int columns) {
   __local float shared[GROUP_SIZE];
   const int group = (int)get_group_id(0), c = (int)get_group_id(1), n = (int)get_group_id(2);
   const int item = (int)get_local_id(0), stripes = (int)get_local_size(0) / columns;

@@ -62,7 +62,7 @@ public struct DepthwiseConvGradients: TerminalOp, CatalogOp {
     let count = Double(x.shape.count)
     let gradients = Array(outputs[1...])
     let sweep = try backend.launch(
-      Self.section, "depthwise_conv_backward",
+      Self.section, isCPU ? "depthwise_conv_backward" : "depthwise_conv_backward_rows",
       [.tensor(x), .tensor(w), .tensor(gy), .tensor(outputs[0]), .tensor(scratch[0])]
         + (isCPU ? tiles.arguments : rows.arguments(gradients, backend.configuration)),
       global: isCPU ? tiles.global : rows.global(backend.configuration),
