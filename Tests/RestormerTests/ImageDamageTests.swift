@@ -24,10 +24,10 @@ final class ImageDamageTests: XCTestCase {
     let scratch = try ImageScratch()
     let cases: [([UInt8], String)] = [
       ([], "the file is empty"),
-      (Array("hello, this is text".utf8), "not an image of the formats PNG and JPEG"),
-      ([7], "not an image of the formats PNG and JPEG"),
-      (Array("GIF89a......".utf8), "a GIF file; only PNG and JPEG are read"),
-      (Array("RIFF....WEBPVP8 ".utf8), "a WebP file; only PNG and JPEG are read"),
+      (Array("hello, this is text".utf8), "not an image of the formats PNG, JPEG, TIFF, WebP and BMP"),
+      ([7], "not an image of the formats PNG, JPEG, TIFF, WebP and BMP"),
+      (Array("GIF89a......".utf8), "a GIF file; only PNG, JPEG, TIFF, WebP and BMP are read"),
+      (Array("RIFF....WEBPVP8 ".utf8), "is damaged or truncated"),
       ([0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A], "the file is truncated"),
       ([0xFF, 0xD8, 0xFF], "the file is truncated"),
     ]

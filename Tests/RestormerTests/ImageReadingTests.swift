@@ -132,6 +132,7 @@ final class ImageReadingTests: XCTestCase {
     XCTAssertEqual(ImageFormat(pathExtension: "PNG"), .png)
     XCTAssertEqual(ImageFormat(pathExtension: "jpg"), .jpeg)
     XCTAssertEqual(ImageFormat(pathExtension: "JPEG"), .jpeg)
-    XCTAssertNil(ImageFormat(pathExtension: "tiff"))
+    XCTAssertEqual(ImageFormat(pathExtension: "TIF"), .tiff)
+    XCTAssertNil(ImageFormat(pathExtension: "heic"))
   }
 }

@@ -17,7 +17,7 @@ final class OptionsFileTests: XCTestCase {
       .appendingPathComponent("../../Examples/options").standardized.path
     let files = try FileManager.default.contentsOfDirectory(atPath: folder)
     XCTAssertGreaterThanOrEqual(files.count, 8)
-    for file in files {
+    for file in files where file.hasSuffix(".yml") {
       let options = try TrainingOptions(contentsOf: "\(folder)/\(file)")
       XCTAssertNil(options.fault, file)
       XCTAssertEqual(try self.options(options.yaml), options, file)

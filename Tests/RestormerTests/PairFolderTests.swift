@@ -29,7 +29,9 @@ final class PairFolderTests: XCTestCase {
     let writer = PairFolderWriter(
       folder: scratch.file(folder), recipe: try DegradationRecipe(recipe), seed: seed, count: count,
       crop: crop, gray: gray)
-    return try CleanPage.list(scratch.file("page.png")).flatMap { try writer.write($0) }
+    return try CleanPage.list(scratch.file("page.png")).flatMap {
+      try writer.write($0, overwrite: true)
+    }
   }
 
   private func bytes(_ file: String) throws -> Data {

@@ -65,6 +65,6 @@ public enum Golden {
 
   /// The tensors of one file of the case.
   public static func tensors(_ name: String, _ file: String) throws -> StateDict {
-    try StateDict(contentsOf: try self.file(name, file).path)
+    try StateDict(everythingIn: try self.file(name, file).path)
   }
 }

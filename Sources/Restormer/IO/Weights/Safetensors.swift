@@ -8,8 +8,10 @@ struct SafetensorsReader {
   /// The format's own limit for the header.
   private static let largestHeader = 100_000_000
 
-  /// - Parameter key: which of several sets of weights to take.
-  func stateDict(key: String? = nil) throws -> StateDict {
+  /// - Parameters:
+  ///   - key: which of several sets of weights to take.
+  ///   - isWhole: give all tensors under their own names instead.
+  func stateDict(key: String? = nil, isWhole: Bool = false) throws -> StateDict {
     let length = data.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
     guard length <= UInt64(min(Self.largestHeader, data.count - 8)) else {
       throw fault(
@@ -24,7 +26,8 @@ struct SafetensorsReader {
     }
     try checkCoverage(header.entries, bytes: data.count - start)
     for entry in header.entries { _ = try type(of: entry) }
-    let sets = WeightSet.sets(among: header.entries.map { ($0.name, $0) }, under: [])
+    let sets =
+      isWhole ? [] : WeightSet.sets(among: header.entries.map { ($0.name, $0) }, under: [])
     guard let (set, notes) = try choose(among: sets, key: key) else {
       let tensors = try header.entries.map { try tensor($0, called: $0.name, start: start) }
       return StateDict(tensors: tensors, metadata: header.metadata)

@@ -56,6 +56,12 @@ public struct StateDict: Sendable {
       self = try SafetensorsReader(path: path, data: data).stateDict(key: key)
     }
   }
+
+  /// Reads every tensor of a safetensors file under the name that it has there.
+  /// - Throws: `WeightsError` naming the file and the fault.
+  package init(everythingIn path: String) throws {
+    self = try SafetensorsReader(path: path, data: WeightsFile.map(path)).stateDict(isWhole: true)
+  }
 }
 
 /// A weights file that cannot be used.
