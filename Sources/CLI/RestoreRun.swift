@@ -125,7 +125,8 @@ struct RestoreRun: BackendVisitor {
       ReportViews(before: Image(try source.image()), after: after))
   }
 
-  private func describeTiles<B: Backend>(_ restorer: Restorer<B>, _ image: Bitmap) throws -> String {
+  private func describeTiles<B: Backend>(_ restorer: Restorer<B>, _ image: Bitmap) throws -> String
+  {
     let layout = try restorer.layout(width: image.width, height: image.height)
     let (width, height) = (
       min(layout.side ?? .max, image.width), min(layout.side ?? .max, image.height)

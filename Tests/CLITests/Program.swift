@@ -54,7 +54,8 @@ struct Program {
     process.executableURL = URL(fileURLWithPath: "/bin/bash")
     if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
     let limits = limit.map { "ulimit \($0) && " } ?? ""
-    process.arguments = ["-c", limits + "exec \"$@\"", "bash"] + launcher + [try path()] + arguments
+    process.arguments =
+      ["-c", limits + "exec \"$@\"", "bash"] + launcher + [try path()] + arguments
     var variables = ProcessInfo.processInfo.environment
     variables["RESTORMER_DEVICE"] = nil
     process.environment = variables.merging(environment) { $1 }

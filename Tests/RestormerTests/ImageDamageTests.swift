@@ -24,7 +24,10 @@ final class ImageDamageTests: XCTestCase {
     let scratch = try ImageScratch()
     let cases: [([UInt8], String)] = [
       ([], "the file is empty"),
-      (Array("hello, this is text".utf8), "not an image of the formats PNG, JPEG, TIFF, WebP and BMP"),
+      (
+        Array("hello, this is text".utf8),
+        "not an image of the formats PNG, JPEG, TIFF, WebP and BMP"
+      ),
       ([7], "not an image of the formats PNG, JPEG, TIFF, WebP and BMP"),
       (Array("GIF89a......".utf8), "a GIF file; only PNG, JPEG, TIFF, WebP and BMP are read"),
       (Array("RIFF....WEBPVP8 ".utf8), "is damaged or truncated"),

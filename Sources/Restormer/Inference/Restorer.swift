@@ -113,7 +113,8 @@ public final class Restorer<B: Backend> {
   /// Restores a picture of which `window` gives parts, and gives away its rows one by one: the picture itself need never
   /// be in memory as floats, unless orientations are averaged.
   func restoreRows(
-    width: Int, height: Int, window: Window, progress: (Double) throws -> Void, _ take: TileMerger.Taker
+    width: Int, height: Int, window: Window, progress: (Double) throws -> Void,
+    _ take: TileMerger.Taker
   ) throws {
     guard orientations.count > 1 else {
       return try restoreOnce(
@@ -289,7 +290,8 @@ public final class Restorer<B: Backend> {
   typealias Window = (_ x: Int, _ y: Int, _ width: Int, _ height: Int) -> PlanarImage
 
   private func restoreOnce(
-    width: Int, height: Int, window: Window, progress: (Double) throws -> Void, _ take: TileMerger.Taker
+    width: Int, height: Int, window: Window, progress: (Double) throws -> Void,
+    _ take: TileMerger.Taker
   ) throws {
     var hasGiven = false
     while true {

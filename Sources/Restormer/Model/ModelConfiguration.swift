@@ -104,7 +104,8 @@ public struct ModelConfiguration: Hashable, Sendable {
       return "\(count) blocks of a level, expected 0 to \(Self.mostBlocks)"
     }
     if !(expansion > 0) || expansion > Self.largestExpansion {
-      return "ffn_expansion_factor is \(expansion), expected above 0, up to \(Self.largestExpansion)"
+      return
+        "ffn_expansion_factor is \(expansion), expected above 0, up to \(Self.largestExpansion)"
     }
     for level in 0..<4 where heads[level] < 1 || channels(level: level) % heads[level] != 0 {
       return "heads[\(level)] is \(heads[level]), expected a divisor of \(channels(level: level))"
