@@ -161,10 +161,7 @@ final class RankTests: XCTestCase {
           usleep(50_000)
         }
         // As Slurm does before a limit: to the ranks themselves.
-        try? Self.shell([
-          "pkill", "-TERM", "-f",
-          "release/restormer.*--name \(name)|debug/restormer.*--name \(name)",
-        ])
+        try? Self.shell(["pkill", "-TERM", "-f", "^[^ ]*restormer train.*--name \(name)"])
       }
       XCTAssertTrue(run.errors.contains("stopped and saved"), run.errors)
       XCTAssertEqual(scratch.names(in: "runs/\(name)/states").count, 1)

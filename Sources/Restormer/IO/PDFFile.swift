@@ -8,7 +8,8 @@ public struct PDFFile: Sendable {
   public let pageCount: Int
   private let render: InstalledProgram
   private let folder: TemporaryFolder
-  private let link: String
+  /// How poppler is told of the file.
+  private let document: String
 
   /// Seconds that one page may take: far more than any needs that is meant for paper.
   private static let patience = 120.0
@@ -30,15 +31,9 @@ public struct PDFFile: Sendable {
     self.path = path
     render = try InstalledProgram("pdftoppm", package: Self.package)
     folder = try TemporaryFolder()
-    // Poppler gets a name that is neither taken for an option nor unfit for an argument.
-    link = folder.newFile(".pdf")
-    guard let real = realpath(path.systemPath, nil) else {
-      throw ImageError(path: path, fault: "cannot open: \(String(cString: strerror(errno)))")
-    }
-    defer { free(real) }
-    guard symlink(real, link) == 0 else { throw FileError.last("create", link) }
+    document = path.isUTF8Name ? Self.absolute(path) : try Self.link(to: path, in: folder)
     let facts = try InstalledProgram("pdfinfo", package: Self.package).run(
-      [link], on: path, environment: ["LC_ALL": "C"], in: folder,
+      [document], on: path, environment: ["LC_ALL": "C"], in: folder,
       seconds: Self.patience)
     let count = facts.split(whereSeparator: \.isNewline).first { $0.hasPrefix("Pages:") }
       .flatMap { Int($0.dropFirst(6).trimmingCharacters(in: .whitespaces)) }
@@ -54,12 +49,26 @@ public struct PDFFile: Sendable {
     try render.run(
       [
         "-png", "-singlefile", "-r", "\(dpi)", "-f", "\(number)", "-l", "\(number)",
-        link, root,
+        document, root,
       ], on: "\(path), page \(number)", in: folder, seconds: Self.patience)
     do {
       return try Image(contentsOf: root + ".png")
     } catch {
       throw ImageError(path: path, fault: "page \(number) came out as no image: \(error.fault)")
     }
+  }
+
+  /// A path that cannot be taken for an option.
+  private static func absolute(_ path: String) -> String { URL(fileURLWithPath: path).path }
+
+  /// A link to a file whose name is no text, as the arguments of a program have to be.
+  private static func link(to path: String, in folder: TemporaryFolder) throws -> String {
+    guard let real = realpath(path.systemPath, nil) else {
+      throw ImageError(path: path, fault: "cannot open: \(String(cString: strerror(errno)))")
+    }
+    defer { free(real) }
+    let link = folder.newFile(".pdf")
+    guard symlink(real, link) == 0 else { throw FileError.last("create", link) }
+    return link
   }
 }
