@@ -86,7 +86,8 @@ final class DegradeTests: XCTestCase {
     XCTAssertTrue(run.errors.contains("5 of 15 failed"), run.errors)
     XCTAssertEqual(run.faults.count, 5, run.errors)
     for part in [
-      "missing: no such file", "text.png: not an image", "text.pdf: not a PDF", "Syntax Error: torn",
+      "missing: no such file", "text.png: not an image", "text.pdf: not a PDF",
+      "Syntax Error: torn",
       "torn.pdf, page 3", "replace those of \(good)",
     ] { XCTAssertTrue(run.errors.contains(part), "\(part) in \(run.errors)") }
     XCTAssertEqual(scratch.names(in: "out/input").count, 10)
