@@ -40,7 +40,8 @@ final class FaultTests: XCTestCase {
     try expectBadPicture(scratch.file("missing.png"), in: scratch, naming: "no such file")
     try FileManager.default.createDirectory(
       atPath: scratch.file("nothing"), withIntermediateDirectories: true)
-    try expectBadPicture(scratch.file("nothing"), in: scratch, naming: "no PNG, JPEG, TIFF, WEBP or BMP")
+    try expectBadPicture(
+      scratch.file("nothing"), in: scratch, naming: "no PNG, JPEG, TIFF, WEBP or BMP")
   }
 
   /// 20,000 x 20,000 pixels of 16 bits, under 8 GB of address space.

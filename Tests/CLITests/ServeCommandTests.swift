@@ -29,25 +29,9 @@ final class ServeCommandTests: XCTestCase {
     XCTAssertEqual(scratch.names(in: "tmp"), [])
   }
 
-  func testTheServerStartsAgainAtOnceAfterItWasKilled() throws {
-    let scratch = try Scratch()
-    let weights = try scratch.weights()
-    let first = try ServedProgram(["-m", weights])
-    let port = try XCTUnwrap(URL(string: first.url)?.port)
-    let taken = try Program.run(["serve", "-p", "\(port)", "-d", "cpu", "-m", weights])
-    XCTAssertEqual(taken.status, 1)
-    XCTAssertEqual(taken.faults.count, 1, taken.errors)
-    XCTAssertTrue(taken.errors.contains("127.0.0.1:\(port) cannot be listened at"), taken.errors)
-    XCTAssertFalse(try first.curl("health").isEmpty)
-    _ = first.end(SIGKILL)
-    let second = try ServedProgram(["-m", weights], port: port)
-    XCTAssertEqual(URL(string: second.url)?.port, port)
-    XCTAssertEqual(second.end(SIGTERM), 0)
-  }
-
   func testOtherMachinesNeedAToken() throws {
     for (options, fault) in [
-      (["--address", "0.0.0.0"], "expected a token"), (["--address", "everywhere"], "numeric"),
+      (["--address", "0.0.0.0"], "expected a token"), (["--address", "everywhere"], "expected a token"),
       (["--token", "short"], "at least 12"), (["--max-jobs", "0"], "expected 1 to"),
     ] {
       let run = try Program.run(["serve", "-p", "0", "-d", "cpu"] + options)
