@@ -31,7 +31,8 @@ final class ServeCommandTests: XCTestCase {
 
   func testOtherMachinesNeedAToken() throws {
     for (options, fault) in [
-      (["--address", "0.0.0.0"], "expected a token"), (["--address", "everywhere"], "expected a token"),
+      (["--address", "0.0.0.0"], "expected a token"),
+      (["--address", "everywhere"], "expected a token"),
       (["--token", "short"], "at least 12"), (["--max-jobs", "0"], "expected 1 to"),
     ] {
       let run = try Program.run(["serve", "-p", "0", "-d", "cpu"] + options)
