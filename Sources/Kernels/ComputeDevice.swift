@@ -100,7 +100,8 @@ public struct DeviceError: Error, CustomStringConvertible, Sendable {
   /// The fault in one line.
   public let description: String
 
-  init(_ description: String) { self.description = description }
+  /// A fault in one line.
+  public init(_ description: String) { self.description = description }
 }
 
 /// Work that runs on whichever backend was opened.
