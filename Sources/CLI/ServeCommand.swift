@@ -9,7 +9,9 @@ struct ServeCommand: ParsableCommand {
     commandName: "serve",
     abstract: "Restores images in the browser, or for programs over HTTP.",
     discussion: """
-      Example: restormer serve, then open http://127.0.0.1:8080/ and drop images on the page.
+      Example: restormer serve
+
+      Then open http://127.0.0.1:8080/ and drop images on the page.
 
       Images stay in the memory of this machine: nothing is written to disk, and all is forgotten \
       on exit. Only this machine can reach the server unless --address names another address, and \

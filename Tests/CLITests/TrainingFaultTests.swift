@@ -96,7 +96,7 @@ final class TrainingFaultTests: XCTestCase {
     let run = try train(["--steps", "1", "--experiments", file])
     XCTAssertEqual(run.status, 1)
     XCTAssertEqual(run.faults.count, 1, run.errors)
-    XCTAssertTrue(run.errors.contains("\(file)/run: cannot make the folder: "), run.errors)
+    XCTAssertTrue(run.errors.contains("\(file)/run/models: cannot make the folder: "), run.errors)
     XCTAssertTrue(run.errors.contains("Not a directory"), run.errors)
   }
 }
