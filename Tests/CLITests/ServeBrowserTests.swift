@@ -120,7 +120,7 @@ final class ServeBrowserTests: XCTestCase {
     let bad = try scratch.bytes("notes.png", Data("no picture".utf8))
     try browser.drop([bad], on: "#drop")
     try browser.wait(for: "document.querySelectorAll('#list li.failed').length === 1")
-    XCTAssertEqual(try states(), ["neither a PNG nor a JPEG file"])
+    XCTAssertEqual(try states(), ["not an image of the formats PNG, JPEG, TIFF, WebP and BMP"])
     XCTAssertLessThanOrEqual(try browser.number("document.documentElement.scrollWidth"), 390)
     try keepPicture("serve-phone-error")
     try browser.click("#list .remove")
