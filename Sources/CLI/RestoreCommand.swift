@@ -135,10 +135,10 @@ struct RestoreCommand: ParsableCommand {
       try ReportFile($0, source: "restored with \(chosen.title)", count: jobs.count)
     }
     let interrupt = InterruptGuard()
-    let outcomes = try opened.accept(
-      RestoreRun(
-        jobs: jobs, weights: chosen.weights, options: options, evenSharp: evenSharp,
-        verbose: verbose, report: page, interrupt: interrupt))
+    let outcomes = try RestoreRun(
+      jobs: jobs, weights: chosen.weights, options: options, verbose: verbose, report: page,
+      interrupt: interrupt
+    ).run(on: opened.backend)
     var faults = outcomes.compactMap(\.error)
     do { try interrupt.whole { try page?.finish() } } catch { faults.append(oneLine(error)) }
     if profile { try printProfile(opened) }
@@ -191,7 +191,7 @@ struct RestoreCommand: ParsableCommand {
     }
     options.overlap = overlap
     options.blend = blend
-    options.ensemble = tta
+    (options.ensemble, options.evenSharp) = (tta, evenSharp)
     return options
   }
 }

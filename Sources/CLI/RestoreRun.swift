@@ -31,16 +31,16 @@ struct RestoreOutcome: Encodable {
 }
 
 /// Restores a list of files one after the other.
-struct RestoreRun: BackendVisitor {
+struct RestoreRun {
   let jobs: [RestoreJob]
   let weights: ModelWeights
   let options: RestoreOptions
-  let evenSharp: Bool
   let verbose: Bool
   let report: ReportFile?
   let interrupt: InterruptGuard
 
-  func visit<B: Backend>(_ backend: B) throws -> [RestoreOutcome] {
+  /// Restores on `backend`, and says what became of each.
+  func run(on backend: some Backend) throws -> [RestoreOutcome] {
     let restorer = try Restorer(weights, on: backend, options: options)
     if verbose {
       Console.note("network: \(weights.model.configuration.summary)")
@@ -80,33 +80,53 @@ struct RestoreRun: BackendVisitor {
   ) throws -> (RestoreOutcome, String) {
     let start = Date()
     let source = try ImageSource(job.input)
-    try checkHostMemory(job, restorer, width: source.width, height: source.height)
+    try naming(job) {
+      try restorer.checkHostMemory(width: source.width, height: source.height)
+    }
     let image = try source.image()
-    var isKept = false
-    do {
+    return try naming(job) {
       let restored = try restorer.restore(
         image, right: try job.right.map(Bitmap.init(contentsOf:)), progress: progress)
-      isKept = !evenSharp && weights.leavesAlone(restored.crispness)
-      try write(isKept ? image : restored.picture, of: source, isKept: isKept, for: job)
+      try write(restored, of: source, for: job)
+      let seconds = Date().timeIntervalSince(start)
+      return try outcome(job, image, restored.decision, seconds, restorer)
+    }
+  }
+
+  /// Names the job in errors that name no file.
+  private func naming<Result>(_ job: RestoreJob, _ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
     } catch let error where !(error is ImageError) {
       throw RestoreFailure(description: "\(job.inputName): \(oneLine(error))")
     }
-    let seconds = Date().timeIntervalSince(start)
+  }
+
+  /// The outcome, and one line for people.
+  private func outcome<B: Backend>(
+    _ job: RestoreJob, _ image: Bitmap, _ decision: RestoreDecision, _ seconds: Double,
+    _ restorer: Restorer<B>
+  ) throws -> (RestoreOutcome, String) {
     var summary = "\(image.width)x\(image.height) \(duration(seconds))"
     for remark in image.remarks { summary += ", \(remark)" }
-    if isKept { summary += ", sharp already: left as it is (--even-sharp)" }
+    if decision.isLeftAlone { summary += ", sharp already: left as it is (--even-sharp)" }
     if verbose {
-      summary += ", " + (try describeTiles(restorer, image))
+      summary += ", " + (try describe(decision, restorer, image))
       if let plan = restorer.plan { summary += "; " + plan.summary }
     }
-    return (RestoreOutcome(job, isKept ? .kept : .restored, image, seconds: seconds), summary)
+    return (
+      RestoreOutcome(job, decision.isLeftAlone ? .kept : .restored, image, seconds: seconds),
+      summary
+    )
   }
 
   /// Writes the result. What is left as it is keeps every byte where the format stays the same.
   private func write(
-    _ result: Bitmap, of source: ImageSource, isKept: Bool, for job: RestoreJob
+    _ restored: Restored<Bitmap>, of source: ImageSource, for job: RestoreJob
   ) throws {
-    let same = isKept && source.format == job.format ? try source.bytes() : nil
+    let result = restored.picture
+    let isSame = restored.decision.isLeftAlone && source.format == job.format
+    let same = isSame ? try source.bytes() : nil
     try interrupt.whole {
       guard let output = job.output else {
         return Console.write(try same ?? result.encode(format: job.format))
@@ -125,32 +145,16 @@ struct RestoreRun: BackendVisitor {
       ReportViews(before: Image(try source.image()), after: after))
   }
 
-  private func describeTiles<B: Backend>(_ restorer: Restorer<B>, _ image: Bitmap) throws -> String
-  {
-    let layout = try restorer.layout(width: image.width, height: image.height)
-    let (width, height) = (
-      min(layout.side ?? .max, image.width), min(layout.side ?? .max, image.height)
-    )
-    let memory = try restorer.memoryNeed(
-      width: roundUp8(width), height: roundUp8(height), saving: layout.saving)
+  private func describe<B: Backend>(
+    _ decision: RestoreDecision, _ restorer: Restorer<B>, _ image: Bitmap
+  ) throws -> String {
+    let layout = decision.layout
+    let memory = try restorer.memoryNeed(of: layout, width: image.width, height: image.height)
     return (layout.side.map { "tiles of \($0)" } ?? "whole")
       + (layout.saving == .none ? "" : ", saving memory (\(layout.saving))")
+      + (decision.isBrightened
+        ? String(format: ", brightened from paper at %.0f%%", 100 * decision.paperLight) : "")
       + ", \(gigabytes(memory)) of device memory"
-  }
-
-  private func roundUp8(_ value: Int) -> Int { (value + 7) / 8 * 8 }
-
-  private func checkHostMemory<B: Backend>(
-    _ job: RestoreJob, _ restorer: Restorer<B>, width: Int, height: Int
-  ) throws {
-    let need = restorer.hostMemoryNeed(width: width, height: height)
-    let host = MemoryBudget.host
-    guard host.holds(MemoryNeed(pieces: need)) else {
-      throw RestoreFailure(
-        description:
-          "\(job.inputName): \(width)x\(height) needs about \(gigabytes(need)) of memory, "
-          + "the machine offers \(gigabytes(host.total))")
-    }
   }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import Foundation
 import Kernels
 import Restormer
@@ -57,8 +58,7 @@ struct TrainCommand: ParsableCommand {
     let opened = try device.open(profiling: profile)
     Console.note("device: \(opened.name)")
     Console.note("model: \(chosen.model.summary)")
-    let end = try opened.accept(
-      TrainingRun(options: chosen, experiments: experiments, maxMinutes: maxMinutes))
+    let end = try train(chosen, on: opened.backend)
     let folder = "\(experiments)/\(chosen.name)"
     switch end {
     case .finished: Console.note("finished: \(folder)/models/final.safetensors")
@@ -67,15 +67,9 @@ struct TrainCommand: ParsableCommand {
     }
     if profile { try printProfile(opened) }
   }
-}
 
-/// Runs a trainer and shows what it reports.
-private struct TrainingRun: BackendVisitor {
-  let options: TrainingOptions
-  let experiments: String
-  let maxMinutes: Double?
-
-  func visit<B: Backend>(_ backend: B) throws -> TrainingEnd {
+  /// Runs a trainer and shows what it reports.
+  private func train(_ options: TrainingOptions, on backend: some Backend) throws -> TrainingEnd {
     let clock = Stopwatch()
     let display = TrainingDisplay()
     let interrupt = InterruptFlag()

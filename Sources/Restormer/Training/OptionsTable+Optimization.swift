@@ -80,6 +80,7 @@ extension OptimizerOptions.Kind {
 }
 
 extension LossKind {
+
   /// The name in options files.
   var officialName: String {
     switch self {

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Kernels
 
@@ -308,11 +309,10 @@ extension Trainer {
       symmetries: options.augment ? Symmetry.allCases : [.identity])
   }
 
-  /// The same weights, to restore validation images with.
+  /// The same weights where they lie on the device, to restore validation images with.
   private func restorer() throws -> Restorer<B> {
-    var weights = ModelWeights(model: engine.model, normalization: options.normalization)
-    weights.values = try engine.averagedValues() ?? engine.values()
-    let restorer = try Restorer(weights, on: backend)
+    let restorer = try Restorer(
+      engine.keptParameters, PictureTreatment(options.normalization), on: backend)
     restorer.note = { [report] in report(.note($0)) }
     return restorer
   }
