@@ -27,6 +27,8 @@ let package = Package(
   platforms: [.macOS(.v13)],
   products: [
     .executable(name: "restormer", targets: ["CLI"]),
+    .library(name: "CLBackend", targets: ["CLBackend"]),
+    .library(name: "Kernels", targets: ["Kernels"]),
     .library(name: "Restormer", targets: ["Restormer"]),
   ],
   dependencies: [

@@ -4,11 +4,20 @@
 // larger (power-of-two planes would put all channels of a pixel into one cache set). The gap between two
 // planes may be read, within 64 elements behind a plane's end, and its values mean nothing; it is never written.
 //
-// Names. `op` computes the operator, `op_backward_input` and `op_backward_weight` its gradients.
+// Names. `operator`, `operator_backward`, or `_backward_input` and `_backward_weight` where the gradients are apart; what
+// takes several steps has the step's name behind it (attention_gram, attention_softmax). Then the form:
+//
+//   (none)    a work-item has its results in registers; for all devices, or for CPU-type ones where another form stands beside
+//   _tiles    a work-group passes tiles of both factors of a product through local memory; for GPUs
+//   _groups   a work-group shares the channels of a pixel, or the pixels of a channel; for GPUs
+//   _window   some rows of an image, whose neighbours lie in a ring of rows
+//   _sum      behind the name of another kernel, or what the names of several share: adds up their partial sums, in order
 //
 // Form. A section `// ---- Name ----` per operator of Sources/Kernels/Ops; this header, the section Common
-// and one operator's section are compiled together. Each section opens with its formula and shapes.
-// Tunables stand as `#ifndef NAME / #define NAME default // meaning` and are set by -D.
+// and one operator's section are compiled together. Each section opens with its formula and shapes, with who computes what
+// ("Indices"; dimension 0 runs fastest) and with the numbers it is compiled with ("Tunables").
+// Every number that the program has to know too is passed by -D; KernelNumbers.swift has their values. What this file says
+// of one is `#ifndef NAME / #error "NAME: meaning, such as EXAMPLE"`: the examples are what `make lint` compiles with.
 // A work-group size is a multiple of the grid only after rounding up: every kernel tests its bounds.
 
 #pragma OPENCL FP_CONTRACT ON
@@ -21,7 +30,7 @@
 #define INLINE inline __attribute__((always_inline))
 
 #ifndef GROUP_SIZE
-#define GROUP_SIZE 64  // work-items of a group in the first dimension
+#error "GROUP_SIZE: work-items of a group in the first dimension, such as 64"
 #endif
 
 #define TENSOR_IN(x) \
@@ -44,10 +53,12 @@ INLINE void store_lanes(float16 v, int count, __global float *p) {
   for (int i = 0; i < count; ++i) p[i] = lanes[i];
 }
 
-// Elementwise kernels advance by VEC elements: 16 on a CPU device; one elsewhere, so that neighbouring
-// work-items touch neighbouring elements.
-#ifdef CPU_DEVICE
-#define VEC 16
+#ifndef VEC
+#error "VEC: elements by which elementwise kernels advance, 16 on a CPU device, else 1, such as 16"
+#endif
+
+// One element at a time lets neighbouring work-items touch neighbouring elements.
+#if VEC == 16
 typedef float16 vec;
 INLINE vec load_vec(__global const float *p) { return vload16(0, p); }
 INLINE void store_vec(vec v, int count, __global float *p) { store_lanes(v, count, p); }
@@ -63,7 +74,6 @@ INLINE float sum_vec(vec v) {
   return c.x + c.y;
 }
 #else
-#define VEC 1
 typedef float vec;
 INLINE vec load_vec(__global const float *p) { return *p; }
 INLINE void store_vec(vec v, int count, __global float *p) {
@@ -163,7 +173,7 @@ INLINE float sum_of_partials(__global const float *partial, int count, __local f
 }
 
 #ifndef VECTOR_WIDTH
-#define VECTOR_WIDTH 16  // floats that a register-blocked kernel loads at once: 16 on CPUs, 4 on GPUs
+#error "VECTOR_WIDTH: floats that a register-blocked kernel loads at once, 4, 8 or 16, such as 16"
 #endif
 
 #if VECTOR_WIDTH == 16
@@ -205,10 +215,10 @@ INLINE float sum_lanes(vector v) {
 }
 
 #ifndef BLOCK_ROWS
-#define BLOCK_ROWS 6  // output rows in the register block of a matrix product
+#error "BLOCK_ROWS: output rows in the register block of a matrix product, such as 6"
 #endif
 #ifndef BLOCK_VECTORS
-#define BLOCK_VECTORS 1  // vectors of columns in that block; 4 where there are 32 wide registers
+#error "BLOCK_VECTORS: vectors of columns in that block, more where there are 32 wide registers, such as 1"
 #endif
 #define BLOCK_COLUMNS (BLOCK_VECTORS * VECTOR_WIDTH)
 
@@ -261,13 +271,15 @@ INLINE void product(
 }
 
 #ifndef PANEL_VECTORS
-#define PANEL_VECTORS 4  // vectors of channels in a turned panel
+#error "PANEL_VECTORS: vectors of channels in a transposed panel, such as 4"
 #endif
 #ifndef PANEL_ROWS
-#define PANEL_ROWS 6  // rows in the register block of products with a panel
+#error "PANEL_ROWS: rows in the register block of products with a panel, such as 6"
+#endif
+#ifndef PANEL_PIXELS
+#error "PANEL_PIXELS: pixels of a panel, which stays in the nearest cache, such as 256"
 #endif
 #define PANEL_CHANNELS (PANEL_VECTORS * VECTOR_WIDTH)
-#define PANEL_PIXELS 256  // pixels of a panel: it stays in the nearest cache
 
 #if VECTOR_WIDTH == 16
 // The elements of a and b in turn: their first halves, then their second.
@@ -276,9 +288,9 @@ INLINE void interleave(vector a, vector b, vector *first, vector *second) {
   *second = (vector)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf);
 }
 
-// panel[p * PANEL_CHANNELS + i] = x[i, p] for 16 channels and 16 pixels: four rounds of interleaving turn a square.
+// panel[p * PANEL_CHANNELS + i] = x[i, p] for 16 channels and 16 pixels: four rounds of interleaving transpose a square.
 // Channels beyond `channels` repeat the last one.
-INLINE void turn_square(__global const float *x, ulong plane, int channels, float *panel) {
+INLINE void transpose_square(__global const float *x, ulong plane, int channels, float *panel) {
   vector a[16], b[16];
 #pragma unroll
   for (int i = 0; i < 16; ++i) a[i] = LOAD(x + (ulong)min(i, channels - 1) * plane);
@@ -294,18 +306,18 @@ INLINE void turn_square(__global const float *x, ulong plane, int channels, floa
   for (int i = 0; i < 16; ++i) STORE(a[i], panel + i * PANEL_CHANNELS);
 }
 #else
-INLINE void turn_square(__global const float *x, ulong plane, int channels, float *panel) {
+INLINE void transpose_square(__global const float *x, ulong plane, int channels, float *panel) {
   for (int i = 0; i < VECTOR_WIDTH; ++i)
     for (int p = 0; p < VECTOR_WIDTH; ++p)
       panel[p * PANEL_CHANNELS + i] = x[(ulong)min(i, channels - 1) * plane + p];
 }
 #endif
 
-// Turns `count` pixels of at most PANEL_CHANNELS channels of x, so that a pixel's channels lie side by side.
-INLINE void turn_panel(__global const float *x, ulong plane, int channels, int count, float *panel) {
+// Transposes `count` pixels of at most PANEL_CHANNELS channels of x, so that a pixel's channels lie side by side.
+INLINE void transpose_panel(__global const float *x, ulong plane, int channels, int count, float *panel) {
   for (int i = 0; i < channels; i += VECTOR_WIDTH)
     for (int p = 0; p < count; p += VECTOR_WIDTH)
-      turn_square(x + (ulong)i * plane + p, plane, channels - i, panel + p * PANEL_CHANNELS + i);
+      transpose_square(x + (ulong)i * plane + p, plane, channels - i, panel + p * PANEL_CHANNELS + i);
 }
 
 // Adds the first `count` lanes of v to p.
@@ -368,9 +380,15 @@ INLINE float sum_of_slices(__global const float *partial, int slices, ulong coun
 }
 
 // ---- Ceilings ----
-// What the device does at best, for `restormer bench`; no operator.
+// What the device does at best, for `restormer bench`; no operator: sums of multiply-adds, a copy y = x, an empty launch.
+//
+// Indices: one dimension. Item k has CEILING_SUMS sums of its own; of the copy it has `vectors` vectors, on a CPU those from
+// vectors k on, elsewhere every (items)th from k on.
+// Tunables: CEILING_SUMS; VECTOR_WIDTH, the floats of a sum.
 
-#define CEILING_SUMS 10  // enough to cover the latency of two multiply-adds a cycle, few enough for 16 registers
+#ifndef CEILING_SUMS
+#error "CEILING_SUMS: sums that cover the latency of two multiply-adds a cycle in 16 registers, such as 10"
+#endif
 
 // Multiply-adds that wait for nothing but each other: `rounds` times CEILING_SUMS vectors per work-item.
 __kernel void ceiling_multiply_add(__global float *base, ulong offset, int rounds) {
@@ -411,26 +429,46 @@ __kernel void ceiling_nothing(__global float *base, ulong offset) {
 }
 
 // ---- Add ----
-// y = a + b, all [n, c, h, w]. One work-item: 16 pixels of one channel.
+// y = a + b, all [n, c, h, w].
+//
+// Indices, as for all elementwise kernels, of which an item takes a rectangle of pixels and channels:
+//
+//             pixels ->  | pixels_per_item | pixels_per_item | ..        dimension 0
+//   channels  |          |                 |                 |
+//   v         | channels_per_item          |                 |           dimension 1; images are dimension 2
+//
+// Tunables: VEC, the step of an item along pixels.
 
-__kernel void add(TENSOR_IN(a), TENSOR_IN(b), TENSOR_OUT(y), int pixels) {
-  const int first = 16 * (int)get_global_id(0);
-  if (first >= pixels) return;
-  const int c = (int)get_global_id(1), n = (int)get_global_id(2);
-  const float16 sum = vload16(0, PLANE(a, n, c) + first) + vload16(0, PLANE(b, n, c) + first);
-  store_lanes(sum, pixels - first, PLANE(y, n, c) + first);
+__kernel void add(TENSOR_IN(a), TENSOR_IN(b), TENSOR_OUT(y), int pixels, int channels, int pixels_per_item,
+                  int channels_per_item) {
+  const int n = (int)get_global_id(2), first = pixels_per_item * (int)get_global_id(0);
+  const int end = min(pixels, first + pixels_per_item);
+  const int first_channel = channels_per_item * (int)get_global_id(1);
+  for (int c = first_channel; c < min(channels, first_channel + channels_per_item); ++c)
+    for (int i = first; i < end; i += VEC)
+      store_vec(load_vec(PLANE(a, n, c) + i) + load_vec(PLANE(b, n, c) + i), end - i, PLANE(y, n, c) + i);
 }
 
 // ---- DepthwiseConv ----
 // y[n, c, i, j] = bias[c] + sum over ky, kx of w[c, ky, kx] x[n, c, i + ky - 1, j + kx - 1], zero outside.
 // x, y: [n, c, h, w]; w: [c, 1, 3, 3]; bias: [c] or absent.
 //
-// A sweep computes DEPTHWISE_ROWS rows of VEC columns: each input row is loaded once, at three column
-// offsets, and serves up to three output rows. A CPU work-item sweeps whole rows of several channels; elsewhere
-// a work-item makes one sweep, and its neighbour takes the next column.
+// Indices. A sweep computes DEPTHWISE_ROWS rows of VEC columns: each input row is loaded once, at three column offsets, and
+// serves up to three output rows.
+//
+//   row y - 1            | l c r |         l, c, r: loads at columns x - 1, x, x + 1
+//   rows y .. y + 3      | l c r |  ->  sums of rows y .. y + 3
+//   row y + 4            | l c r |
+//
+// A CPU work-item sweeps rows_per_item whole rows (dimension 0) of channels_per_item channels (1) of one image (2); elsewhere
+// an item makes one sweep, and its neighbour takes the next column.
+// Tunables: DEPTHWISE_ROWS; for gradients on a CPU FRAME_ROWS x FRAME_COLUMNS, the pixels of a tile. DEPTHWISE_SUMS is fixed.
 
 #ifndef DEPTHWISE_ROWS
-#define DEPTHWISE_ROWS 4  // output rows of one sweep
+#error "DEPTHWISE_ROWS: output rows of one sweep, such as 4"
+#endif
+#ifndef DEPTHWISE_SUMS
+#error "DEPTHWISE_SUMS: partial sums of a channel, of nine taps and the bias, such as 10"
 #endif
 
 // The columns x - 1 .. x + VEC - 2 of a row, zero left of the image.
@@ -596,24 +634,24 @@ __kernel void depthwise_gate_window(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias),
 }
 
 // The gradients: gx[n, c, i, j] = sum of w[c, ky, kx] gy[n, c, i - ky + 1, j - kx + 1], gw[c, ky, kx] = sum of x[n, c, i, j]
-// times the same, gb = sum of gy; sums over pixels in two stages. Here the partial sums, [n][c][parts][10], the tenth that of
+// times the same, gb = sum of gy; sums over pixels in two stages. Here the partial sums, [n][c][parts][DEPTHWISE_SUMS], the tenth that of
 // gy, are added up.
 
 // One work-item: one channel.
-__kernel void depthwise_conv_backward_weight_total(TENSOR_IN(partial), TENSOR_OUT(gw),
+__kernel void depthwise_conv_backward_weight_sum(TENSOR_IN(partial), TENSOR_OUT(gw),
                                                    TENSOR_OUT(gbias), int has_bias, int images,
                                                    int channels, int groups) {
   const int c = (int)get_global_id(0);
   if (c >= channels) return;
-  float total[10];
-  for (int i = 0; i < 10; ++i) total[i] = 0.0f;
+  float total[DEPTHWISE_SUMS];
+  for (int i = 0; i < DEPTHWISE_SUMS; ++i) total[i] = 0.0f;
   for (int n = 0; n < images; ++n) {
-    __global const float *p = PLANE(partial, 0, 0) + 10 * (((long)n * channels + c) * groups);
-    float sum[10];
-    for (int i = 0; i < 10; ++i) sum[i] = 0.0f;
+    __global const float *p = PLANE(partial, 0, 0) + DEPTHWISE_SUMS * (((long)n * channels + c) * groups);
+    float sum[DEPTHWISE_SUMS];
+    for (int i = 0; i < DEPTHWISE_SUMS; ++i) sum[i] = 0.0f;
     for (int g = 0; g < groups; ++g)
-      for (int i = 0; i < 10; ++i) sum[i] += p[10 * g + i];
-    for (int i = 0; i < 10; ++i) total[i] += sum[i];
+      for (int i = 0; i < DEPTHWISE_SUMS; ++i) sum[i] += p[DEPTHWISE_SUMS * g + i];
+    for (int i = 0; i < DEPTHWISE_SUMS; ++i) total[i] += sum[i];
   }
   for (int i = 0; i < 9; ++i) PLANE(gw, c, 0)[i] = total[i];
   if (has_bias) *PLANE(gbias, 0, c) = total[9];
@@ -622,16 +660,16 @@ __kernel void depthwise_conv_backward_weight_total(TENSOR_IN(partial), TENSOR_OU
 #ifndef CPU_DEVICE
 // For GPUs, both in one sweep. One work-group: `rows_per_group` rows (dimension 0) of one channel (1) of one image (2); item l
 // takes the columns l mod `columns`, and on. Where a channel has a single group, its sums are the gradients.
-__kernel void depthwise_conv_backward_rows(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(gy), TENSOR_OUT(gx),
+__kernel void depthwise_conv_backward_groups(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(gy), TENSOR_OUT(gx),
                                            TENSOR_OUT(partial), TENSOR_OUT(gw), TENSOR_OUT(gbias),
                                            int has_bias, int channels, int height, int width,
                                            int rows_per_group, int columns) {
   __local float shared[GROUP_SIZE];
   const int group = (int)get_group_id(0), c = (int)get_group_id(1), n = (int)get_group_id(2);
   const int item = (int)get_local_id(0), stripes = (int)get_local_size(0) / columns;
-  float k[9], sum[10];
+  float k[9], sum[DEPTHWISE_SUMS];
   for (int i = 0; i < 9; ++i) k[i] = PLANE(w, c, 0)[i];
-  for (int i = 0; i < 10; ++i) sum[i] = 0.0f;
+  for (int i = 0; i < DEPTHWISE_SUMS; ++i) sum[i] = 0.0f;
   __global const float *in = PLANE(x, n, c), *slope = PLANE(gy, n, c);
   __global float *out = PLANE(gx, n, c);
   const int last = item / columns < stripes ? min(height, (group + 1) * rows_per_group) : 0;
@@ -654,11 +692,11 @@ __kernel void depthwise_conv_backward_rows(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN
     }
   const long slot = ((long)n * channels + c) * (long)get_num_groups(0) + group;
   const bool is_whole = get_num_groups(0) * get_num_groups(2) == 1;
-  for (int i = 0; i < 10; ++i) {
+  for (int i = 0; i < DEPTHWISE_SUMS; ++i) {
     const float total = group_sum(sum[i], shared);
     if (item > 0) continue;
     if (!is_whole)
-      PLANE(partial, 0, 0)[10 * slot + i] = total;
+      PLANE(partial, 0, 0)[DEPTHWISE_SUMS * slot + i] = total;
     else if (i < 9)
       PLANE(gw, c, 0)[i] = total;
     else if (has_bias)
@@ -701,10 +739,10 @@ __kernel void depthwise_gate_slopes(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias),
 // are no edges to test, and memory is read once, in order.
 
 #ifndef FRAME_ROWS
-#define FRAME_ROWS 32  // rows of a tile; a multiple of DEPTHWISE_ROWS
+#error "FRAME_ROWS: rows of a tile, a multiple of DEPTHWISE_ROWS, such as 32"
 #endif
 #ifndef FRAME_COLUMNS
-#define FRAME_COLUMNS 128  // columns of a tile; a multiple of VEC
+#error "FRAME_COLUMNS: columns of a tile, a multiple of VEC, such as 128"
 #endif
 #define FRAME_PITCH (FRAME_COLUMNS + 2 * VEC)
 #define FRAME_ELEMENTS ((FRAME_ROWS + DEPTHWISE_ROWS + 4) * FRAME_PITCH)
@@ -763,14 +801,14 @@ INLINE void frame_taps(const float *frame, const float *k, vec *sum, int y, int 
 }
 
 // Stores gx, the neighbourhood of gy times the taps w in reverse order, and the tile's partial sums: nine of gw[ky, kx] =
-// sum of x[i, j] gy[i - ky + 1, j - kx + 1], one of gy. x, gy: frames; partial: [n][c][tiles][10].
+// sum of x[i, j] gy[i - ky + 1, j - kx + 1], one of gy. x, gy: frames; partial: [n][c][tiles][DEPTHWISE_SUMS].
 INLINE void depthwise_tile_backward(const float *x, const float *gy, __global float *gx,
                                     __global const float *w, __global float *partial, depthwise_tile t,
                                     int width) {
   float k[9];
-  vec sum[10];
+  vec sum[DEPTHWISE_SUMS];
   for (int i = 0; i < 9; ++i) k[i] = w[i];
-  for (int i = 0; i < 10; ++i) sum[i] = (vec)(0.0f);
+  for (int i = 0; i < DEPTHWISE_SUMS; ++i) sum[i] = (vec)(0.0f);
   for (int y = 0; y < t.rows; y += DEPTHWISE_ROWS)
     for (int j = 0; j < t.columns; j += VEC) {
       vec in[DEPTHWISE_ROWS], out[DEPTHWISE_ROWS];
@@ -802,7 +840,7 @@ INLINE void depthwise_tile_backward(const float *x, const float *gy, __global fl
         if (y + r < t.rows)
           store_vec(out[r], t.columns - j, gx + (long)(t.y + y + r) * width + t.x + j);
     }
-  for (int i = 0; i < 10; ++i) partial[i] = sum_vec(sum[i]);
+  for (int i = 0; i < DEPTHWISE_SUMS; ++i) partial[i] = sum_vec(sum[i]);
 }
 
 // One work-item: one tile (dimension 0) of some channels (1) of one image (2).
@@ -820,7 +858,7 @@ __kernel void depthwise_conv_backward(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(gy),
     frame_fill(slope, PLANE(gy, n, c), t, 1, height, width);
     const long slot = ((long)n * channels + c) * (long)get_global_size(0) + item;
     depthwise_tile_backward(
-        in, slope, PLANE(gx, n, c), PLANE(w, c, 0), PLANE(partial, 0, 0) + 10 * slot, t, width);
+        in, slope, PLANE(gx, n, c), PLANE(w, c, 0), PLANE(partial, 0, 0) + DEPTHWISE_SUMS * slot, t, width);
   }
 }
 
@@ -865,7 +903,7 @@ __kernel void depthwise_gate_backward(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias
       const int plane = side * channels + c;
       const long slot = ((long)n * 2 * channels + plane) * (long)get_global_size(0) + item;
       depthwise_tile_backward(in[side], slope[side], PLANE(gx, n, plane), PLANE(w, plane, 0),
-                              PLANE(partial, 0, 0) + 10 * slot, t, width);
+                              PLANE(partial, 0, 0) + DEPTHWISE_SUMS * slot, t, width);
     }
   }
 }
@@ -874,6 +912,9 @@ __kernel void depthwise_gate_backward(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias
 // ---- GELUGate ----
 // y = gelu(a) b with a = x[:, :c], b = x[:, c:]; x: [n, 2 c, h, w], y: [n, c, h, w]; gelu(a) = a P(a),
 // P the normal distribution function.
+//
+// Indices: as Add, over the pixels and channels of y; channel k of y reads channels k and c + k of x.
+// Tunables: VEC.
 
 __kernel void gelu_gate(TENSOR_IN(x), TENSOR_OUT(y), int pixels, int channels, int pixels_per_item,
                         int channels_per_item) {
@@ -914,8 +955,18 @@ __kernel void gelu_gate_backward(TENSOR_IN(x), TENSOR_IN(gy), TENSOR_OUT(gx), in
 
 // ---- PixelShuffle ----
 // y[n, c, 2 i + k, 2 j + l] = x[n, 4 c + 2 k + l, i, j]; x: [n, 4 c, h, w], y: [n, c, 2 h, 2 w]. Unshuffle is
-// the inverse, and each is the other's gradient. height, width, channels: h, w, c. A CPU work-item takes
-// `rows_per_item` rows of x in several channels of y; elsewhere one pixel of x in one channel of y.
+// the inverse, and each is the other's gradient. height, width, channels: h, w, c.
+//
+// Indices, of one pixel of x in the four channels of one of y:
+//
+//   x channel 4 c      a .         y channel c    a b
+//             4 c + 1  b .    ->                  d e
+//             4 c + 2  d .
+//             4 c + 3  e .
+//
+// A CPU work-item takes `rows_per_item` rows of x (dimension 0) in `channels_per_item` channels of y (1) of one image (2);
+// elsewhere one pixel of x in one channel of y.
+// Tunables: SHUFFLE_VEC, pixels of x that a CPU shuffles at once.
 
 #ifdef CPU_DEVICE
 #define SHUFFLE_VEC 8
@@ -989,6 +1040,9 @@ __kernel void pixel_unshuffle(TENSOR_IN(x), TENSOR_OUT(y), int channels, int hei
 
 // ---- Concat ----
 // y[:, :p] = a, y[:, p:] = b; a: [n, p, h, w], b: [n, q, h, w], y: [n, p + q, h, w].
+//
+// Indices: as Add, over the pixels and channels of y:  | a: 0 .. p - 1 | b: p .. p + q - 1 |
+// Tunables: VEC.
 
 __kernel void concat(TENSOR_IN(a), TENSOR_IN(b), TENSOR_OUT(y), int pixels, int channels,
                      int pixels_per_item, int channels_per_item, int channels_of_a) {
@@ -1005,6 +1059,9 @@ __kernel void concat(TENSOR_IN(a), TENSOR_IN(b), TENSOR_OUT(y), int pixels, int 
 
 // ---- ChannelSlice ----
 // y = x[:, offset : offset + count]. The gradient puts gy back between zeros.
+//
+// Indices: as Add, over the pixels and channels of what is written:  x  | .. | offset .. offset + count - 1 | .. |
+// Tunables: VEC.
 
 __kernel void channel_slice(TENSOR_IN(x), TENSOR_OUT(y), int pixels, int channels,
                             int pixels_per_item, int channels_per_item, int offset) {
@@ -1038,19 +1095,30 @@ __kernel void channel_slice_backward(TENSOR_IN(gy), TENSOR_OUT(gx), int pixels, 
 //
 //   y = 1/N sum f(d),   l1 = 1/N sum |d|,   mse = 1/N sum d d
 //
-// f by `kind`. 0: |d| (its slope at 0 is 0); 1: d d; 2: sqrt(d d + epsilon epsilon). Sums run in two stages:
+// f by `kind`, LOSS_L1: |d| (its slope at 0 is 0); LOSS_MSE: d d; else sqrt(d d + epsilon epsilon).
 //
-//   plane (n, c):  | chunk | chunk | .. |      a work-group per chunk, one partial sum of each kind
-//   partial:       [3][n][c][groups]            three work-groups, one for each kind of sum
+// Indices. Sums run in two stages:
+//
+//   plane (n, c):  | chunk | chunk | .. |      a work-group per chunk (dimension 0), one partial sum of each kind
+//   partial:       [3][n][c][groups]            then a work-group for each of the three
+//
+// Tunables: VEC; GROUP_SIZE, the items of a group. LOSS_L1 and LOSS_MSE are fixed.
+
+#ifndef LOSS_L1
+#error "LOSS_L1: the number of this kind, such as 0"
+#endif
+#ifndef LOSS_MSE
+#error "LOSS_MSE: the number of this kind; any other is the Charbonnier loss, such as 1"
+#endif
 
 INLINE vec pixel_loss_value(vec d, int kind, float epsilon) {
-  return kind == 0 ? fabs(d) : kind == 1 ? d * d : sqrt(d * d + epsilon * epsilon);
+  return kind == LOSS_L1 ? fabs(d) : kind == LOSS_MSE ? d * d : sqrt(d * d + epsilon * epsilon);
 }
 
 INLINE vec pixel_loss_slope(vec d, int kind, float epsilon) {
-  return kind == 0   ? sign(d)
-         : kind == 1 ? 2.0f * d
-                     : d / sqrt(d * d + epsilon * epsilon);
+  return kind == LOSS_L1    ? sign(d)
+         : kind == LOSS_MSE ? 2.0f * d
+                            : d / sqrt(d * d + epsilon * epsilon);
 }
 
 // A work-group sums `chunk` elements of one plane; `count` partial sums of a kind.
@@ -1087,7 +1155,7 @@ __kernel void pixel_loss(TENSOR_IN(prediction), TENSOR_IN(target), TENSOR_OUT(pa
 }
 
 // A work-group for each of the three means; scale: 1 / number of elements.
-__kernel void pixel_loss_total(TENSOR_IN(partial), TENSOR_OUT(y), TENSOR_OUT(l1), TENSOR_OUT(mse),
+__kernel void pixel_loss_sum(TENSOR_IN(partial), TENSOR_OUT(y), TENSOR_OUT(l1), TENSOR_OUT(mse),
                                int count, float scale) {
   __local float shared[GROUP_SIZE];
   const int kind = (int)get_group_id(0);
@@ -1116,6 +1184,9 @@ __kernel void pixel_loss_backward(TENSOR_IN(prediction), TENSOR_IN(target), TENS
 
 // ---- SumOfSquares ----
 // y = sum of x x over all elements, in two stages; NaN and infinity stay visible.
+//
+// Indices: a work-group per chunk (dimension 0) of a plane (1, 2), partial: [n][c][groups]; then one group for all of them.
+// Tunables: VEC; GROUP_SIZE, the items of a group.
 
 // A work-group sums `chunk` elements of one plane. partial: [n][c][groups].
 __kernel void sum_of_squares(TENSOR_IN(x), TENSOR_OUT(partial), int pixels, int chunk) {
@@ -1139,15 +1210,30 @@ __kernel void sum_of_squares(TENSOR_IN(x), TENSOR_OUT(partial), int pixels, int 
     PLANE(partial, 0, 0)[plane * (long)get_num_groups(0) + group] = total;
 }
 
-__kernel void sum_of_squares_total(TENSOR_IN(partial), TENSOR_OUT(y), int count) {
+__kernel void sum_of_squares_sum(TENSOR_IN(partial), TENSOR_OUT(y), int count) {
   __local float shared[GROUP_SIZE];
   const float sum = sum_of_partials(PLANE(partial, 0, 0), count, shared);
   if (get_global_id(0) == 0) *PLANE(y, 0, 0) = sum;
 }
 
 // ---- SliceSums ----
-// y_k[i] = sum_s partial_k[s * count_k + i], s < slices_k, in order, for up to eight sums k at once.
-// One work-item: VEC elements (dimension 0) of one sum (1).
+// y_k[i] = sum_s partial_k[s * count_k + i], s < slices_k, in order, for up to SLICE_SUMS sums k at once.
+//
+// Indices:  sum k (dimension 1), elements VEC i .. VEC i + VEC - 1 (dimension 0), of each of which an item adds up a column:
+//
+//   partial_k   slice 0  | . i . |
+//               slice 1  | . i . |
+//               ..           v
+//   y_k                  | . i . |
+//
+// Tunables: VEC. SLICE_SUMS is fixed.
+
+#ifndef SLICE_SUMS
+#error "SLICE_SUMS: sums that one launch adds up, the parameters of slice_sums, such as 8"
+#endif
+#if SLICE_SUMS != 8
+#error "slice_sums has parameters for 8 sums"
+#endif
 
 #define SLICED(k) \
   __global const float *restrict partial##k, ulong partial_offset##k, __global float *restrict y##k, \
@@ -1181,6 +1267,9 @@ __kernel void slice_sums(
 
 // ---- Fill ----
 // y = value everywhere.
+//
+// Indices: as Add.
+// Tunables: VEC.
 
 __kernel void fill(TENSOR_OUT(y), int pixels, int channels, int pixels_per_item,
                    int channels_per_item, float value) {
@@ -1192,8 +1281,11 @@ __kernel void fill(TENSOR_OUT(y), int pixels, int channels, int pixels_per_item,
 }
 
 // ---- Optimizer ----
-// Updates over contiguous vectors of `count` numbers. Outputs may lie on the inputs of the same name: every
-// element is read before it is written, by one work-item, `per_item` elements each.
+// Updates over contiguous vectors of `count` numbers: adamw_step, sgd_step, and y = alpha x + beta y.
+//
+// Indices: one dimension; item k has the elements per_item k .. per_item (k + 1) - 1. Outputs may lie on the inputs of the
+// same name: every element is read before it is written, by one work-item.
+// Tunables: VEC.
 
 // hyper: 1 - rate decay, 1 - beta1, beta2, 1 - beta2, rate / (1 - beta1^t), sqrt(1 - beta2^t), epsilon,
 // gradient scale.
@@ -1249,12 +1341,20 @@ __kernel void axpby(TENSOR_IN_SHARED(x), TENSOR_IN_SHARED(y), TENSOR_OUT_SHARED(
 }
 
 // ---- Conv1x1 ----
-// y[n, o, p] = sum_i W[o, i] x[n, i, p] (+ b[o]) (+ r[n, o, p]): a matrix product over pixels p.
+// y[n, o, p] = sum_i W[o, i] x[n, i, p] (+ b[o]) (+ r[n, o, p]): a matrix product over pixels p. r may be y itself.
+// x: [n, ci, h, w]; W: [co, ci, 1, 1]; W(o, i) lies at w[o * w_row + i * w_column], so that the same kernel multiplies with
+// the transpose.
 //
-// r may be y itself.
+// Indices: dimension 0 blocks of pixels, 1 blocks of output channels, 2 images.
 //
-// One work-item: BLOCK_COLUMNS pixels of one image, `rows` output channels. W(o, i) lies at w[o * w_row + i * w_column],
-// so that the same kernel multiplies with the transpose.
+//                         x   | column of x |   in_channels high
+//                               v
+//   W  | BLOCK_ROWS rows | ->  y  | BLOCK_ROWS x BLOCK_COLUMNS in registers |
+//
+// conv1x1: an item has BLOCK_COLUMNS pixels and goes through `rows` output channels, BLOCK_ROWS at a time. conv1x1_tiles: a
+// group has TILE_COLUMNS pixels and TILE_ROWS output channels, of which an item has TILE_ITEM_COLUMNS by TILE_ITEM_ROWS.
+// Tunables: VECTOR_WIDTH, BLOCK_VECTORS and BLOCK_ROWS for CPUs; for GPUs TILE_ITEM_ROWS, TILE_ITEM_COLUMNS, TILE_ROW_ITEMS,
+// TILE_COLUMN_ITEMS and TILE_DEPTH, and for the weight's gradient SQUARE_SIDE, SQUARE_ITEMS and SQUARE_DEPTH.
 
 __kernel void conv1x1(
     TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(b), TENSOR_IN_SHARED(r), TENSOR_OUT_SHARED(y), int pixels, int in_channels,
@@ -1271,22 +1371,22 @@ __kernel void conv1x1(
 
 #ifndef CPU_DEVICE
 #ifndef TILE_DEPTH
-#define TILE_DEPTH 8  // input channels of a tile in local memory
+#error "TILE_DEPTH: input channels of a tile in local memory, such as 8"
 #endif
 #ifndef TILE_ITEM_ROWS
-#define TILE_ITEM_ROWS 6  // output channels of one work-item
+#error "TILE_ITEM_ROWS: output channels of one work-item, such as 6"
 #endif
 #ifndef TILE_ITEM_COLUMNS
-#define TILE_ITEM_COLUMNS 8  // pixels of one work-item, whole vectors of 4
+#error "TILE_ITEM_COLUMNS: pixels of one work-item, whole vectors of 4, such as 8"
 #endif
 #ifndef TILE_ROW_ITEMS
-#define TILE_ROW_ITEMS 8  // work-items of a group along output channels
+#error "TILE_ROW_ITEMS: work-items of a group along output channels, such as 8"
 #endif
 #ifndef TILE_COLUMN_ITEMS
-#define TILE_COLUMN_ITEMS 32  // work-items of a group along pixels
+#error "TILE_COLUMN_ITEMS: work-items of a group along pixels, such as 32"
 #endif
 #ifndef TILE_ALIGNED
-#define TILE_ALIGNED 0  // 1 where every plane starts at a multiple of four elements
+#error "TILE_ALIGNED: 1 where every plane starts at a multiple of four elements, such as 0"
 #endif
 #define TILE_ROWS (TILE_ITEM_ROWS * TILE_ROW_ITEMS)
 #define TILE_COLUMNS (TILE_ITEM_COLUMNS * TILE_COLUMN_ITEMS)
@@ -1551,32 +1651,36 @@ __kernel void conv1x1_backward_weight(
     for (int p = s * slice; p < end; p += PANEL_PIXELS)
       for (int c = first; c < last; c += PANEL_CHANNELS) {
         const int count = min(PANEL_PIXELS, end - p), width = min(PANEL_CHANNELS, right_channels - c);
-        turn_panel(PLANE(right, n, c) + p, right_plane, width, count, panel);
+        transpose_panel(PLANE(right, n, c) + p, right_plane, width, count, panel);
         panel_product(
             PLANE(left, n, row) + p, left_plane, 0, panel, 0, 1, count, sum + c, pitch, height, PANEL_CHANNELS);
       }
 }
 #endif
 
+#ifndef SQUARE_ITEMS
+#error "SQUARE_ITEMS: work-items of a group along rows and along columns of gW, such as 8"
+#endif
 #ifndef SQUARE_SIDE
-#define SQUARE_SIDE 6  // rows and columns of gW of one work-item; a group is 8 x 8 items
+#error "SQUARE_SIDE: rows and columns of gW of one work-item, such as 6"
 #endif
 #ifndef SQUARE_DEPTH
-#define SQUARE_DEPTH 32  // pixels of a tile in local memory
+#error "SQUARE_DEPTH: pixels of a tile in local memory, such as 32"
 #endif
-#define SQUARE_TILE (8 * SQUARE_SIDE)
+#define SQUARE_TILE (SQUARE_ITEMS * SQUARE_SIDE)
+#define SQUARE_GROUP (SQUARE_ITEMS * SQUARE_ITEMS)
 #define SQUARE_RUN 1024  // pixels added up in registers before they join the partial sum
 
 // The same partial sums for a GPU. One work-group: SQUARE_TILE input (dimension 0) and output channels (1), one slice
-// of pixels (2); tiles of both factors pass through local memory, turned, one column wider than used so that
+// of pixels (2); tiles of both factors pass through local memory, transposed, one column wider than used so that
 // neighbouring pixels lie in different banks.
-__kernel __attribute__((reqd_work_group_size(64, 1, 1))) void conv1x1_backward_weight_tiles(
+__kernel __attribute__((reqd_work_group_size(SQUARE_GROUP, 1, 1))) void conv1x1_backward_weight_tiles(
     TENSOR_IN(x), TENSOR_IN(g), __global float *restrict partial, ulong partial_offset, int pixels,
     int in_channels, int out_channels, int images, int slice) {
   __local float x_tile[SQUARE_DEPTH][SQUARE_TILE + 1], g_tile[SQUARE_DEPTH][SQUARE_TILE + 1];
   const int item = (int)get_local_id(0), s = (int)get_group_id(2);
   const int in_begin = SQUARE_TILE * (int)get_group_id(0), out_begin = SQUARE_TILE * (int)get_group_id(1);
-  const int column = item % 8 * SQUARE_SIDE, row = item / 8 * SQUARE_SIDE;
+  const int column = item % SQUARE_ITEMS * SQUARE_SIDE, row = item / SQUARE_ITEMS * SQUARE_SIDE;
   const int slice_begin = s * slice, slice_end = min(slice_begin + slice, pixels);
   __global float *out = partial + partial_offset + (ulong)s * out_channels * in_channels;
   bool is_first = true;
@@ -1589,7 +1693,7 @@ __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void conv1x1_backward_w
 #pragma unroll
         for (int j = 0; j < SQUARE_SIDE; ++j) sum[i][j] = 0.0f;
       for (int begin = run; begin < end; begin += SQUARE_DEPTH) {
-        for (int e = item; e < SQUARE_DEPTH * SQUARE_TILE; e += 64) {
+        for (int e = item; e < SQUARE_DEPTH * SQUARE_TILE; e += SQUARE_GROUP) {
           const int p = begin + e % SQUARE_DEPTH, c = e / SQUARE_DEPTH;
           const bool has_x = p < end && in_begin + c < in_channels;
           const bool has_g = p < end && out_begin + c < out_channels;
@@ -1651,8 +1755,11 @@ __kernel void conv1x1_backward_weight_sum(
 }
 
 // ---- ChannelSum ----
-// s[c] = sum_{n, p} x[n, c, p]. One work-group per channel: its items take neighbouring pixels, in blocks of a few
-// thousand, so that the rounding error stays near that of one block.
+// s[c] = sum_{n, p} x[n, c, p].
+//
+// Indices: a work-group per channel, its items side by side along pixels, in blocks of a few thousand, so that the rounding
+// error stays near that of one block:  | 0 1 2 .. | 0 1 2 .. | .. SUM_STEPS times | block 2 ..
+// Tunables: VEC; GROUP_SIZE, the items of a group.
 
 #define SUM_STEPS 256  // pixels, or vectors of them, of one item in a block
 
@@ -1677,9 +1784,18 @@ __kernel void channel_sum(TENSOR_IN(x), TENSOR_OUT(s), int pixels, int images) {
 
 // ---- Conv3x3 ----
 // y[n, o, v, u] = sum_{i, j, k} W[o, i, j, k] x[n, i, v + j - 1, u + k - 1] (+ b[o]), zero outside of x.
+// x: [n, ci, h, w]; W: [co, ci, 3, 3].
 //
-// One work-item: VECTOR_WIDTH pixels of BLOCK_VECTORS rows, `rows` output channels, BLOCK_ROWS at a time in
-// registers. The neighbours to the left and right are loads shifted by one element, the image's edges masked.
+// Indices. One work-item: VECTOR_WIDTH pixels of BLOCK_VECTORS rows (dimension 0, columns first), `rows` output channels (1),
+// BLOCK_ROWS at a time in registers, one image (2). The neighbours to the left and right are loads shifted by one element, the
+// image's edges masked.
+//
+//   x row v - 1   l c r          for each input channel; a row of x serves up to three rows of y
+//         v       l c r    ->  y row v
+//         v + 1   l c r        y row v + 1 ..
+//
+// Tunables: VECTOR_WIDTH, BLOCK_VECTORS, BLOCK_ROWS; for the weight's gradient PATCH_AREA and the panel's on CPUs,
+// GRADIENT_CHANNELS on GPUs.
 
 #if VECTOR_WIDTH == 16
 typedef int16 int_vector;
@@ -1771,19 +1887,21 @@ __kernel void conv3x3(
 }
 
 // The weight of the input gradient: V[i, o, j, k] = W[o, i, 2 - j, 2 - k]. One work-item per element.
-__kernel void conv3x3_turn_weight(
-    TENSOR_IN(w), __global float *restrict turned, ulong turned_offset, int out_channels, int in_channels) {
+__kernel void conv3x3_transpose_weight(
+    TENSOR_IN(w), __global float *restrict transposed, ulong transposed_offset, int out_channels, int in_channels) {
   const int index = (int)get_global_id(0);
   if (index >= 9 * in_channels * out_channels) return;
   const int tap = index % 9, i = index / 9 % in_channels, o = index / 9 / in_channels;
-  turned[turned_offset + (ulong)(i * out_channels + o) * 9 + 8 - tap] = PLANE(w, 0, 0)[index];
+  transposed[transposed_offset + (ulong)(i * out_channels + o) * 9 + 8 - tap] = PLANE(w, 0, 0)[index];
 }
 
 #ifdef CPU_DEVICE
-#define PATCH_AREA 448  // pixels of a turned patch, margins included
+#ifndef PATCH_AREA
+#error "PATCH_AREA: pixels of a transposed patch, margins included, such as 448"
+#endif
 
-// Turns rows first - 1 .. first + rows and columns u - 1 .. u + across of x into a panel, zero outside of the image.
-INLINE void turn_patch(
+// Transposes rows first - 1 .. first + rows and columns u - 1 .. u + across of x into a panel, zero outside of the image.
+INLINE void transpose_patch(
     __global const float *x, ulong plane, int channels, int first, int rows, int u, int across, int height,
     int width, float *panel) {
   const int begin = max(u - 1, 0), end = min(u + across + 1, width);
@@ -1791,7 +1909,7 @@ INLINE void turn_patch(
     float *line = panel + (r + 1) * (across + 2) * PANEL_CHANNELS;
     const bool inside = first + r >= 0 && first + r < height;
     if (inside)
-      turn_panel(
+      transpose_panel(
           x + (first + r) * width + begin, plane, channels, end - begin,
           line + (begin - u + 1) * PANEL_CHANNELS);
     for (int p = 0; p < across + 2; ++p)
@@ -1802,7 +1920,7 @@ INLINE void turn_patch(
 }
 
 // Partial sums of gW[o, i, j, k] = sum gy[n, o, v, u] x[n, i, v + j - 1, u + k - 1], for CPUs. One work-item: a panel of
-// input channels (dimension 0), `strip` output channels (1), a band of rows of all images (2), a turned patch of x of at
+// input channels (dimension 0), `strip` output channels (1), a band of rows of all images (2), a transposed patch of x of at
 // most `rows` by `across` pixels at a time. partial: [band][j, k][o][pitch], pitch the input channels in whole panels.
 __kernel void conv3x3_backward_weight(
     TENSOR_IN(x), TENSOR_IN(g), __global float *restrict partial, ulong partial_offset, int height,
@@ -1817,14 +1935,14 @@ __kernel void conv3x3_backward_weight(
     for (int c = 0; c < channels; ++c)
       for (int i = 0; i < PANEL_CHANNELS; i += VECTOR_WIDTH)
         STORE((vector)(0.0f), sum + t * tap_step + (ulong)c * pitch + i);
-  // Turning writes whole vectors of pixels.
+  // Transposing writes whole vectors of pixels.
   float patch[(PATCH_AREA + VECTOR_WIDTH) * PANEL_CHANNELS];
   const int end = min((band + 1) * band_rows, height);
   for (int n = 0; n < images; ++n)
     for (int first = band * band_rows; first < end; first += rows)
       for (int u = 0; u < width; u += across) {
         const int down = min(rows, end - first), wide = min(across, width - u);
-        turn_patch(PLANE(x, n, column), x_plane, depth, first, down, u, wide, height, width, patch);
+        transpose_patch(PLANE(x, n, column), x_plane, depth, first, down, u, wide, height, width, patch);
         for (int t = 0; t < 9; ++t)
           panel_product(
               PLANE(g, n, o) + first * width + u, g_plane, width,
@@ -1852,27 +1970,32 @@ __kernel void conv3x3_backward_weight_sum(
     for (int t = 0; t < 9; ++t) out[9 * c + t] = lanes[t][c];
 }
 #else
+#ifndef GRADIENT_CHANNELS
+#error "GRADIENT_CHANNELS: output channels whose gradients a work-group sums, such as 4"
+#endif
+#define GRADIENT_SUMS (9 * GRADIENT_CHANNELS)
+
 // Partial sums of gW[o, i, j, k] = sum gy[n, o, v, u] x[n, i, v + j - 1, u + k - 1]. One work-group: one input channel
-// (dimension 0), four output channels (1), a band of rows of all images (2). Its items share out the band's columns first,
+// (dimension 0), GRADIENT_CHANNELS output channels (1), a band of rows of all images (2). Its items share out the band's columns first,
 // so that neighbours load neighbouring vectors, then its rows.
-__kernel void conv3x3_backward_weight(
+__kernel void conv3x3_backward_weight_groups(
     TENSOR_IN(x), TENSOR_IN(g), __global float *restrict partial, ulong partial_offset, int height,
     int width, int in_channels, int out_channels, int images, int band_rows) {
-  __local float shared[36][GROUP_SIZE + 1];
+  __local float shared[GRADIENT_SUMS][GROUP_SIZE + 1];
   const int item = (int)get_local_id(0), items = (int)get_local_size(0);
-  const int c = (int)get_group_id(0), block = 4 * (int)get_group_id(1), band = (int)get_group_id(2);
+  const int c = (int)get_group_id(0), block = GRADIENT_CHANNELS * (int)get_group_id(1), band = (int)get_group_id(2);
   const int across = min((width + VECTOR_WIDTH - 1) / VECTOR_WIDTH, items), down = items / across;
   const int end = min((band + 1) * band_rows, height);
   const int begin = item / across < down ? band * band_rows + item / across : end;
   // An item adds up in its own places of local memory: registers have no index.
-  for (int t = 0; t < 36; ++t) shared[t][item] = 0.0f;
+  for (int t = 0; t < GRADIENT_SUMS; ++t) shared[t][item] = 0.0f;
   for (int n = 0; n < images; ++n) {
     // Unrolled, it would run out of registers on some devices.
 #pragma unroll 1
     for (int j = 0; j < 3; ++j) {
-      vector sum[4][3];
+      vector sum[GRADIENT_CHANNELS][3];
 #pragma unroll
-      for (int a = 0; a < 4; ++a)
+      for (int a = 0; a < GRADIENT_CHANNELS; ++a)
 #pragma unroll
         for (int k = 0; k < 3; ++k) sum[a][k] = (vector)(0.0f);
       for (int row = begin; row < end; row += down) {
@@ -1889,7 +2012,7 @@ __kernel void conv3x3_backward_weight(
 #pragma unroll
             for (int k = 0; k < 3; ++k) in[k] = keep_lanes(in[k], width - u);
 #pragma unroll
-          for (int a = 0; a < 4; ++a) {
+          for (int a = 0; a < GRADIENT_CHANNELS; ++a) {
             vector gy = LOAD(PLANE(g, n, min(block + a, out_channels - 1)) + row * width + u);
             if (u + VECTOR_WIDTH > width) gy = keep_lanes(gy, width - u);
 #pragma unroll
@@ -1898,14 +2021,14 @@ __kernel void conv3x3_backward_weight(
         }
       }
 #pragma unroll
-      for (int a = 0; a < 4; ++a)
+      for (int a = 0; a < GRADIENT_CHANNELS; ++a)
 #pragma unroll
         for (int k = 0; k < 3; ++k) shared[9 * a + 3 * j + k][item] += sum_lanes(sum[a][k]);
     }
   }
   __global float *out = partial + partial_offset + (ulong)band * out_channels * in_channels * 9;
   barrier(CLK_LOCAL_MEM_FENCE);
-  for (int t = item; t < 36 && block + t / 9 < out_channels; t += items) {
+  for (int t = item; t < GRADIENT_SUMS && block + t / 9 < out_channels; t += items) {
     float sum = 0.0f;
     for (int i = 0; i < items; ++i) sum += shared[t][i];
     out[((ulong)(block + t / 9) * in_channels + c) * 9 + t % 9] = sum;
@@ -1913,7 +2036,7 @@ __kernel void conv3x3_backward_weight(
 }
 
 // gW = the sum of the bands' sums, in order. One work-item per element.
-__kernel void conv3x3_backward_weight_sum(
+__kernel void conv3x3_backward_weight_groups_sum(
     __global const float *restrict partial, ulong partial_offset, TENSOR_OUT(gw), int count, int bands) {
   const int index = (int)get_global_id(0);
   if (index >= count) return;
@@ -1926,15 +2049,17 @@ __kernel void conv3x3_backward_weight_sum(
 // ---- LayerNorm ----
 // Over the c channels of every pixel: mu = mean x, r = 1 / sqrt(mean (x - mu)^2 + eps);
 // with bias y = (x - mu) r w + b, without y = x r w (scaled by the deviation, but not centred).
-// One work-item: NORM_VECTORS vectors of pixels of one image; channels are passed over three times, from cache.
 // A rounded mean would shift every centred value: the second pass also sums what is left of it, `rest`.
+//
+// Indices: dimension 0 pixels, 1 images.
+//
+//   channels |   p0 p1 p2 ..      layer_norm: an item goes down NORM_VECTORS vectors of pixels, three times, from cache
+//            v   p0 p1 p2 ..      layer_norm_groups: NORM_PARTS items share a pixel, each NORM_SHARE of its channels at most
+//
+// Tunables: NORM_VECTORS; for GPUs NORM_PIXELS, NORM_PARTS, NORM_SHARE.
 
 #ifndef NORM_VECTORS
-#ifdef CPU_DEVICE
-#define NORM_VECTORS 4  // vectors of pixels of one work-item
-#else
-#define NORM_VECTORS 1
-#endif
+#error "NORM_VECTORS: vectors of pixels of one work-item, 1 on a GPU, such as 4"
 #endif
 
 __kernel void layer_norm(
@@ -2042,13 +2167,13 @@ __kernel void layer_norm_backward_input(
 // channels in registers, part, part + NORM_PARTS, and so on. Memory is read once, by neighbours side by side.
 
 #ifndef NORM_PIXELS
-#define NORM_PIXELS 32  // neighbouring pixels of a group
+#error "NORM_PIXELS: neighbouring pixels of a group, such as 32"
 #endif
 #ifndef NORM_PARTS
-#define NORM_PARTS 8  // work-items that share the channels of a pixel
+#error "NORM_PARTS: work-items that share the channels of a pixel, such as 8"
 #endif
 #ifndef NORM_SHARE
-#define NORM_SHARE 8  // channels of one of them, at most
+#error "NORM_SHARE: channels of one of them, at most, such as 8"
 #endif
 
 // The sum of `value` over a pixel's parts, in all of them.
@@ -2189,15 +2314,33 @@ __kernel void layer_norm_backward_weight_sum(
 
 // ---- ChannelAttention ----
 // qkv: [n, 3 c, h, w], q, k and v are thirds of its channels, heads are consecutive groups of m = c / heads channels.
-// Per image and head: G_ij = q_i . k_j / (|q_i| |k_j|), sums over pixels, norms at least 1e-12;
+// Per image and head: G_ij = q_i . k_j / (|q_i| |k_j|), sums over pixels, norms at least NORM_FLOOR;
 // A = softmax_j (t G), y = A v. Outputs y [n, c, h, w], A and G [n, heads, m, m], norms [n, 2 c, 1, 1].
+//
+// Indices:
+//
+//   pixels  | slice 0 | slice 1 | ..     attention_gram: partial sums q_i . k_j, |q_i|^2, |k_j|^2 of a slice (dimension 1) of
+//      |                                 an image and head (2); on a GPU a tile of (i, j) per group (0)
+//      v
+//   G, A [m][m]                          attention_softmax: a group per row i (0) of an image and head (1)
+//      |
+//      v
+//   y = A v                              attention_apply: blocks of pixels (0), rows of a head (1), images (2)
+//
+// Tunables: the panel's, BLOCK_ROWS and BLOCK_VECTORS; for GPUs GRAM_BLOCK, GRAM_SIDE. SUMS_UNIT and NORM_FLOOR are fixed.
 
 #define HEAD_PLANE(x, n, part, head) PLANE(x, n, ((part) * heads + (head)) * m)
 
 // Partial sums over a slice of pixels, per image and head: products of the rows of two tensors [i][j], then the squares of
 // the left rows [i] and of the right rows [j] if asked for. partial: [image and head][slice][HEAD_SUMS(m)].
 
-#define HEAD_SUMS(m) (((m) * ((m) + 2) + 15) / 16 * 16)
+#ifndef SUMS_UNIT
+#error "SUMS_UNIT: the sums of a slice are padded to a multiple of so many, such as 16"
+#endif
+#ifndef NORM_FLOOR
+#error "NORM_FLOOR: the least norm of a row of q or k, such as 1e-12f"
+#endif
+#define HEAD_SUMS(m) (((m) * ((m) + 2) + SUMS_UNIT - 1) / SUMS_UNIT * SUMS_UNIT)
 
 // Adds the squares of row[begin..end] to *sum.
 INLINE void add_squares(__global const float *row, int begin, int end, __global float *sum) {
@@ -2213,7 +2356,7 @@ INLINE void add_squares(__global const float *row, int begin, int end, __global 
 }
 
 #ifdef CPU_DEVICE
-// For CPUs. One work-item: one slice (dimension 1) of one image and head (2), a turned panel of the right rows at a time.
+// For CPUs. One work-item: one slice (dimension 1) of one image and head (2), a transposed panel of the right rows at a time.
 // `previous` holds sums to add to, if `adds`; it may be `partial` itself.
 __kernel void attention_gram(
     TENSOR_IN(left), TENSOR_IN(right), __global const float *previous, ulong previous_offset,
@@ -2233,7 +2376,7 @@ __kernel void attention_gram(
   for (int begin = s * slice; begin < slice_end; begin += PANEL_PIXELS) {
     const int end = min(begin + PANEL_PIXELS, slice_end);
     for (int j = 0; j < m; j += PANEL_CHANNELS) {
-      turn_panel(second + j * right_plane + begin, right_plane, min(m - j, PANEL_CHANNELS), end - begin, panel);
+      transpose_panel(second + j * right_plane + begin, right_plane, min(m - j, PANEL_CHANNELS), end - begin, panel);
       panel_product(first + begin, left_plane, 0, panel, 0, 1, end - begin, sum + j, m, m, m - j);
     }
     for (int i = 0; squares && i < m; ++i) {
@@ -2245,19 +2388,23 @@ __kernel void attention_gram(
 #endif
 
 #ifndef GRAM_BLOCK
-#define GRAM_BLOCK 3  // rows and columns of products of one work-item of attention_gram_tiles
+#error "GRAM_BLOCK: rows and columns of products of one work-item of attention_gram_tiles, such as 3"
 #endif
-#define GRAM_TILE (8 * GRAM_BLOCK)
-#define GRAM_STEP 32
+#ifndef GRAM_SIDE
+#error "GRAM_SIDE: work-items of a group along rows and along columns of products, such as 8"
+#endif
+#define GRAM_TILE (GRAM_SIDE * GRAM_BLOCK)
+#define GRAM_GROUP (GRAM_SIDE * GRAM_SIDE)
+#define GRAM_STEP 32  // pixels of a tile in local memory
 
-// For GPUs. One work-group of 8 x 8 items: GRAM_TILE rows and columns (dimension 0) of one slice (1) of one image and
+// For GPUs. One work-group of GRAM_SIDE x GRAM_SIDE items: GRAM_TILE rows and columns (dimension 0) of one slice (1) of one image and
 // head (2), GRAM_STEP pixels at a time in local memory. The odd pitch spreads neighbouring rows over the banks.
-__kernel __attribute__((reqd_work_group_size(64, 1, 1))) void attention_gram_tiles(
+__kernel __attribute__((reqd_work_group_size(GRAM_GROUP, 1, 1))) void attention_gram_tiles(
     TENSOR_IN(left), TENSOR_IN(right), __global const float *previous, ulong previous_offset,
     __global float *partial, ulong partial_offset, int pixels, int m, int heads, int left_part,
     int right_part, int slice, int squares, int adds) {
   __local float rows[GRAM_TILE][GRAM_STEP + 1], columns[GRAM_TILE][GRAM_STEP + 1];
-  const int item = (int)get_local_id(0), y = item / 8, x = item % 8;
+  const int item = (int)get_local_id(0), y = item / GRAM_SIDE, x = item % GRAM_SIDE;
   const int tiles = (m + GRAM_TILE - 1) / GRAM_TILE;
   const int row = GRAM_TILE * ((int)get_group_id(0) / tiles);
   const int column = GRAM_TILE * ((int)get_group_id(0) % tiles);
@@ -2274,7 +2421,7 @@ __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void attention_gram_til
   float row_square = 0.0f, column_square = 0.0f;
   for (int begin = s * slice; begin < end; begin += GRAM_STEP) {
     barrier(CLK_LOCAL_MEM_FENCE);
-    for (int index = item; index < GRAM_TILE * GRAM_STEP; index += 64) {
+    for (int index = item; index < GRAM_TILE * GRAM_STEP; index += GRAM_GROUP) {
       const int i = index / GRAM_STEP, k = index % GRAM_STEP, p = begin + k;
       rows[i][k] = p < end && row + i < m ? first[(row + i) * left_plane + p] : 0.0f;
       columns[i][k] = p < end && column + i < m ? second[(column + i) * right_plane + p] : 0.0f;
@@ -2284,8 +2431,8 @@ __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void attention_gram_til
       float above[GRAM_BLOCK], beside[GRAM_BLOCK];
 #pragma unroll
       for (int a = 0; a < GRAM_BLOCK; ++a) {
-        beside[a] = rows[y + 8 * a][k];
-        above[a] = columns[x + 8 * a][k];
+        beside[a] = rows[y + GRAM_SIDE * a][k];
+        above[a] = columns[x + GRAM_SIDE * a][k];
       }
 #pragma unroll
       for (int a = 0; a < GRAM_BLOCK; ++a)
@@ -2305,11 +2452,11 @@ __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void attention_gram_til
   for (int a = 0; a < GRAM_BLOCK; ++a)
 #pragma unroll
     for (int c = 0; c < GRAM_BLOCK; ++c) {
-      const int i = row + y + 8 * a, j = column + x + 8 * c;
+      const int i = row + y + GRAM_SIDE * a, j = column + x + GRAM_SIDE * c;
       if (i < m && j < m) sum[i * m + j] = block[a][c] + (adds ? before[i * m + j] : 0.0f);
     }
   if (row == 0 && column == 0)
-    for (int i = m * (m + 2) + item; i < HEAD_SUMS(m); i += 64) sum[i] = adds ? before[i] : 0.0f;
+    for (int i = m * (m + 2) + item; i < HEAD_SUMS(m); i += GRAM_GROUP) sum[i] = adds ? before[i] : 0.0f;
   if (!squares || item >= GRAM_TILE) return;
   const int of_row = m * m + row + item, of_column = m * m + m + column + item;
   if (column == 0 && row + item < m) sum[of_row] = row_square + (adds ? before[of_row] : 0.0f);
@@ -2342,11 +2489,11 @@ __kernel void attention_softmax(
   __global const float *sums = partial + partial_offset + (ulong)get_global_id(1) * slices * HEAD_SUMS(m);
   __global const float *squares = sums + m * m;
   __global float *row = PLANE(a, n, head) + i * m, *g = PLANE(cosine, n, head) + i * m;
-  const float q = fmax(sqrt(sum_of_slices(squares + i, summed, HEAD_SUMS(m))), 1e-12f);
+  const float q = fmax(sqrt(sum_of_slices(squares + i, summed, HEAD_SUMS(m))), NORM_FLOOR);
   const float scale = PLANE(t, 0, head)[0];
   float largest = -INFINITY;
   for (int j = item; j < m; j += items) {
-    const float k = fmax(sqrt(sum_of_slices(squares + m + j, summed, HEAD_SUMS(m))), 1e-12f);
+    const float k = fmax(sqrt(sum_of_slices(squares + m + j, summed, HEAD_SUMS(m))), NORM_FLOOR);
     g[j] = sum_of_slices(sums + i * m + j, summed, HEAD_SUMS(m)) / q / k;
     largest = fmax(largest, g[j] * scale);
     if (j != i) continue;
@@ -2391,7 +2538,7 @@ __kernel void attention_apply(
 
 // From dA (the sums of gy_i . v_j): dS = A (dA - sum_j A dA), the gradient of the temperature's share, the matrix
 // P_ij = t dS_ij / (|q_i| |k_j|) of the input gradient, and the factor of q_i in it, -sum_j C_ij / |q_i|^2, none where the
-// norm was raised to 1e-12. One work-group: one row of one head of one image, as in attention_softmax.
+// norm was raised to NORM_FLOOR. One work-group: one row of one head of one image, as in attention_softmax.
 // small: per image and head P [m][m], C = t dS G [m][m], then a row of shares of the temperature's gradient [m].
 // factors: per image and head [q, k][m].
 __kernel void attention_backward_softmax(
@@ -2426,7 +2573,7 @@ __kernel void attention_backward_softmax(
   along = group_total(along, shared);
   if (item > 0) return;
   out[2 * m * m + i] = share;
-  factors[factors_offset + (ulong)get_global_id(1) * 2 * m + i] = q > 1e-12f ? -along / q / q : 0.0f;
+  factors[factors_offset + (ulong)get_global_id(1) * 2 * m + i] = q > NORM_FLOOR ? -along / q / q : 0.0f;
 }
 
 // The factors of k_j, -sum_i C_ij / |k_j|^2, and the temperature's gradient: rows and images added up, in order.
@@ -2444,7 +2591,7 @@ __kernel void attention_backward_columns(
       float along = 0.0f;
       for (int i = 0; i < m; ++i) along += c[i * m + j];
       const float k = HEAD_PLANE(norms, n, 1, head)[j * norms_plane];
-      factors[factors_offset + place * 2 * m + m + j] = k > 1e-12f ? -along / k / k : 0.0f;
+      factors[factors_offset + place * 2 * m + m + j] = k > NORM_FLOOR ? -along / k / k : 0.0f;
       total += c[m * m + j];
     }
   }

@@ -23,8 +23,11 @@ if ! clang=$(toolchain_clang); then
   echo "lint: no clang beside swift or in PATH" >&2
   exit 1
 fi
-for family in -DCPU_DEVICE=1 -UCPU_DEVICE; do
+# The numbers that the program passes, with the example that stands beside each.
+mapfile -t numbers < <(sed -nE 's/^#error "([A-Z0-9_]+): .*, such as ([^ ]+)"$/-D\1=\2/p' kernels.cl)
+for family in "-DCPU_DEVICE=1" "-UVEC -DVEC=1 -UVECTOR_WIDTH -DVECTOR_WIDTH=4"; do
+  # shellcheck disable=SC2086
   "$clang" -x cl -cl-std=CL1.2 -target spir64-unknown-unknown -fsyntax-only \
-    -Wall -Wextra -Werror "$family" kernels.cl
+    -Wall -Wextra -Werror "${numbers[@]}" $family kernels.cl
 done
 echo "kernels.cl: no warnings as OpenCL C 1.2, CPU and GPU family"

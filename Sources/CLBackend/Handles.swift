@@ -1,6 +1,7 @@
 import COpenCL
 
-// Every OpenCL handle is the same pointer type in Swift: a class for each keeps them apart and releases them.
+// Every OpenCL handle is the same pointer type in Swift: a class for each keeps them apart and
+// releases them.
 
 /// A driver's context of one device.
 final class ContextHandle {
@@ -31,7 +32,8 @@ final class QueueHandle {
     isProfiling = profiling
   }
 
-  /// Waits until everything enqueued is done. `clFinish` alone returns early on some drivers; an event does not.
+  /// Waits until everything enqueued is done. `clFinish` alone returns early on some drivers; an
+  /// event does not.
   /// - Throws: `OpenCLError` when the device failed.
   func drain() throws {
     var event: cl_event?

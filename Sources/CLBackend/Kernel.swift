@@ -16,11 +16,13 @@ public enum Argument: Equatable {
   case local(bytes: Int)
 }
 
-/// A function of a program. Launches of it bind their own arguments as they enter the queue, so one object serves them all.
+/// A function of a program. Launches of it bind their own arguments as they enter the queue, so one
+/// object serves them all.
 public final class Kernel {
   /// The function's name.
   public let name: String
-  /// Work-items of the largest group it runs in, which its registers may hold below the device's; `Int.max` if unknown.
+  /// Work-items of the largest group it runs in, which its registers may hold below the device's;
+  /// `Int.max` if unknown.
   public let maxGroupSize: Int
   let handle: cl_kernel
   private let parameterCount: Int
@@ -44,7 +46,8 @@ public final class Kernel {
 
   deinit { clReleaseKernel(handle) }
 
-  /// Binds every argument, in order. A driver remembers until the next launch, and does not hold on to buffers.
+  /// Binds every argument, in order. A driver remembers until the next launch, and does not hold on
+  /// to buffers.
   /// - Throws: `OpenCLError` naming the kernel and the argument.
   func bind(_ arguments: [Argument]) throws {
     guard arguments.count == parameterCount else {

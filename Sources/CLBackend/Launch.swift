@@ -1,4 +1,5 @@
-/// A kernel with its arguments and its grid: enqueued as often as wanted. It keeps its buffers alive.
+/// A kernel with its arguments and its grid: enqueued as often as wanted. It keeps its buffers
+/// alive.
 public struct Launch {
   /// The kernel.
   public let kernel: Kernel

@@ -2,8 +2,8 @@ import COpenCL
 
 /// One device opened for work: its context, its in-order queue and its programs.
 ///
-/// An in-order queue runs commands one after another, so nothing here waits unless it says so. Not for use
-/// from two threads at once.
+/// An in-order queue runs commands one after another, so nothing here waits unless it says so. Not
+/// for use from two threads at once.
 public final class OpenCLContext {
   /// The device.
   public let device: OpenCLDevice
@@ -41,12 +41,14 @@ public final class OpenCLContext {
       ? cacheDirectory.map(ProgramCache.init) : nil
   }
 
-  /// Allocates device memory, contents undefined. A driver may put the allocation itself off until first use.
+  /// Allocates device memory, contents undefined. A driver may put the allocation itself off until
+  /// first use.
   /// - Throws: `OpenCLError` naming the size and the device's limits.
   public func makeBuffer(bytes: Int) throws -> Buffer {
     let limits =
       "\(bytes) bytes (\(bytes >> 20) MiB) asked for on \(device.name), which has "
-      + "\(device.globalMemory >> 20) MiB and gives at most \(device.maxAllocation >> 20) MiB at once"
+      + "\(device.globalMemory >> 20) MiB and gives at most "
+      + "\(device.maxAllocation >> 20) MiB at once"
     // A device that does not know its limit still has the smallest that the standard allows.
     guard bytes > 0, bytes <= max(device.maxAllocation, 1 << 20) else {
       throw OpenCLError(call: "clCreateBuffer", code: CL_INVALID_BUFFER_SIZE, detail: limits)
@@ -57,7 +59,8 @@ public final class OpenCLContext {
     return Buffer(try created("clCreateBuffer", handle, code, limits), bytes: bytes, meter: meter)
   }
 
-  /// The program of `source` compiled with `options`: remembered, else from the disk cache, else built.
+  /// The program of `source` compiled with `options`: remembered, else from the disk cache, else
+  /// built.
   /// - Throws: `OpenCLError` with the build log.
   public func program(source: String, options: String) throws -> Program {
     let key = ProgramKey(source: source, options: options)

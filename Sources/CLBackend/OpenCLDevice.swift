@@ -48,7 +48,8 @@ public final class OpenCLDevice: @unchecked Sendable {
   public let hasUnifiedMemory: Bool
   /// Whether the device can be opened.
   public let isAvailable: Bool
-  /// Generation of an NVIDIA device's instructions (8 for 8.6); 0 for others, whose drivers do not know the question.
+  /// Generation of an NVIDIA device's instructions (8 for 8.6); 0 for others, whose drivers do not
+  /// know the question.
   public let nvidiaComputeCapability: Int
   let id: cl_device_id
 
@@ -82,8 +83,8 @@ public final class OpenCLDevice: @unchecked Sendable {
     }
   }
 
-  /// The devices of every platform, none where no driver is installed; a platform that cannot be listed is
-  /// left out (`enumerate()` names it).
+  /// The devices of every platform, none where no driver is installed; a platform that cannot be
+  /// listed is left out (`enumerate()` names it).
   public static func all() -> [OpenCLDevice] { enumerate().devices }
 
   /// The devices of every platform, and the platforms that failed to list theirs.

@@ -2,8 +2,9 @@ import Foundation
 
 /// Compiled programs on disk, keyed by everything that determines them.
 ///
-/// An entry is written beside its place and renamed, so that two processes never see half of one; its header
-/// repeats the key and a checksum, so that a damaged or foreign file is removed and built anew.
+/// An entry is written beside its place and renamed, so that two processes never see half of one;
+/// its header repeats the key and a checksum, so that a damaged or foreign file is removed and
+/// built anew.
 public struct ProgramCache: Sendable {
   /// The folder of the entries.
   public let directory: String
@@ -34,8 +35,8 @@ public struct ProgramCache: Sendable {
 
   /// Whether binaries of a platform are worth keeping.
   ///
-  /// PoCL compiles every kernel of a program when asked for its binary, and has a disk cache of its own;
-  /// `RESTORMER_FORCE_BINARY_CACHE=1` keeps its binaries all the same.
+  /// PoCL compiles every kernel of a program when asked for its binary, and has a disk cache of its
+  /// own; `RESTORMER_FORCE_BINARY_CACHE=1` keeps its binaries all the same.
   package static func isUseful(
     platform: String, environment: [String: String] = ProcessInfo.processInfo.environment
   ) -> Bool {

@@ -1,6 +1,7 @@
 import COpenCL
 
-// Copies between host and device and within the device. Offsets and sizes are bytes; nothing to copy is no error.
+// Copies between host and device and within the device. Offsets and sizes are bytes; nothing to
+// copy is no error.
 
 extension OpenCLContext {
   /// Copies `source` into `buffer` from byte `offset` on. Returns when done.
@@ -29,7 +30,8 @@ extension OpenCLContext {
       range(target.count, offset, buffer))
   }
 
-  /// Copies dense host rows into device rows. Returns when done; bytes between the device rows stay.
+  /// Copies dense host rows into device rows. Returns when done; bytes between the device rows
+  /// stay.
   /// - Parameters:
   ///   - source: `rows * rowBytes` bytes.
   ///   - buffer: the target.

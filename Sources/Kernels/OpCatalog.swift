@@ -1,5 +1,6 @@
-/// Every operator: one list that drives the agreement tests, the gradient checks, `doctor` and `bench`.
-public enum OpCatalog {
+/// Every operator: one list that drives the agreement tests, the gradient checks, `doctor` and
+/// `bench`.
+package enum OpCatalog {
   /// The operators, in the order of `kernels.cl`.
   public static let operators: [any CatalogOp.Type] = [
     Add.self,

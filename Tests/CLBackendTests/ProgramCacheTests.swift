@@ -106,7 +106,8 @@ final class ProgramCacheTests: XCTestCase {
   }
 
   #if os(Linux)
-    /// Several processes at once: this very test program, told to run `testBeOneOfManyProcesses` only.
+    /// Several processes at once: this very test program, told to run `testBeOneOfManyProcesses`
+    /// only.
     func testManyProcessesNeverSeeHalfAnEntry() throws {
       let cache = ProgramCache(directory: scratchDirectory(self))
       let processes = try (1...3).map { number in

@@ -4,7 +4,8 @@ import XCTest
 
 /// The one context of these tests: a driver may lose track when every test opens its own.
 enum SharedContext {
-  /// - Throws: `XCTSkip` where there is no OpenCL device, the driver's error where it cannot be opened.
+  /// - Throws: `XCTSkip` where there is no OpenCL device, the driver's error where it cannot be
+  ///   opened.
   static func get() throws -> OpenCLContext {
     guard let context = try context.get() else { throw XCTSkip("no OpenCL device") }
     return context

@@ -30,7 +30,8 @@ final class BandTests: XCTestCase {
     }
   }
 
-  /// Runs both on every backend, the banded one in place of a copy of `x`, with bands of few and of many rows.
+  /// Runs both on every backend, the banded one in place of a copy of `x`, with bands of few and of
+  /// many rows.
   private func check(
     _ half: BlockHalf, _ x: Shape, _ saving: MemorySaving, made name: String
   ) throws {

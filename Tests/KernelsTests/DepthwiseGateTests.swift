@@ -4,7 +4,8 @@ import TestSupport
 import XCTest
 
 final class DepthwiseGateTests: XCTestCase {
-  /// Shapes of the result: single pixels, lines, and planes cut into several tiles of 32 by 128 pixels.
+  /// Shapes of the result: single pixels, lines, and planes cut into several tiles of 32 by 128
+  /// pixels.
   func testAgainstDirectSums() throws {
     for shape in [
       Shape(1, 1, 1, 1), Shape(1, 2, 1, 9), Shape(2, 1, 9, 1), Shape(2, 2, 6, 17),

@@ -21,8 +21,8 @@ final class GELUGateTests: XCTestCase {
     }
   }
 
-  /// The whole range of arguments: the absolute error of gelu and of its slope stays below 1e-6, relative to
-  /// the argument where that is above 1, and the tails are exact.
+  /// The whole range of arguments: the absolute error of gelu and of its slope stays below 1e-6,
+  /// relative to the argument where that is above 1, and the tails are exact.
   func testErrorOverTheWholeRange() throws {
     let a = (0...60_000).map { Float($0 - 30_000) / 2_000 } + [-1e30, -100, 1e30, 0, -0.0, 1e-30]
     let shape = Shape(1, 2, 1, a.count)

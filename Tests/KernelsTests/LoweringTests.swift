@@ -2,8 +2,8 @@ import Kernels
 import TestSupport
 import XCTest
 
-/// Every rewrite against the recording as it stands: outputs and gradients on every backend, with the rule and with all
-/// rules, and what must not be rewritten.
+/// Every rewrite against the recording as it stands: outputs and gradients on every backend, with
+/// the rule and with all rules, and what must not be rewritten.
 final class LoweringTests: XCTestCase {
   /// A recording in which one rule finds something.
   private struct Example {

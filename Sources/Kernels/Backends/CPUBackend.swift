@@ -65,8 +65,8 @@ public final class CPUBackend: Backend {
   /// The cores that operators spread over.
   public static var coreCount: Int { ProcessInfo.processInfo.activeProcessorCount }
 
-  /// Elements of the widest tensor in a band of rows that a chain of operators takes at a time: few enough to stay in cache,
-  /// enough for all cores.
+  /// Elements of the widest tensor in a band of rows that a chain of operators takes at a time: few
+  /// enough to stay in cache, enough for all cores.
   static let bandElements = 1 << 20
 
   /// A backend that may use the memory which is free now.

@@ -65,8 +65,8 @@ public struct DeviceList {
 
   /// The devices that fit `request`, best first.
   ///
-  /// - Parameter request: `auto`, `cpu` (the CPU backend), `gpu`, a number of the list, or a part of a
-  ///   name, vendor or platform.
+  /// - Parameter request: `auto`, `cpu` (the CPU backend), `gpu`, a number of the list, or a part
+  ///   of a name, vendor or platform.
   /// - Throws: `DeviceError` listing what there is when nothing fits.
   public func candidates(for request: String) throws -> [ComputeDevice] {
     let wanted = request.lowercased()

@@ -2,8 +2,9 @@ import CLBackend
 import CMicroKernels
 import Dispatch
 
-/// What a backend does at best, measured with the simplest code that could do it. No operator can be faster than its
-/// arithmetic at `flops` or, where its tensors do not stay in a cache, than its memory traffic at `bytes`.
+/// What a backend does at best, measured with the simplest code that could do it. No operator can
+/// be faster than its arithmetic at `flops` or, where its tensors do not stay in a cache, than its
+/// memory traffic at `bytes`.
 public struct DeviceCeilings: Sendable {
   /// Floating-point operations per second; a multiply-add counts as two.
   public let flops: Double
@@ -14,8 +15,8 @@ public struct DeviceCeilings: Sendable {
   /// Seconds of one such launch and the wait for its end.
   public let launchAndFinish: Double
 
-  /// The share of the ceiling that `seconds` amount to: the least time that work and traffic need, over the time taken.
-  /// More than one is possible where a cache holds the traffic.
+  /// The share of the ceiling that `seconds` amount to: the least time that work and traffic need,
+  /// over the time taken. More than one is possible where a cache holds the traffic.
   public func share(multiplyAdds: Int, bytes moved: Int, seconds: Double) -> Double {
     max(2 * Double(multiplyAdds) / flops, Double(moved) / bytes) / seconds
   }
@@ -64,12 +65,13 @@ extension OpenCLBackend {
       Self.section, "ceiling_multiply_add", [.region(try makeRegion(items)), .int(rounds)],
       global: [items], local: [isCPU ? 1 : configuration.groupSize],
       defines: ["VECTOR_WIDTH": width])
-    let work = 2.0 * Double(items * rounds * width) * Double(Self.accumulators)
+    let work = 2.0 * Double(items * rounds * width) * Double(Self.ceilingSums)
     return work / (try time([step]))
   }
 
-  /// `CEILING_SUMS` of kernels.cl.
-  private static let accumulators = 10
+  /// Sums of a work-item: enough to cover the latency of two multiply-adds a cycle, few enough for
+  /// 16 registers.
+  static let ceilingSums = 10
 
   private func measureCopy() throws -> Double {
     let isCPU = configuration.traits.isCPU

@@ -1,6 +1,7 @@
 import CLBackend
 
-/// What a device is, as far as the choice of a computation's form goes: operators and rewrites ask for these, never for names.
+/// What a device is, as far as the choice of a computation's form goes: operators and rewrites ask
+/// for these, never for names.
 public struct DeviceTraits: Hashable, Sendable {
   /// How a device likes its work cut.
   public enum Kind: String, Hashable, Sendable {

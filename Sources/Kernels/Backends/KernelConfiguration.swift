@@ -2,8 +2,9 @@ import CLBackend
 
 /// The tunable numbers of the kernels, handed to the compiler as `-D NAME=VALUE`.
 ///
-/// Each kernel section of `kernels.cl` declares its tunables with a default; a configuration overrides
-/// them for a device family or a tuned device. Results never depend on it beyond rounding.
+/// Each kernel section of `kernels.cl` declares its tunables with a default; a configuration
+/// overrides them for a device family or a tuned device. Results never depend on it beyond
+/// rounding.
 public struct KernelConfiguration: Hashable, Sendable {
   /// Values by the tunable's name.
   public var defines: [String: Int]
@@ -19,8 +20,9 @@ public struct KernelConfiguration: Hashable, Sendable {
   /// Vectors of columns in the register block of matrix products.
   public var blockVectors: Int
 
-  /// Elements of the widest tensor in a band of rows that a chain of operators takes at a time: on a CPU few enough to stay in
-  /// cache (measured: 1 M best on three levels of the paper's network), on a GPU enough for all its cores.
+  /// Elements of the widest tensor in a band of rows that a chain of operators takes at a time: on
+  /// a CPU few enough to stay in cache (measured: 1 M best on three levels of the paper's network),
+  /// on a GPU enough for all its cores.
   public var bandElements: Int
 
   /// Output channels of one work-item of a GPU's product and its pixels, a multiple of 4.
@@ -44,7 +46,8 @@ public struct KernelConfiguration: Hashable, Sendable {
   /// The shipped defaults for any device of a kind.
   public init(for kind: DeviceTraits.Kind) { self.init(for: DeviceTraits(kind)) }
 
-  /// The rows of a register block of which the fewest are left over in a product with `rows` output rows.
+  /// The rows of a register block of which the fewest are left over in a product with `rows` output
+  /// rows.
   func fittingBlockRows(_ rows: Int) -> Int {
     guard traits.isCPU else { return min(rows, blockRows) }
     return (min(3, blockRows)...blockRows).reversed().min {
@@ -52,17 +55,18 @@ public struct KernelConfiguration: Hashable, Sendable {
     } ?? blockRows
   }
 
-  /// The compiler options.
-  var options: String {
-    var all = [
-      "GROUP_SIZE": groupSize, "VECTOR_WIDTH": vectorWidth, "BLOCK_ROWS": blockRows,
-      "BLOCK_VECTORS": blockVectors,
-    ]
-    if traits.isCPU { all["CPU_DEVICE"] = 1 }
+  /// Elements by which elementwise kernels advance.
+  var elementWidth: Int { traits.isCPU ? 16 : 1 }
+
+  /// The compiler options for a section of `kernels.cl`.
+  func options(for section: String) -> String {
+    var all = KernelNumbers.all(of: section, self)
+    if traits.isCPU { all["CPU_DEVICE"] = "1" }
     // A launch may fit a tunable to its shapes.
-    all.merge(defines) { $1 }
+    all.merge(defines.mapValues(String.init)) { $1 }
     let defined = all.sorted { $0.key < $1.key }.map { "-D \($0.key)=\($0.value)" }
-    // Some compilers print warnings straight to the terminal; `make lint` is where kernels are held to none.
+    // Some compilers print warnings straight to the terminal; `make lint` is where kernels are held
+    // to none.
     return (["-w"] + defined).joined(separator: " ")
   }
 }

@@ -1,5 +1,5 @@
-/// How an elementwise kernel divides planes among work-items: several thousand elements each on a CPU
-/// device, where a work-group costs a fraction of a microsecond; one element each elsewhere.
+/// How an elementwise kernel divides planes among work-items: several thousand elements each on a
+/// CPU device, where a work-group costs a fraction of a microsecond; one element each elsewhere.
 struct ElementGrid {
   let pixelsPerItem: Int
   let global: [Int]
@@ -27,8 +27,8 @@ struct ElementGrid {
   }
 }
 
-/// How a kernel over image rows divides planes: whole rows of several channels per work-item on a CPU
-/// device; elsewhere one column of `rowsPerSweep` rows.
+/// How a kernel over image rows divides planes: whole rows of several channels per work-item on a
+/// CPU device; elsewhere one column of `rowsPerSweep` rows.
 struct RowGrid {
   let global: [Int]
   let local: [Int]
@@ -55,7 +55,8 @@ struct RowGrid {
   }
 }
 
-/// The first stage of a sum over all elements: a work-group per chunk of a plane, one partial sum each.
+/// The first stage of a sum over all elements: a work-group per chunk of a plane, one partial sum
+/// each.
 struct SumGrid {
   let chunk: Int
   /// Partial sums, one per work-group.
@@ -76,10 +77,12 @@ struct SumGrid {
   var totalGroup: [Int] { [local[0]] }
 }
 
-/// Elements that one work-item of a CPU device takes: enough to outweigh its start, few enough for all cores.
+/// Elements that one work-item of a CPU device takes: enough to outweigh its start, few enough for
+/// all cores.
 private func elementsPerItem(_ shape: Shape) -> Int { min(16_384, max(512, shape.count / 64)) }
 
-/// Output channels of one work-item: all of them where there are enough pixels to go round, else a share.
+/// Output channels of one work-item: all of them where there are enough pixels to go round, else a
+/// share.
 func rowsPerItem(_ channels: Int, items: Int, _ configuration: KernelConfiguration) -> Int {
   let block = configuration.blockRows
   guard configuration.traits.isCPU else { return block }

@@ -3,7 +3,8 @@ import CKernelSource
 /// The embedded text of `kernels.cl`, cut into its sections.
 ///
 /// A section starts at a line `// ---- Name ----`. What stands before the first is the header; the
-/// section `Common` goes with every other one. Header, common and one section are the unit of compilation.
+/// section `Common` goes with every other one. Header, common and one section are the unit of
+/// compilation.
 package enum KernelSource {
   /// The whole file.
   package static let text = String(cString: restormer_kernel_source_text())

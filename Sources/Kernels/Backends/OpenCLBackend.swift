@@ -13,14 +13,15 @@ public final class OpenCLBackend: Backend {
   /// The tunables in force where nothing was chosen for an operator.
   public let configuration: KernelConfiguration
   /// What a tuner chose for operators on this device.
-  public let tuning: TunedParameters
+  package let tuning: TunedParameters
   public let memory: MemoryBudget
   let kernels: KernelTable
 
   /// Opens `device`.
   /// - Parameters:
   ///   - device: the device.
-  ///   - configuration: tunables; if nil the defaults of the device's kind, and what a tuner chose for the device.
+  ///   - configuration: tunables; if nil the defaults of the device's kind, and what a tuner chose
+  ///     for the device.
   ///   - profiling: collect the time of every launch in `context.profiler`.
   /// - Throws: `OpenCLError` when the device cannot be opened.
   public init(
@@ -46,12 +47,12 @@ public final class OpenCLBackend: Backend {
   }
 
   /// The same device with other choices.
-  public func tuned(by tuning: TunedParameters) -> OpenCLBackend {
+  package func tuned(by tuning: TunedParameters) -> OpenCLBackend {
     OpenCLBackend(self, configuration, tuning)
   }
 
   /// The same device with `settings` for every operator, whatever was chosen.
-  public func forcing(_ settings: TunedSettings) -> OpenCLBackend {
+  package func forcing(_ settings: TunedSettings) -> OpenCLBackend {
     var tuning = TunedParameters()
     tuning.forced = settings
     return tuned(by: tuning)

@@ -1,8 +1,9 @@
 import CLBackend
 
 /// One argument of a kernel in terms of tensors and numbers.
-public enum KernelArgument {
-  /// Buffer, offset of the first element, plane stride, batch stride: the `TENSOR` macro of `kernels.cl`.
+package enum KernelArgument {
+  /// Buffer, offset of the first element, plane stride, batch stride: the `TENSOR` macro of
+  /// `kernels.cl`.
   case tensor(DeviceTensor)
   /// Buffer and offset of the first element: plain memory without planes.
   case region(DeviceTensor)
@@ -10,6 +11,28 @@ public enum KernelArgument {
   case int(Int)
   /// A number.
   case float(Float)
+
+  /// The view, if it is one.
+  private var view: DeviceTensor? {
+    switch self {
+    case .tensor(let view), .region(let view): view
+    case .int, .float: nil
+    }
+  }
+
+  /// Bytes of the tensors among `arguments`, each once: the least that a launch moves.
+  static func bytes(of arguments: [KernelArgument]) -> Int {
+    struct Place: Hashable {
+      let storage: ObjectIdentifier
+      let offset: Int
+    }
+    var seen: Set<Place> = []
+    return arguments.compactMap(\.view).reduce(0) { sum, view in
+      let place = Place(storage: ObjectIdentifier(view.storage), offset: view.offset)
+      return seen.insert(place).inserted
+        ? sum + MemoryLayout<Float>.stride * view.shape.count : sum
+    }
+  }
 
   var arguments: [Argument] {
     switch self {
@@ -32,15 +55,15 @@ extension OpenCLBackend {
   ///   - section: the operator's section.
   ///   - name: the kernel's name.
   ///   - arguments: in the order of the kernel's parameters.
-  ///   - global: work-items; each dimension is rounded up to a multiple of `local`, so kernels test bounds.
+  ///   - global: work-items; each dimension is rounded up to a multiple of `local`, so kernels test
+  ///     bounds.
   ///   - local: the work-group; by default `configuration.groupSize` in the first dimension.
   ///   - defines: further `-D` values of this launch.
-  ///   - flops: floating-point operations, for the profile.
-  ///   - bytes: bytes moved at least, for the profile.
+  ///   - multiplyAdds: what the launch has of its operator's, for the profile.
   /// - Throws: `OpenCLError` with the build log.
-  public func launch(
+  package func launch(
     _ section: String, _ name: String, _ arguments: [KernelArgument], global: [Int],
-    local: [Int]? = nil, defines: [String: Int] = [:], flops: Double = 0, bytes: Double = 0
+    local: [Int]? = nil, defines: [String: Int] = [:], multiplyAdds: Int = 0
   ) throws -> Launch {
     let kernel = try kernel(section, name, defines)
     let group = local ?? [configuration.groupSize] + global.dropFirst().map { _ in 1 }
@@ -48,8 +71,8 @@ extension OpenCLBackend {
       group.count == global.count, "\(name): \(global.count) global, \(group.count) local")
     return Launch(
       kernel, arguments.flatMap(\.arguments),
-      global: zip(global, group).map { roundUp($0, $1) }, local: group, label: name, flops: flops,
-      bytes: bytes)
+      global: zip(global, group).map { roundUp($0, $1) }, local: group, label: name,
+      flops: 2 * Double(multiplyAdds), bytes: Double(KernelArgument.bytes(of: arguments)))
   }
 
   /// Work-items of the largest group in which a kernel of `section` runs on this device.
@@ -67,7 +90,8 @@ extension OpenCLBackend {
   }
 }
 
-/// The kernels of one context that were asked for: a network launches each of a few dozen many thousand times.
+/// The kernels of one context that were asked for: a network launches each of a few dozen many
+/// thousand times.
 final class KernelTable {
   struct Key: Hashable {
     let section: String
@@ -84,7 +108,8 @@ final class KernelTable {
     guard let source = KernelSource.unit(key.section) else {
       preconditionFailure("kernels.cl has no section \(key.section)")
     }
-    let program = try context.program(source: source, options: key.configuration.options)
+    let program = try context.program(
+      source: source, options: key.configuration.options(for: key.section))
     let kernel = try program.kernel(key.name)
     kernels[key] = kernel
     return kernel

@@ -23,8 +23,8 @@ public enum OpenedBackend {
 
   /// Opens the best device for `request`.
   ///
-  /// With `auto` a device that fails to open is reported through `warn` and the next is taken; a device
-  /// that was asked for explicitly must open.
+  /// With `auto` a device that fails to open is reported through `warn` and the next is taken; a
+  /// device that was asked for explicitly must open.
   /// - Parameter configuration: tunables of an OpenCL device; the defaults of its kind if nil.
   /// - Throws: `DeviceError` or the device's `OpenCLError`.
   public static func open(
@@ -62,7 +62,8 @@ public enum OpenedBackend {
 }
 
 extension OpenCLBackend {
-  /// Builds and runs the smallest kernel: a driver that lists a device but cannot compile shows here.
+  /// Builds and runs the smallest kernel: a driver that lists a device but cannot compile shows
+  /// here.
   /// - Throws: `OpenCLError`, or `DeviceError` when the sum is wrong.
   func selfTest() throws {
     let storage = try makeStorage(count: 64 * 3)

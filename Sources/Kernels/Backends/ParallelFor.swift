@@ -14,7 +14,8 @@ package func parallelFor(_ count: Int, _ body: (Int) -> Void) {
   }
 }
 
-/// Calls `body` with disjoint ranges that cover `0..<count`, each at least `grain` long but the last.
+/// Calls `body` with disjoint ranges that cover `0..<count`, each at least `grain` long but the
+/// last.
 package func parallelRanges(_ count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
   let chunks = (count + grain - 1) / grain
   parallelFor(chunks) { chunk in

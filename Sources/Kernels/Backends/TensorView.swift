@@ -1,7 +1,7 @@
 /// Where a tensor lies: a region of some backend's storage.
 ///
-/// Element `(n, c, y, x)` is at `offset + n * batchStride + c * planeStride + y * w + x`. A plane is dense;
-/// planes may have a gap between them, which belongs to nobody.
+/// Element `(n, c, y, x)` is at `offset + n * batchStride + c * planeStride + y * w + x`. A plane
+/// is dense; planes may have a gap between them, which belongs to nobody.
 public struct TensorView<Storage> {
   /// The allocation.
   public let storage: Storage
@@ -29,8 +29,8 @@ public struct TensorView<Storage> {
 }
 
 extension TensorView {
-  /// The part of the tensor with the given images, channels and rows, where it lies: several images only with all
-  /// their channels, so that they stay evenly spaced.
+  /// The part of the tensor with the given images, channels and rows, where it lies: several images
+  /// only with all their channels, so that they stay evenly spaced.
   public func part(images: Range<Int>, channels: Range<Int>, rows: Range<Int>) -> TensorView {
     precondition(
       images.upperBound <= shape.n && channels.upperBound <= shape.c && rows.upperBound <= shape.h
@@ -44,13 +44,15 @@ extension TensorView {
   }
 }
 
-/// Elements behind a tensor that kernels may read: a block of columns that starts in its last element.
+/// Elements behind a tensor that kernels may read: a block of columns that starts in its last
+/// element.
 let planeSlack = 64
 
 /// The plane stride of tensors in an arena.
 ///
-/// A power-of-two plane puts all channels of one pixel into one cache set; 64 floats more and an odd number
-/// of 256-byte steps spread them (measured: register-blocked GEMM 94 -> 157 GFLOP/s on a CPU device).
+/// A power-of-two plane puts all channels of one pixel into one cache set; 64 floats more and an
+/// odd number of 256-byte steps spread them (measured: register-blocked GEMM 94 -> 157 GFLOP/s on a
+/// CPU device).
 package func paddedPlaneStride(_ shape: Shape) -> Int {
   let plane = shape.plane
   guard plane >= 64, shape.n * shape.c > 1 else { return plane }

@@ -1,7 +1,7 @@
 import Basics
 
 /// How the random elements of an input are drawn.
-public enum ValueRange: Sendable {
+package enum ValueRange: Sendable {
   /// Uniform in [-1, 1).
   case symmetric
   /// Uniform in [0, 1).
@@ -11,7 +11,7 @@ public enum ValueRange: Sendable {
 }
 
 /// One way to apply an operator: its attributes, the shapes of its inputs, and how to fill them.
-public struct OpCase: Sendable {
+package struct OpCase: Sendable {
   /// The operator with its attributes.
   public let op: any CatalogOp
   /// Shapes of the inputs.
@@ -54,7 +54,7 @@ public struct OpCase: Sendable {
 }
 
 /// An operator of the catalogue: both forms and the cases that tests, `doctor` and `bench` run.
-public protocol CatalogOp: CPUOp, OpenCLOp {
+package protocol CatalogOp: CPUOp, OpenCLOp {
   /// The section of `kernels.cl` with its kernels: by default the operator's name.
   static var section: String { get }
   /// Cases for agreement: odd and degenerate sizes, batch 2, every attribute.

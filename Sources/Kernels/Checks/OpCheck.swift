@@ -1,9 +1,10 @@
 /// Evaluates one case of an operator between guard values.
 ///
-/// Every tensor lies alone in its storage, with a guard zone before and behind it and between its planes.
-/// Guards of inputs are NaN, so that a kernel which uses them yields NaN; outputs start as NaN, so that an
-/// element that was not written shows; after the run every guard must still be what it was.
-public enum OpCheck {
+/// Every tensor lies alone in its storage, with a guard zone before and behind it and between its
+/// planes. Guards of inputs are NaN, so that a kernel which uses them yields NaN; outputs start as
+/// NaN, so that an element that was not written shows; after the run every guard must still be what
+/// it was.
+package enum OpCheck {
   /// What one evaluation gave.
   public struct Result: Sendable {
     /// The outputs, dense and row-major.

@@ -1,5 +1,5 @@
 /// What came of running one case of an operator on a backend and on the CPU backend.
-public struct OpComparison: Sendable {
+package struct OpComparison: Sendable {
   /// The largest relative error of any output; infinite where one holds what is no number.
   public let error: Double
   /// What either wrote where nothing may be, one line each.

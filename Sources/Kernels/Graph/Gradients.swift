@@ -15,11 +15,12 @@ public struct GradientSeed {
 }
 
 extension Graph {
-  /// Records the backward pass and returns the gradient of each tensor of `wrt` (`nil`: no path to a seed).
+  /// Records the backward pass and returns the gradient of each tensor of `wrt` (`nil`: no path to
+  /// a seed).
   ///
-  /// Reverse-mode differentiation over the recorded nodes. A segment marked by `checkpoint` is recorded
-  /// once more, right before its gradients, so that its inner tensors live only there; the repeated nodes
-  /// are the same launches on the same values, hence the same gradients bit for bit.
+  /// Reverse-mode differentiation over the recorded nodes. A segment marked by `checkpoint` is
+  /// recorded once more, right before its gradients, so that its inner tensors live only there; the
+  /// repeated nodes are the same launches on the same values, hence the same gradients bit for bit.
   public func gradients(from seeds: [GradientSeed], wrt: [Tensor]) -> [Tensor?] {
     var pass = BackwardPass(graph: self, wrt: wrt)
     for seed in seeds { pass.add(seed.gradient, to: seed.tensor) }

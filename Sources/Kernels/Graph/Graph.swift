@@ -41,8 +41,8 @@ public struct Node {
 
 /// A recording of operator applications, in order of execution.
 ///
-/// The model's code calls operators on tensors once per input shape; a `Plan` then lays out memory, binds
-/// every launch and replays it.
+/// The model's code calls operators on tensors once per input shape; a `Plan` then lays out memory,
+/// binds every launch and replays it.
 public final class Graph {
   /// Every node, in the order of recording, which is the order of execution.
   public private(set) var nodes: [Node] = []
@@ -102,7 +102,8 @@ public final class Graph {
   func exchange(_ nodes: [Node]) { self.nodes = nodes }
 
   /// Marks what `body` records as a segment whose inner tensors are not kept for the backward pass;
-  /// the backward pass records the segment again. Segments do not nest: an inner one belongs to the outer.
+  /// the backward pass records the segment again. Segments do not nest: an inner one belongs to the
+  /// outer.
   public func checkpoint<Result>(_ body: () throws -> Result) rethrows -> Result {
     guard openSegment == nil else { return try body() }
     openSegment = segmentCount

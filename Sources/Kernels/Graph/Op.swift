@@ -1,14 +1,16 @@
 import CLBackend
 
-/// An operator of the graph: what it computes is defined by its CPU twin, its gradient by the graph nodes it records.
+/// An operator of the graph: what it computes is defined by its CPU twin, its gradient by the graph
+/// nodes it records.
 ///
-/// A conforming type lives in `Ops/<Name>.swift`, its device code in the section of `kernels.cl` with the
-/// same name, and its test cases in `OpCatalog`.
+/// A conforming type lives in `Ops/<Name>.swift`, its device code in the section of `kernels.cl`
+/// with the same name, and its test cases in `OpCatalog`.
 public protocol Op: Sendable {
   /// The operator's name: file, section of `kernels.cl` and catalogue entry.
   static var name: String { get }
 
-  /// The shapes of the outputs. Unfit inputs are a programming error: a `precondition` names operator and shapes.
+  /// The shapes of the outputs. Unfit inputs are a programming error: a `precondition` names
+  /// operator and shapes.
   func outputShapes(_ inputs: [Shape]) -> [Shape]
 
   /// Records the nodes that compute the gradient of every input, given those of the outputs
@@ -18,7 +20,8 @@ public protocol Op: Sendable {
   /// How outputs may share memory with inputs.
   var aliasing: Aliasing { get }
 
-  /// Multiply-adds of one evaluation, as the field counts them: convolutions and matrix products only.
+  /// Multiply-adds of one evaluation, as the field counts them: convolutions and matrix products
+  /// only.
   func multiplyAdds(_ inputs: [Shape]) -> Int
 }
 
@@ -50,9 +53,11 @@ extension TerminalOp {
   }
 }
 
-/// An operator that can add a last input to its first output, so that a sum needs no pass of its own.
-public protocol SummingOp: Op {
-  /// The operator with one more input, as its first output, that is added to it; nil if it has one already.
+/// An operator that can add a last input to its first output, so that a sum needs no pass of its
+/// own.
+package protocol SummingOp: Op {
+  /// The operator with one more input, as its first output, that is added to it; nil if it has one
+  /// already.
   var withAddend: (any Op)? { get }
 }
 
@@ -61,7 +66,8 @@ public protocol CPUOp: Op {
   /// Sizes, in elements, of the temporary memory that one evaluation needs.
   func cpuScratch(_ inputs: [Shape]) -> [Int]
 
-  /// Computes every element of `outputs`; writes nothing else (the gap between planes is not its own).
+  /// Computes every element of `outputs`; writes nothing else (the gap between planes is not its
+  /// own).
   func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor])
 }
 

@@ -1,5 +1,6 @@
 extension Site {
-  /// The product with a residual that ends a half of a block: what it multiplies, its parameters, the residual.
+  /// The product with a residual that ends a half of a block: what it multiplies, its parameters,
+  /// the residual.
   var exit: (x: Tensor, parameters: [Tensor], residual: Tensor)? {
     guard target.takesBands, let op = node.op as? Conv1x1, op.hasResidual, !op.isTransposed,
       let residual = node.inputs.last
@@ -15,8 +16,8 @@ extension Site {
     return (norm, product)
   }
 
-  /// A half of a block by one operator, if the half begins where its residual does and either all of its convolutions
-  /// have a bias or none.
+  /// A half of a block by one operator, if the half begins where its residual does and either all
+  /// of its convolutions have a bias or none.
   /// - Parameters:
   ///   - stages: LayerNorm, product and depthwise convolution.
   ///   - extra: what the operator reads behind their parameters.

@@ -36,6 +36,7 @@ public struct LoweringTarget: Sendable {
     (self.traits, self.purpose, self.saving, self.rules) = (traits, purpose, saving, rules)
   }
 
-  /// Whether chains of operators run in bands of rows: for the caches of a CPU, elsewhere only to save memory.
+  /// Whether chains of operators run in bands of rows: for the caches of a CPU, elsewhere only to
+  /// save memory.
   var takesBands: Bool { purpose == .inference && (traits.isCPU || saving >= .bands) }
 }

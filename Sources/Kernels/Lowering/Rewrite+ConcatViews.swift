@@ -1,6 +1,6 @@
 extension Rewrite {
-  /// Tensors that are joined are computed side by side from the start, where the memory plan can see to it: planes of one
-  /// image lie evenly spaced.
+  /// Tensors that are joined are computed side by side from the start, where the memory plan can
+  /// see to it: planes of one image lie evenly spaced.
   static let concatViews = Rewrite(
     "concat-views", .afterDifferentiation, "[a, b] without a copy: a and b are parts of one tensor"
   ) { site in

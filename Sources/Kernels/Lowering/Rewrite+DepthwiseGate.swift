@@ -1,5 +1,6 @@
 extension Rewrite {
-  /// The widest tensor of a block, the convolution's result, is neither stored nor kept for the backward pass.
+  /// The widest tensor of a block, the convolution's result, is neither stored nor kept for the
+  /// backward pass.
   static let depthwiseGate = Rewrite(
     "depthwise-gate", .beforeDifferentiation, "gelu(a) b with [a, b] = dw(x) in one sweep over x"
   ) { site in

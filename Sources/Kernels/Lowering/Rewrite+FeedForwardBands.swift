@@ -1,5 +1,6 @@
 extension Rewrite {
-  /// The half is row-local with a halo of one row: of its wide tensors only a few rows exist at a time.
+  /// The half is row-local with a halo of one row: of its wide tensors only a few rows exist at a
+  /// time.
   static let feedForwardBands = Rewrite(
     "feed-forward-bands", .afterDifferentiation, "x + W gate(dw(W norm(x))) band by band of rows"
   ) { site in

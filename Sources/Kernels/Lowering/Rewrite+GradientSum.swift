@@ -1,5 +1,6 @@
 extension Rewrite {
-  /// A sum of gradients takes no pass of its own where an operator that computes one of them can add the other.
+  /// A sum of gradients takes no pass of its own where an operator that computes one of them can
+  /// add the other.
   static let gradientSum = Rewrite(
     "gradient-sum", .afterDifferentiation, "g + op(x) in one pass of op"
   ) { site in
@@ -8,7 +9,8 @@ extension Rewrite {
 }
 
 extension Site {
-  /// A sum by the operator of one of its terms, the last recorded first, where `summing` says that it can add.
+  /// A sum by the operator of one of its terms, the last recorded first, where `summing` says that
+  /// it can add.
   func sum(_ summing: (any Op) -> (any SummingOp)?) -> Replacement? {
     guard node.op is Add else { return nil }
     for (term, other) in [(node.inputs[1], node.inputs[0]), (node.inputs[0], node.inputs[1])] {

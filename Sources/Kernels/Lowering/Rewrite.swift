@@ -1,7 +1,8 @@
-/// An identity by which a few nodes of a graph may be exchanged for one that computes the same in another way.
+/// An identity by which a few nodes of a graph may be exchanged for one that computes the same in
+/// another way.
 ///
-/// A rule asks what the device is like and what the graph is wanted for, never for names. It changes time and memory,
-/// results only by rounding.
+/// A rule asks what the device is like and what the graph is wanted for, never for names. It
+/// changes time and memory, results only by rounding.
 public struct Rewrite: Sendable {
   /// When a rule is tried.
   public enum Stage: CaseIterable, Sendable {
@@ -82,8 +83,8 @@ struct Site {
   let target: LoweringTarget
   fileprivate let recording: Recording
 
-  /// The node that computes `tensor`, if it may be absorbed: nothing of it is kept or read by another node, and it
-  /// belongs to the same checkpoint segment.
+  /// The node that computes `tensor`, if it may be absorbed: nothing of it is kept or read by
+  /// another node, and it belongs to the same checkpoint segment.
   func inner(_ tensor: Tensor) -> Node? {
     guard let inner = recording.producer(of: tensor), inner.segment == node.segment,
       recording.isPrivate(tensor, of: inner)
@@ -98,9 +99,10 @@ struct Site {
 }
 
 extension Graph {
-  /// Rewrites the recording for a device and a purpose, where it stands: tensors that `kept` names and placeholders stay
-  /// what they are, nodes that do not contribute go.
-  /// - Parameter stages: the rules to try; before a graph is differentiated only the first kind may be.
+  /// Rewrites the recording for a device and a purpose, where it stands: tensors that `kept` names
+  /// and placeholders stay what they are, nodes that do not contribute go.
+  /// - Parameter stages: the rules to try; before a graph is differentiated only the first kind may
+  ///   be.
   public func lower(
     for target: LoweringTarget, keeping kept: [Tensor],
     _ stages: [Rewrite.Stage] = Rewrite.Stage.allCases
@@ -160,8 +162,8 @@ private struct Recording {
     nodes[position] = nil
   }
 
-  /// Puts the replacement where the node was: all that it reads is computed by then. It takes over the first output;
-  /// the others must have no reader.
+  /// Puts the replacement where the node was: all that it reads is computed by then. It takes over
+  /// the first output; the others must have no reader.
   mutating func exchange(_ position: Int, for new: Replacement, rule: String, in graph: Graph) {
     guard let old = nodes[position] else { return }
     precondition(

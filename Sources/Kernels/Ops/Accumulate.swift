@@ -4,7 +4,7 @@ import CMicroKernels
 /// Adds a gradient to an accumulator: `sum = sum + g`, vectors `1 x 1 x 1 x N`.
 ///
 /// Inputs: `sum`, `g`. Output: the new sum; it may lie on the memory of the old one.
-public struct Accumulate: TerminalOp, CatalogOp {
+package struct Accumulate: TerminalOp, CatalogOp {
   public static let name = "Accumulate"
   public static let section = "Optimizer"
   public static var cases: [OpCase] {

@@ -5,9 +5,10 @@ import CMicroKernels
 /// `m += (1 − β₁)(s g − m)`, `v = β₂ v + (1 − β₂)(s g)²`,
 /// `p = (1 − lr λ) p − lr / (1 − β₁ᵗ) m / (√v / √(1 − β₂ᵗ) + ε)`.
 ///
-/// Inputs: parameters `p`, gradients `g`, moments `m` and `v`, and the vector that `hyperparameters` makes.
-/// Outputs: the new `p`, `m` and `v`; each may lie on the memory of the old one.
-public struct AdamWStep: TerminalOp, CatalogOp {
+/// Inputs: parameters `p`, gradients `g`, moments `m` and `v`, and the vector that
+/// `hyperparameters` makes. Outputs: the new `p`, `m` and `v`; each may lie on the memory of the
+/// old one.
+package struct AdamWStep: TerminalOp, CatalogOp {
   public static let name = "AdamWStep"
   public static let section = "Optimizer"
   public static var cases: [OpCase] {

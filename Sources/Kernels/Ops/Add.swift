@@ -1,7 +1,7 @@
 import CLBackend
 
 /// Elementwise sum, the residual connection: `y = a + b`, all `[n, c, h, w]`.
-public struct Add: CatalogOp {
+package struct Add: CatalogOp {
   public static let name = "Add"
   public static var cases: [OpCase] {
     [Shape(2, 3, 13, 17), Shape(1, 1, 1, 1), Shape(2, 5, 16, 16)].map { OpCase(Add(), [$0, $0]) }
@@ -32,13 +32,12 @@ public struct Add: CatalogOp {
     _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
     on backend: OpenCLBackend
   ) throws -> [Launch] {
-    let shape = outputs[0].shape
+    let grid = ElementGrid(outputs[0].shape, backend.configuration)
     return [
       try backend.launch(
         Self.name, "add",
-        [.tensor(inputs[0]), .tensor(inputs[1]), .tensor(outputs[0]), .int(shape.plane)],
-        global: [(shape.plane + 15) / 16, shape.c, shape.n],
-        flops: Double(shape.count), bytes: 12 * Double(shape.count))
+        [.tensor(inputs[0]), .tensor(inputs[1]), .tensor(outputs[0])] + grid.arguments,
+        global: grid.global, local: grid.local)
     ]
   }
 }

@@ -1,12 +1,14 @@
-/// The attention half of a transformer block in bands of rows: `y = x + W_o · attention(dw(W_qkv · norm(x)))`.
+/// The attention half of a transformer block in bands of rows:
+/// `y = x + W_o · attention(dw(W_qkv · norm(x)))`.
 ///
-/// q and k of a band feed the sums over pixels and are gone; v is kept for the whole image, or computed again when the
-/// attention matrix is known, which takes the memory of one feature map less and about a third more time. `y` may take the
-/// place of `x`.
+/// q and k of a band feed the sums over pixels and are gone; v is kept for the whole image, or
+/// computed again when the attention matrix is known, which takes the memory of one feature map
+/// less and about a third more time. `y` may take the place of `x`.
 ///
-/// Inputs: `x` `[n, c, h, w]`; weight and perhaps bias of the LayerNorm; `W_qkv` `[3 c, c, 1, 1]`, its depthwise kernel
-/// `[3 c, 1, 3, 3]` and `W_o` `[c, c, 1, 1]`, each followed by its bias if there are any; the temperatures `[heads]` last. Output: as `x`.
-public struct AttentionBlock: CompositeOp {
+/// Inputs: `x` `[n, c, h, w]`; weight and perhaps bias of the LayerNorm; `W_qkv` `[3 c, c, 1, 1]`,
+/// its depthwise kernel `[3 c, 1, 3, 3]` and `W_o` `[c, c, 1, 1]`, each followed by its bias if
+/// there are any; the temperatures `[heads]` last. Output: as `x`.
+package struct AttentionBlock: CompositeOp {
   public static let name = "AttentionBlock"
   public static let section = "ChannelAttention"
   public static let tuning = TuningSpace.bands
@@ -144,7 +146,8 @@ public struct AttentionBlock: CompositeOp {
     }
   }
 
-  /// The depthwise convolution of the rows that are ready: output channels `channels`, which lie in the ring at `ring`.
+  /// The depthwise convolution of the rows that are ready: output channels `channels`, which lie in
+  /// the ring at `ring`.
   private func convolve(
     _ x: Shape, _ band: RowBands.Band, channels: Range<Int>, ring: Range<Int>, into target: Piece
   ) -> CompositeStep {

@@ -2,10 +2,11 @@ import CLBackend
 
 /// The sums over pixels that channel attention needs, added up band by band.
 ///
-/// Per head of `m` channels, in a fixed number of slices of the pixels: the products `q_i . k_j` `[m][m]`, then the squares
-/// `|q_i|^2` `[m]` and `|k_j|^2` `[m]`. Inputs: `qk` `[1, 2 c, h, w]`, then the sums so far if there are any. Output: the sums as
-/// `HeadProducts` lays them out, `[1, 1, 1, count]`; they may take the place of the sums so far.
-public struct AttentionGram: CatalogOp, TerminalOp {
+/// Per head of `m` channels, in a fixed number of slices of the pixels: the products `q_i . k_j`
+/// `[m][m]`, then the squares `|q_i|^2` `[m]` and `|k_j|^2` `[m]`. Inputs: `qk` `[1, 2 c, h, w]`,
+/// then the sums so far if there are any. Output: the sums as `HeadProducts` lays them out,
+/// `[1, 1, 1, count]`; they may take the place of the sums so far.
+package struct AttentionGram: CatalogOp, TerminalOp {
   public static let name = "AttentionGram"
   public static let section = "ChannelAttention"
   private let heads: Int

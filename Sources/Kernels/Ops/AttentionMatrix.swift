@@ -1,11 +1,13 @@
 import CLBackend
 import CMicroKernels
 
-/// Channel attention and the projection behind it as one matrix: `M = W_o A`, so that `W_o (A v) = M v`.
+/// Channel attention and the projection behind it as one matrix: `M = W_o A`, so that
+/// `W_o (A v) = M v`.
 ///
-/// `A` is block-diagonal: per head the softmax of `ChannelAttention`. Inputs: the sums of `AttentionGram`, the temperatures
-/// `[heads]` and `W_o` `[c, c, 1, 1]`. Output: `M` `[c, c, 1, 1]`.
-public struct AttentionMatrix: CatalogOp, TerminalOp {
+/// `A` is block-diagonal: per head the softmax of `ChannelAttention`. Inputs: the sums of
+/// `AttentionGram`, the temperatures `[heads]` and `W_o` `[c, c, 1, 1]`. Output: `M`
+/// `[c, c, 1, 1]`.
+package struct AttentionMatrix: CatalogOp, TerminalOp {
   public static let name = "AttentionMatrix"
   public static let section = "ChannelAttention"
   private let heads: Int
@@ -101,7 +103,7 @@ public struct AttentionMatrix: CatalogOp, TerminalOp {
         ],
         global: [ceilingQuotient(m, columns), ceilingQuotient(c, rows), heads],
         local: backend.columnGroup, defines: ["BLOCK_ROWS": rows],
-        flops: 2 * Double(c * c * m)),
+        multiplyAdds: multiplyAdds(inputs.map(\.shape))),
     ]
   }
 }

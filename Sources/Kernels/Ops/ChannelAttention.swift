@@ -7,9 +7,10 @@ import Foundation
 /// Per image and head of `m = c / heads` channels, with rows normalised over pixels:
 /// `G_ij = q_i . k_j / (max(|q_i|, 1e-12) max(|k_j|, 1e-12))`, `A = softmax_j(t G)`, `y = A v`.
 ///
-/// Inputs: `qkv` `[n, 3 c, h, w]` (q, k and v are read through offsets), `t` `[heads]`. Outputs: `y` `[n, c, h, w]`; `A` and
-/// `G` `[n, heads, m, m]` and the norms `[n, 2 c, 1, 1]` for the backward pass.
-public struct ChannelAttention: CatalogOp {
+/// Inputs: `qkv` `[n, 3 c, h, w]` (q, k and v are read through offsets), `t` `[heads]`. Outputs:
+/// `y` `[n, c, h, w]`; `A` and `G` `[n, heads, m, m]` and the norms `[n, 2 c, 1, 1]` for the
+/// backward pass.
+package struct ChannelAttention: CatalogOp {
   public static let name = "ChannelAttention"
   let heads: Int
 
@@ -109,8 +110,7 @@ public struct ChannelAttention: CatalogOp {
         global: backend.headGrid(shape, heads: heads, m: m, parts: 1),
         local: backend.columnGroup,
         defines: ["BLOCK_ROWS": backend.configuration.fittingBlockRows(m)],
-        flops: Double(multiplyAdds([shape])),
-        bytes: 8 * Double(y.shape.count)),
+        multiplyAdds: products.multiplyAdds),
     ]
   }
 }

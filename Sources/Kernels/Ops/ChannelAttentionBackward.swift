@@ -3,13 +3,15 @@ import CMicroKernels
 
 /// Gradients of `ChannelAttention`.
 ///
-/// `dA = gy v^T`, `dS = A (dA - sum_j A dA)`, `dt = sum dS G`, and with `P_ij = t dS_ij / (|q_i| |k_j|)`, `C = t dS G`
-/// (elementwise): `dq_i = sum_j P_ij k_j - q_i sum_j C_ij / |q_i|^2`, `dk_j = sum_i P_ij q_i - k_j sum_i C_ij / |k_j|^2`,
-/// `dv = A^T gy`. Where a norm was raised to 1e-12 its own term vanishes.
+/// `dA = gy v^T`, `dS = A (dA - sum_j A dA)`, `dt = sum dS G`, and with
+/// `P_ij = t dS_ij / (|q_i| |k_j|)`, `C = t dS G` (elementwise):
+/// `dq_i = sum_j P_ij k_j - q_i sum_j C_ij / |q_i|^2`,
+/// `dk_j = sum_i P_ij q_i - k_j sum_i C_ij / |k_j|^2`, `dv = A^T gy`. Where a norm was raised to
+/// 1e-12 its own term vanishes.
 ///
-/// Inputs: `qkv` `[n, 3 c, h, w]`, `t` `[heads]`, `A`, `G` `[n, heads, m, m]`, norms `[n, 2 c, 1, 1]`, `gy` `[n, c, h, w]`.
-/// Outputs: the gradients of `qkv` and `t`.
-public struct ChannelAttentionBackward: CatalogOp, TerminalOp {
+/// Inputs: `qkv` `[n, 3 c, h, w]`, `t` `[heads]`, `A`, `G` `[n, heads, m, m]`, norms
+/// `[n, 2 c, 1, 1]`, `gy` `[n, c, h, w]`. Outputs: the gradients of `qkv` and `t`.
+package struct ChannelAttentionBackward: CatalogOp, TerminalOp {
   public static let name = "ChannelAttentionBackward"
   public static let section = "ChannelAttention"
   private let heads: Int
@@ -35,7 +37,8 @@ public struct ChannelAttentionBackward: CatalogOp, TerminalOp {
     return [inputs[0], inputs[1]]
   }
 
-  /// Three products of `m x m` matrices with pixels for the gradients, one over pixels for that of the matrix.
+  /// Three products of `m x m` matrices with pixels for the gradients, one over pixels for that of
+  /// the matrix.
   public func multiplyAdds(_ inputs: [Shape]) -> Int { 4 * inputs[5].count * inputs[2].w }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
@@ -90,8 +93,8 @@ public struct ChannelAttentionBackward: CatalogOp, TerminalOp {
         let gradient = a[i * m + j] * (ga[i * m + j] - mean)
         let along = gradient * g[i * m + j]
         temperature += along
-        own[i] -= q > 1e-12 ? t * along / q / q : 0
-        own[m + j] -= k > 1e-12 ? t * along / k / k : 0
+        own[i] -= q > attentionNormFloor ? t * along / q / q : 0
+        own[m + j] -= k > attentionNormFloor ? t * along / k / k : 0
         p[i * m + j] = t * gradient / q / k
       }
     }
@@ -144,7 +147,6 @@ public struct ChannelAttentionBackward: CatalogOp, TerminalOp {
       shape, heads: heads, on: backend.traits)
     let m = products.m
     let (partial, small, factors) = (scratch[0], scratch[1], scratch[2])
-    let count = Double(gy.shape.count)
     let group = products.rowGroup(on: backend)
     let block = backend.headBlock(shape, heads: heads, m: m)
     // All parts of a few pixels at a time find q and k in cache.
@@ -174,7 +176,7 @@ public struct ChannelAttentionBackward: CatalogOp, TerminalOp {
         global: backend.headGrid(shape, heads: heads, m: m, parts: 3 / parts),
         local: backend.columnGroup,
         defines: ["BLOCK_ROWS": backend.configuration.fittingBlockRows(m)],
-        flops: 6 * count * Double(m), bytes: 28 * count),
+        multiplyAdds: 3 * products.multiplyAdds),
     ]
   }
 }

@@ -3,7 +3,7 @@ import CLBackend
 /// Takes a range of channels: `y = x[:, offset ..< offset + count]`.
 ///
 /// Input: `x: [n, c, h, w]`. Output: `[n, count, h, w]`.
-public struct ChannelSlice: CatalogOp {
+package struct ChannelSlice: CatalogOp {
   public static let name = "ChannelSlice"
   public static var cases: [OpCase] {
     [
@@ -56,7 +56,7 @@ public struct ChannelSlice: CatalogOp {
       try backend.launch(
         Self.section, "channel_slice",
         [.tensor(inputs[0]), .tensor(outputs[0])] + grid.arguments + [.int(offset)],
-        global: grid.global, local: grid.local, bytes: 8 * Double(shape.count))
+        global: grid.global, local: grid.local)
     ]
   }
 }
@@ -64,7 +64,7 @@ public struct ChannelSlice: CatalogOp {
 /// The gradient of `ChannelSlice`: `gy` at its channels, zero elsewhere.
 ///
 /// Input: `gy: [n, count, h, w]`. Output: `[n, channels, h, w]`.
-public struct ChannelSliceBackward: TerminalOp, CatalogOp {
+package struct ChannelSliceBackward: TerminalOp, CatalogOp {
   public static let name = "ChannelSliceBackward"
   public static let section = "ChannelSlice"
   public static var cases: [OpCase] {
@@ -116,8 +116,7 @@ public struct ChannelSliceBackward: TerminalOp, CatalogOp {
       try backend.launch(
         Self.section, "channel_slice_backward",
         [.tensor(inputs[0]), .tensor(outputs[0])] + grid.arguments
-          + [.int(offset), .int(inputs[0].shape.c)], global: grid.global, local: grid.local,
-        bytes: 4 * Double(shape.count + inputs[0].shape.count))
+          + [.int(offset), .int(inputs[0].shape.c)], global: grid.global, local: grid.local)
     ]
   }
 }

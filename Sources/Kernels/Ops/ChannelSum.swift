@@ -1,9 +1,10 @@
 import CLBackend
 
-/// Sum over images and pixels: `s[c] = sum_{n, p} x[n, c, p]`, the bias gradient of every convolution.
+/// Sum over images and pixels: `s[c] = sum_{n, p} x[n, c, p]`, the bias gradient of every
+/// convolution.
 ///
 /// Input `[n, c, h, w]`, output `[c]`.
-public struct ChannelSum: CatalogOp, TerminalOp {
+package struct ChannelSum: CatalogOp, TerminalOp {
   public static let name = "ChannelSum"
 
   /// The operator; it has no attributes.
@@ -38,7 +39,7 @@ public struct ChannelSum: CatalogOp, TerminalOp {
         [
           .tensor(inputs[0]), .tensor(outputs[0]), .int(shape.plane), .int(shape.n),
         ],
-        global: [shape.c * items], local: [items], bytes: 4 * Double(shape.count))
+        global: [shape.c * items], local: [items])
     ]
   }
 }

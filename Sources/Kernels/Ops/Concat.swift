@@ -3,7 +3,7 @@ import CLBackend
 /// Joins two tensors along the channels: `y[:, :p] = a`, `y[:, p:] = b`.
 ///
 /// Inputs: `a: [n, p, h, w]`, `b: [n, q, h, w]`. Output: `[n, p + q, h, w]`.
-public struct Concat: CatalogOp {
+package struct Concat: CatalogOp {
   public static let name = "Concat"
   public static var cases: [OpCase] {
     [
@@ -59,8 +59,7 @@ public struct Concat: CatalogOp {
       try backend.launch(
         Self.section, "concat",
         [.tensor(inputs[0]), .tensor(inputs[1]), .tensor(outputs[0])] + grid.arguments
-          + [.int(inputs[0].shape.c)], global: grid.global, local: grid.local,
-        bytes: 8 * Double(shape.count))
+          + [.int(inputs[0].shape.c)], global: grid.global, local: grid.local)
     ]
   }
 }

@@ -1,12 +1,13 @@
 import CLBackend
 import CMicroKernels
 
-/// 1x1 convolution: `y[n, o, p] = sum_i W[o, i] x[n, i, p] (+ b[o]) (+ r[n, o, p])` at every pixel `p`.
+/// 1x1 convolution: `y[n, o, p] = sum_i W[o, i] x[n, i, p] (+ b[o]) (+ r[n, o, p])` at every pixel
+/// `p`.
 ///
 /// Inputs: `x` `[n, ci, h, w]`, `W` `[co, ci, 1, 1]`, then `b` `[co]` and the residual `r`
-/// `[n, co, h, w]` if the operator has them. Its gradient with respect to `x` is the product with the
-/// transpose: the same operator, `isTransposed`.
-public struct Conv1x1: CatalogOp, SummingOp {
+/// `[n, co, h, w]` if the operator has them. Its gradient with respect to `x` is the product with
+/// the transpose: the same operator, `isTransposed`.
+package struct Conv1x1: CatalogOp, SummingOp {
   public static let name = "Conv1x1"
   public static let tuning = TuningSpace.product
   let hasBias: Bool
@@ -102,8 +103,6 @@ public struct Conv1x1: CatalogOp, SummingOp {
       .int(x.shape.c), .int(y.shape.c), .int(rowStep), .int(columnStep),
     ]
     let flags: [KernelArgument] = [.int(hasBias ? 1 : 0), .int(hasResidual ? 1 : 0)]
-    let flops = 2 * Double(x.shape.n * x.shape.plane) * Double(w.shape.count)
-    let bytes = 4 * Double(x.shape.count + y.shape.count + (hasResidual ? y.shape.count : 0))
     if let tile = try ProductTile.fitting(y.shape, on: backend) {
       let isAligned = ProductTile.isAligned(
         [x, y] + (hasResidual ? [inputs[inputs.count - 1]] : []))
@@ -111,8 +110,8 @@ public struct Conv1x1: CatalogOp, SummingOp {
         try backend.launch(
           Self.name, "conv1x1_tiles", tensors + flags,
           global: tile.global(y.shape), local: [tile.items, 1, 1],
-          defines: tile.defines.merging(["TILE_ALIGNED": isAligned ? 1 : 0]) { $1 }, flops: flops,
-          bytes: bytes)
+          defines: tile.defines.merging(["TILE_ALIGNED": isAligned ? 1 : 0]) { $1 },
+          multiplyAdds: multiplyAdds(inputs.map(\.shape)))
       ]
     }
     let configuration = backend.configuration
@@ -123,8 +122,8 @@ public struct Conv1x1: CatalogOp, SummingOp {
       try backend.launch(
         Self.name, "conv1x1", tensors + [.int(rows)] + flags,
         global: [groups, (y.shape.c + rows - 1) / rows, x.shape.n],
-        local: [configuration.traits.isCPU ? 1 : configuration.groupSize, 1, 1], flops: flops,
-        bytes: bytes)
+        local: [configuration.traits.isCPU ? 1 : configuration.groupSize, 1, 1],
+        multiplyAdds: multiplyAdds(inputs.map(\.shape)))
     ]
   }
 
@@ -134,7 +133,8 @@ public struct Conv1x1: CatalogOp, SummingOp {
 }
 
 extension Graph {
-  /// 1x1 convolution of `x` `[n, ci, h, w]` with `weight` `[co, ci, 1, 1]`, plus `bias` `[co]` if given.
+  /// 1x1 convolution of `x` `[n, ci, h, w]` with `weight` `[co, ci, 1, 1]`, plus `bias` `[co]` if
+  /// given.
   public func conv1x1(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
     apply(Conv1x1(bias: bias != nil), [x, weight] + [bias].compactMap { $0 })[0]
   }

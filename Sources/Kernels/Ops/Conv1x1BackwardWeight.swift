@@ -3,10 +3,10 @@ import CMicroKernels
 
 /// Weight gradient of a 1x1 convolution: `gW[o, i] = sum_{n, p} gy[n, o, p] x[n, i, p]`.
 ///
-/// Inputs: `x` `[n, ci, h, w]`, `gy` `[n, co, h, w]`; output `[co, ci, 1, 1]`. A product over many pixels: slices of
-/// pixels are summed apart, then the partial sums in a fixed order. They may be left to `SliceSums`: the output is then
-/// `[1, 1, slices, co ci]`.
-public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
+/// Inputs: `x` `[n, ci, h, w]`, `gy` `[n, co, h, w]`; output `[co, ci, 1, 1]`. A product over many
+/// pixels: slices of pixels are summed apart, then the partial sums in a fixed order. They may be
+/// left to `SliceSums`: the output is then `[1, 1, slices, co ci]`.
+package struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
   public static let name = "Conv1x1BackwardWeight"
   public static let section = "Conv1x1"
 
@@ -30,14 +30,14 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
 
   /// The form that leaves its slices, if a GPU makes several.
   func leavingSlices(_ inputs: [Shape]) -> Conv1x1BackwardWeight? {
-    tileSlices(inputs[0], inputs[1]).count > 1 ? Conv1x1BackwardWeight(slices: true) : nil
+    SquareTiles(inputs[0], inputs[1]).slices > 1 ? Conv1x1BackwardWeight(slices: true) : nil
   }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     let (x, gy) = (inputs[0], inputs[1])
     precondition(x.channels(1) == gy.channels(1), "Conv1x1BackwardWeight: \(inputs) differ")
     guard leavesSlices else { return [Shape(gy.c, x.c, 1, 1)] }
-    return [Shape(1, 1, tileSlices(x, gy).count, gy.c * x.c)]
+    return [Shape(1, 1, SquareTiles(x, gy).slices, gy.c * x.c)]
   }
 
   public func multiplyAdds(_ inputs: [Shape]) -> Int { inputs[0].count * inputs[1].c }
@@ -50,7 +50,7 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
     let (x, gy) = (inputs[0], inputs[1])
     guard !leavesSlices else { return [] }
-    guard configuration.traits.isCPU else { return [tileSlices(x, gy).count * x.c * gy.c] }
+    guard configuration.traits.isCPU else { return [SquareTiles(x, gy).slices * x.c * gy.c] }
     return [ProductPanels(x, gy, configuration).scratch]
   }
 
@@ -80,7 +80,7 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
   }
 
   private func evaluateSlices(_ x: CPUTensor, _ gy: CPUTensor, into partial: CPUTensor) {
-    let (length, count) = (tileSlices(x.shape, gy.shape).length, partial.shape.w)
+    let (length, count) = (SquareTiles(x.shape, gy.shape).length, partial.shape.w)
     parallelFor(partial.shape.h) { s in
       let (sum, first) = (partial.base + s * count, s * length)
       sum.update(repeating: 0, count: count)
@@ -100,7 +100,7 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
     let (x, gy) = (inputs[0], inputs[1])
     if leavesSlices { return [try tiles(x, gy, outputs[0], on: backend)] }
     guard backend.traits.isCPU else {
-      let slices = tileSlices(x.shape, gy.shape).count
+      let slices = SquareTiles(x.shape, gy.shape).slices
       // A single slice is the sum.
       if slices == 1 { return [try tiles(x, gy, outputs[0], on: backend)] }
       return [
@@ -133,8 +133,8 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
         .region(partial), .tensor(gw), .int(rows), .int(columns), .int(pitch), .int(slices),
         .int(isTransposed ? 1 : i), .int(isTransposed ? i : 1),
       ],
-      global: [ceilingQuotient(columns, isCPU ? 16 : 1), rows], local: isCPU ? [1, 32] : [64, 1],
-      bytes: 4 * Double((slices + 1) * gw.shape.count))
+      global: [ceilingQuotient(columns, backend.configuration.elementWidth), rows],
+      local: isCPU ? [1, 32] : [64, 1])
   }
 
   /// The partial sums from turned panels and blocks of registers, for a CPU.
@@ -151,40 +151,21 @@ public struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
         .int(panels.panelsPerItem), .int(panels.pitch),
       ],
       global: [panels.columns, panels.strips, panels.slices], local: [1, 1, 1],
-      defines: panels.block.defines, flops: flops(x.shape, gy.shape),
-      bytes: 4 * Double(x.shape.count + gy.shape.count))
+      defines: panels.block.defines, multiplyAdds: multiplyAdds([x.shape, gy.shape]))
   }
 
   /// The partial sums from tiles in local memory, for a GPU.
   private func tiles(
     _ x: DeviceTensor, _ gy: DeviceTensor, _ partial: DeviceTensor, on backend: OpenCLBackend
   ) throws -> Launch {
-    let slices = tileSlices(x.shape, gy.shape)
+    let tiles = SquareTiles(x.shape, gy.shape)
     return try backend.launch(
       Self.section, "conv1x1_backward_weight_tiles",
       [
         .tensor(x), .tensor(gy), .region(partial), .int(x.shape.plane), .int(x.shape.c),
-        .int(gy.shape.c), .int(x.shape.n), .int(slices.length),
+        .int(gy.shape.c), .int(x.shape.n), .int(tiles.length),
       ],
-      global: [
-        64 * squareTiles(x.shape.c), squareTiles(gy.shape.c), slices.count,
-      ], local: [64, 1, 1], defines: ["SQUARE_SIDE": squareSide], flops: flops(x.shape, gy.shape),
-      bytes: 4 * Double(x.shape.count + gy.shape.count))
+      global: tiles.global, local: [SquareTiles.group, 1, 1],
+      multiplyAdds: multiplyAdds([x.shape, gy.shape]))
   }
-
-  private func flops(_ x: Shape, _ gy: Shape) -> Double { 2 * Double(x.count) * Double(gy.c) }
-}
-
-/// Rows and columns of the weight's gradient that one work-item of a GPU sums; a work-group has 8 x 8 items.
-private let squareSide = 6
-
-private func squareTiles(_ channels: Int) -> Int {
-  (channels + 8 * squareSide - 1) / (8 * squareSide)
-}
-
-/// Slices of a plane on a GPU: with few channels there are more of them, so that about a thousand groups are busy.
-private func tileSlices(_ x: Shape, _ gy: Shape) -> (count: Int, length: Int) {
-  let wanted = max(1, 1024 / (squareTiles(x.c) * squareTiles(gy.c)))
-  let length = max(512, roundUp((x.plane + wanted - 1) / wanted, 32))
-  return ((x.plane + length - 1) / length, length)
 }

@@ -1,11 +1,13 @@
 import CLBackend
 import CMicroKernels
 
-/// 3x3 convolution with zero padding of 1: `y[n, o, v, u] = sum_{i, j, k} W[o, i, j, k] x[n, i, v + j - 1, u + k - 1] (+ b[o])`.
+/// 3x3 convolution with zero padding of 1:
+/// `y[n, o, v, u] = sum_{i, j, k} W[o, i, j, k] x[n, i, v + j - 1, u + k - 1] (+ b[o])`.
 ///
-/// Inputs: `x` `[n, ci, h, w]`, `W` `[co, ci, 3, 3]`, then `b` `[co]` if the operator has a bias. Its gradient with respect
-/// to `x` is the convolution with the kernels turned by 180 degrees and channels exchanged: `isTransposed`.
-public struct Conv3x3: CatalogOp {
+/// Inputs: `x` `[n, ci, h, w]`, `W` `[co, ci, 3, 3]`, then `b` `[co]` if the operator has a bias.
+/// Its gradient with respect to `x` is the convolution with the kernels turned by 180 degrees and
+/// channels exchanged: `isTransposed`.
+package struct Conv3x3: CatalogOp {
   public static let name = "Conv3x3"
   public static let tuning = TuningSpace.registerBlock
   let hasBias: Bool
@@ -66,7 +68,7 @@ public struct Conv3x3: CatalogOp {
   /// Gathers the nine shifted copies of a row, then one matrix product with `K = 9 ci`.
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
     let (x, y) = (inputs[0], outputs[0])
-    let weight = isTransposed ? turned(inputs[1], into: scratch[1].base) : inputs[1].base
+    let weight = isTransposed ? transposed(inputs[1], into: scratch[1].base) : inputs[1].base
     let bias = hasBias ? inputs[2].base : nil
     let depth = 9 * x.shape.c
     forEachPatchRow(x, panels: scratch[0]) { n, row, panel, stride in
@@ -76,7 +78,7 @@ public struct Conv3x3: CatalogOp {
     }
   }
 
-  private func turned(
+  private func transposed(
     _ w: CPUTensor, into target: UnsafeMutablePointer<Float>
   ) -> UnsafeMutablePointer<Float> {
     let shape = w.shape
@@ -102,7 +104,7 @@ public struct Conv3x3: CatalogOp {
         scratch[0].storage, offset: scratch[0].offset, shape: Shape(w.shape.c, w.shape.n, 3, 3))
       steps.append(
         try backend.launch(
-          Self.name, "conv3x3_turn_weight",
+          Self.name, "conv3x3_transpose_weight",
           [.tensor(w), .region(weight), .int(w.shape.n), .int(w.shape.c)],
           global: [w.shape.count], local: [64]))
     }
@@ -127,15 +129,16 @@ public struct Conv3x3: CatalogOp {
       ],
       global: [columns * rowBlocks, (y.shape.c + rows - 1) / rows, x.shape.n],
       local: [configuration.traits.isCPU ? 1 : configuration.groupSize, 1, 1],
-      // An image has three channels: rows of the register block beyond them would be computed for nothing.
+      // An image has three channels: rows of the register block beyond them would be computed for
+      // nothing.
       defines: ["BLOCK_ROWS": configuration.fittingBlockRows(y.shape.c)],
-      flops: 2 * Double(multiplyAdds([x.shape, w.shape])),
-      bytes: 4 * Double(x.shape.count + y.shape.count))
+      multiplyAdds: multiplyAdds([x.shape, w.shape]))
   }
 }
 
 extension Graph {
-  /// 3x3 convolution of `x` `[n, ci, h, w]` with `weight` `[co, ci, 3, 3]`, plus `bias` `[co]` if given.
+  /// 3x3 convolution of `x` `[n, ci, h, w]` with `weight` `[co, ci, 3, 3]`, plus `bias` `[co]` if
+  /// given.
   public func conv3x3(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
     apply(Conv3x3(bias: bias != nil), [x, weight] + [bias].compactMap { $0 })[0]
   }

@@ -1,10 +1,11 @@
 import CLBackend
 import CMicroKernels
 
-/// Weight gradient of a 3x3 convolution: `gW[o, i, j, k] = sum_{n, v, u} gy[n, o, v, u] x[n, i, v + j - 1, u + k - 1]`.
+/// Weight gradient of a 3x3 convolution:
+/// `gW[o, i, j, k] = sum_{n, v, u} gy[n, o, v, u] x[n, i, v + j - 1, u + k - 1]`.
 ///
 /// Inputs: `x` `[n, ci, h, w]`, `gy` `[n, co, h, w]`; output `[co, ci, 3, 3]`.
-public struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
+package struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
   public static let name = "Conv3x3BackwardWeight"
   public static let section = "Conv3x3"
 
@@ -69,7 +70,7 @@ public struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
       : try groups(x, gy, into: outputs[0], partial: scratch[0], on: backend)
   }
 
-  /// Turned patches and blocks of registers, for a CPU.
+  /// Transposed patches and blocks of registers, for a CPU.
   private func panels(
     _ x: DeviceTensor, _ gy: DeviceTensor, into gw: DeviceTensor, partial: DeviceTensor,
     on backend: OpenCLBackend
@@ -81,16 +82,20 @@ public struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
         arguments(x, gy, partial, bandRows: panels.bandRows)
           + [.int(panels.strip), .int(panels.rows), .int(panels.across)],
         global: panels.global, local: [1, 1, 1], defines: panels.block.defines,
-        flops: flops(x.shape, gw.shape), bytes: 4 * Double(x.shape.count + gy.shape.count)),
+        multiplyAdds: multiplyAdds([x.shape, gy.shape])),
       try backend.launch(
         Self.section, "conv3x3_backward_weight_sum",
         [
           .region(partial), .tensor(gw), .int(x.shape.c), .int(gy.shape.c), .int(panels.pitch),
           .int(panels.bands),
         ],
-        global: [ceilingQuotient(x.shape.c, 16), gy.shape.c], local: [1, 16]),
+        global: [ceilingQuotient(x.shape.c, backend.configuration.elementWidth), gy.shape.c],
+        local: [1, 16]),
     ]
   }
+
+  /// Output channels of a work-group on a GPU.
+  static let groupChannels = 4
 
   /// Work-groups that share out rows and columns, for a GPU.
   private func groups(
@@ -101,12 +106,12 @@ public struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
     let items = backend.configuration.groupSize
     return [
       try backend.launch(
-        Self.section, "conv3x3_backward_weight",
+        Self.section, "conv3x3_backward_weight_groups",
         arguments(x, gy, partial, bandRows: rowsPerBand(x.shape)),
-        global: [x.shape.c * items, ceilingQuotient(gy.shape.c, 4), bands], local: [items, 1, 1],
-        flops: flops(x.shape, gw.shape), bytes: 4 * Double(x.shape.count + gy.shape.count)),
+        global: [x.shape.c * items, ceilingQuotient(gy.shape.c, Self.groupChannels), bands],
+        local: [items, 1, 1], multiplyAdds: multiplyAdds([x.shape, gy.shape])),
       try backend.launch(
-        Self.section, "conv3x3_backward_weight_sum",
+        Self.section, "conv3x3_backward_weight_groups_sum",
         [.region(partial), .tensor(gw), .int(gw.shape.count), .int(bands)],
         global: [gw.shape.count], local: [64]),
     ]
@@ -121,49 +126,7 @@ public struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
     ]
   }
 
-  private func flops(_ x: Shape, _ gw: Shape) -> Double {
-    2 * Double(x.n * x.plane) * Double(gw.count)
-  }
-
   private func rowsPerBand(_ x: Shape) -> Int { max(4, (x.h + 15) / 16) }
 
   private func bands(_ x: Shape) -> Int { (x.h + rowsPerBand(x) - 1) / rowsPerBand(x) }
-}
-
-/// How a CPU-type device shares out the weight gradient: panels of input channels, strips of output channels and bands of
-/// rows, whose sums are kept apart; a band is taken in patches that fit a turned panel.
-private struct PatchPanels {
-  /// The register block.
-  let block: PanelBlock
-  /// Output channels of a strip.
-  let strip: Int
-  /// Rows of a band.
-  let bandRows: Int
-  /// Bands of the image.
-  let bands: Int
-  /// Rows of a patch at most.
-  let rows: Int
-  /// Columns of a patch at most.
-  let across: Int
-  /// Elements from one row of the partial sums to the next.
-  let pitch: Int
-  /// Elements of all partial sums.
-  let scratch: Int
-  /// The work-items.
-  let global: [Int]
-
-  init(_ x: Shape, _ gy: Shape, _ configuration: KernelConfiguration) {
-    block = PanelBlock(channels: x.c, configuration)
-    pitch = block.panels * block.vectors * configuration.vectorWidth
-    // `PATCH_AREA` pixels with a margin of one on every side.
-    across = min(x.w, 128)
-    rows = min(x.h, max(1, 448 / (across + 2) - 2))
-    let wanted = ceilingQuotient(32, block.panels)
-    strip = max(8 * block.rows, roundUp(ceilingQuotient(gy.c, wanted), block.rows))
-    let strips = ceilingQuotient(gy.c, strip)
-    bandRows = roundUp(ceilingQuotient(x.h, ceilingQuotient(wanted, strips)), rows)
-    bands = ceilingQuotient(x.h, bandRows)
-    scratch = bands * 9 * gy.c * pitch
-    global = [block.panels, strips, bands]
-  }
 }

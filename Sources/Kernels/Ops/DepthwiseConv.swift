@@ -4,8 +4,9 @@ import CMicroKernels
 /// Depthwise 3x3 convolution with zero padding of 1:
 /// `y[n, c, i, j] = bias[c] + Σ w[c, ky, kx] x[n, c, i + ky − 1, j + kx − 1]`.
 ///
-/// Inputs: `x: [n, c, h, w]`, `weight: [c, 1, 3, 3]` and, if there is one, `bias: [c]`. Output: as `x`.
-public struct DepthwiseConv: CatalogOp {
+/// Inputs: `x: [n, c, h, w]`, `weight: [c, 1, 3, 3]` and, if there is one, `bias: [c]`. Output: as
+/// `x`.
+package struct DepthwiseConv: CatalogOp {
   public static let name = "DepthwiseConv"
   public static var cases: [OpCase] {
     DepthwiseShapes.cases.flatMap { x in
@@ -58,14 +59,14 @@ public struct DepthwiseConv: CatalogOp {
           .tensor(inputs[0]), .tensor(inputs[1]), .tensor(inputs[hasBias ? 2 : 1]),
           .tensor(outputs[0]), .int(hasBias ? 1 : 0),
         ] + grid.arguments, global: grid.global, local: grid.local,
-        defines: ["DEPTHWISE_ROWS": depthwiseSweep], flops: 18 * Double(shape.count),
-        bytes: 8 * Double(shape.count))
+        multiplyAdds: multiplyAdds(inputs.map(\.shape)))
     ]
   }
 }
 
 extension Graph {
-  /// Depthwise 3x3 convolution with padding 1: `x: [n, c, h, w]`, `weight: [c, 1, 3, 3]`, `bias: [c]`.
+  /// Depthwise 3x3 convolution with padding 1: `x: [n, c, h, w]`, `weight: [c, 1, 3, 3]`,
+  /// `bias: [c]`.
   public func depthwiseConv(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
     apply(DepthwiseConv(), [x, weight] + (bias.map { [$0] } ?? []))[0]
   }

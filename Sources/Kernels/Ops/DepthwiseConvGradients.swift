@@ -5,9 +5,10 @@ import CMicroKernels
 /// `gx[n, c, i, j] = Σ w[c, ky, kx] gy[n, c, i − ky + 1, j − kx + 1]`,
 /// `gw[c, ky, kx] = Σ x[n, c, i, j] gy[n, c, i − ky + 1, j − kx + 1]`, `gb[c] = Σ gy[n, c, i, j]`.
 ///
-/// Inputs: `x: [n, c, h, w]`, `weight: [c, 1, 3, 3]`, `gy` as `x`. Outputs: `gx` as `x`, `gw` as the weight and, with
-/// `bias`, `gb: [c]`. The sums run in two stages of fixed order, where one does not suffice.
-public struct DepthwiseConvGradients: TerminalOp, CatalogOp {
+/// Inputs: `x: [n, c, h, w]`, `weight: [c, 1, 3, 3]`, `gy` as `x`. Outputs: `gx` as `x`, `gw` as
+/// the weight and, with `bias`, `gb: [c]`. The sums run in two stages of fixed order, where one
+/// does not suffice.
+package struct DepthwiseConvGradients: TerminalOp, CatalogOp {
   public static let name = "DepthwiseConvGradients"
   public static let section = "DepthwiseConv"
   public static var cases: [OpCase] {
@@ -59,15 +60,15 @@ public struct DepthwiseConvGradients: TerminalOp, CatalogOp {
     let (x, w, gy) = (inputs[0], inputs[1], inputs[2])
     let isCPU = backend.configuration.traits.isCPU
     let (tiles, rows) = (DepthwiseTiles(x.shape), DepthwiseRows(x.shape))
-    let count = Double(x.shape.count)
     let gradients = Array(outputs[1...])
     let sweep = try backend.launch(
-      Self.section, isCPU ? "depthwise_conv_backward" : "depthwise_conv_backward_rows",
+      Self.section, isCPU ? "depthwise_conv_backward" : "depthwise_conv_backward_groups",
       [.tensor(x), .tensor(w), .tensor(gy), .tensor(outputs[0]), .tensor(scratch[0])]
         + (isCPU ? tiles.arguments : rows.arguments(gradients, backend.configuration)),
       global: isCPU ? tiles.global : rows.global(backend.configuration),
       local: [isCPU ? 1 : backend.configuration.groupSize, 1, 1],
-      defines: tiles.defines(backend.configuration), flops: 36 * count, bytes: 12 * count)
+      defines: tiles.defines(backend.configuration), multiplyAdds: multiplyAdds(inputs.map(\.shape))
+    )
     if rows.isWhole && !isCPU { return [sweep] }
     return [
       sweep,
@@ -77,7 +78,8 @@ public struct DepthwiseConvGradients: TerminalOp, CatalogOp {
   }
 }
 
-/// How a GPU divides planes for the gradients: a work-group takes `rows` rows of a channel of an image.
+/// How a GPU divides planes for the gradients: a work-group takes `rows` rows of a channel of an
+/// image.
 struct DepthwiseRows {
   private let shape: Shape
   private let rows: Int
@@ -91,7 +93,7 @@ struct DepthwiseRows {
   }
 
   /// Elements of all partial sums.
-  var scratch: Int { 10 * shape.n * shape.c * count }
+  var scratch: Int { DepthwiseTiles.sums * shape.n * shape.c * count }
 
   func global(_ configuration: KernelConfiguration) -> [Int] {
     [count * configuration.groupSize, shape.c, shape.n]

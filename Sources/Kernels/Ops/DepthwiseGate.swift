@@ -1,12 +1,12 @@
 import CLBackend
 
-/// The middle of the feed-forward network in one sweep: `y = gelu(a) b`, where `a` and `b` are the two halves of the
-/// channels of a depthwise 3x3 convolution.
+/// The middle of the feed-forward network in one sweep: `y = gelu(a) b`, where `a` and `b` are the
+/// two halves of the channels of a depthwise 3x3 convolution.
 ///
-/// Equal to `GELUGate` of `DepthwiseConv`, whose result, the largest tensor of a block, is neither stored nor kept for the
-/// backward pass. Inputs: `x: [n, 2c, h, w]`, `weight: [2c, 1, 3, 3]` and, if there is one, `bias: [2c]`. Output:
-/// `[n, c, h, w]`.
-public struct DepthwiseGate: CatalogOp {
+/// Equal to `GELUGate` of `DepthwiseConv`, whose result, the largest tensor of a block, is neither
+/// stored nor kept for the backward pass. Inputs: `x: [n, 2c, h, w]`, `weight: [2c, 1, 3, 3]` and,
+/// if there is one, `bias: [2c]`. Output: `[n, c, h, w]`.
+package struct DepthwiseGate: CatalogOp {
   public static let name = "DepthwiseGate"
   public static let section = "DepthwiseConv"
   public static var cases: [OpCase] {

@@ -1,12 +1,11 @@
 import CLBackend
 
-/// The gradients of `DepthwiseGate`. The convolution is computed again: tile by tile on CPU-type devices, where a tile's
-/// gradients never leave the cache, whose
-/// slopes are stored elsewhere.
+/// The gradients of `DepthwiseGate`. The convolution is computed again: tile by tile on CPU-type
+/// devices, where a tile's gradients never leave the cache, whose slopes are stored elsewhere.
 ///
-/// Inputs: `x: [n, 2c, h, w]`, `weight: [2c, 1, 3, 3]`, perhaps `bias: [2c]`, and `gy: [n, c, h, w]`. Outputs: the gradients
-/// of all but the last.
-public struct DepthwiseGateGradients: TerminalOp, CatalogOp {
+/// Inputs: `x: [n, 2c, h, w]`, `weight: [2c, 1, 3, 3]`, perhaps `bias: [2c]`, and
+/// `gy: [n, c, h, w]`. Outputs: the gradients of all but the last.
+package struct DepthwiseGateGradients: TerminalOp, CatalogOp {
   public static let name = "DepthwiseGateGradients"
   public static let section = "DepthwiseConv"
   public static var cases: [OpCase] {
@@ -58,7 +57,6 @@ public struct DepthwiseGateGradients: TerminalOp, CatalogOp {
     let (x, gy) = (inputs[0], inputs[inputs.count - 1])
     let hasBias = inputs.count == 4
     let tiles = tiles(x.shape)
-    let count = Double(gy.shape.count)
     return [
       try backend.launch(
         Self.section, "depthwise_gate_backward",
@@ -67,7 +65,7 @@ public struct DepthwiseGateGradients: TerminalOp, CatalogOp {
           .tensor(outputs[0]), .tensor(scratch[0]), .int(hasBias ? 1 : 0),
         ] + tiles.arguments, global: tiles.global, local: [1, 1, 1],
         defines: tiles.defines(backend.configuration),
-        flops: (6 * 18 + 42) * count, bytes: 20 * count),
+        multiplyAdds: multiplyAdds(inputs.map(\.shape))),
       try tiles.total(scratch[0], parts: tiles.count, into: Array(outputs[1...]), on: backend),
     ]
   }
@@ -81,15 +79,13 @@ public struct DepthwiseGateGradients: TerminalOp, CatalogOp {
     let slope = view(scratch[0], x.shape)
     let hasBias = inputs.count == 4
     let grid = RowGrid(gy.shape, rowsPerSweep: depthwiseSweep, backend.configuration)
-    let count = Double(gy.shape.count)
     let slopes = try backend.launch(
       Self.section, "depthwise_gate_slopes",
       [
         .tensor(x), .tensor(inputs[1]), .tensor(inputs[hasBias ? 2 : 1]), .tensor(gy),
         .tensor(slope), .int(hasBias ? 1 : 0),
       ] + grid.arguments, global: grid.global, local: grid.local,
-      defines: ["DEPTHWISE_ROWS": depthwiseSweep], flops: (2 * 18 + 42) * count,
-      bytes: 20 * count)
+      multiplyAdds: DepthwiseConv().multiplyAdds([x.shape]))
     return [slopes]
       + (try convolution(inputs.count).launches(
         [x, inputs[1], slope], into: outputs, scratch: Array(scratch[1...]), on: backend))

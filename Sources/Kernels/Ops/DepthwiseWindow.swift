@@ -1,13 +1,14 @@
 import CLBackend
 import CMicroKernels
 
-/// Some rows of a depthwise 3x3 convolution of an image that passes by in bands of rows, with the gate of the
-/// feed-forward network on top if asked for.
+/// Some rows of a depthwise 3x3 convolution of an image that passes by in bands of rows, with the
+/// gate of the feed-forward network on top if asked for.
 ///
-/// With `d` the depthwise convolution of an image of `height` rows (zero padding of 1), rows `first...` of `d`, or of
-/// `gelu(d[:, :c]) d[:, c:]`. Inputs: `x` `[n, c or 2 c, slots, w]`, row `i` of the image in slot `i mod slots`; `weight`
-/// `[c or 2 c, 1, 3, 3]` and, if there is one, `bias`. Output: `[n, c, rows, w]`.
-public struct DepthwiseWindow: CatalogOp, TerminalOp {
+/// With `d` the depthwise convolution of an image of `height` rows (zero padding of 1), rows
+/// `first...` of `d`, or of `gelu(d[:, :c]) d[:, c:]`. Inputs: `x` `[n, c or 2 c, slots, w]`, row
+/// `i` of the image in slot `i mod slots`; `weight` `[c or 2 c, 1, 3, 3]` and, if there is one,
+/// `bias`. Output: `[n, c, rows, w]`.
+package struct DepthwiseWindow: CatalogOp, TerminalOp {
   public static let name = "DepthwiseWindow"
   public static let section = "DepthwiseConv"
   private let first: Int
@@ -21,7 +22,8 @@ public struct DepthwiseWindow: CatalogOp, TerminalOp {
   }
 
   public static var cases: [OpCase] {
-    // Rows, height, slots, width: whole images, the first, a middle and the last window, rings of few rows.
+    // Rows, height, slots, width: whole images, the first, a middle and the last window, rings of
+    // few rows.
     let windows = [
       (0..<1, 1, 1, 1), (0..<5, 5, 5, 9), (0..<3, 40, 6, 17), (3..<8, 40, 10, 33),
       (35..<40, 40, 8, 16), (7..<8, 9, 3, 5), (0..<9, 9, 9, 48),
@@ -117,8 +119,7 @@ public struct DepthwiseWindow: CatalogOp, TerminalOp {
           .int(hasBias ? 1 : 0),
         ] + grid.arguments + [.int(first), .int(height), .int(x.shape.h)],
         global: grid.global, local: grid.local, defines: ["DEPTHWISE_ROWS": sweep],
-        flops: (isGated ? 2 * 18 + 35 : 18) * Double(y.shape.count),
-        bytes: (isGated ? 12 : 8) * Double(y.shape.count))
+        multiplyAdds: multiplyAdds(inputs.map(\.shape)))
     ]
   }
 }

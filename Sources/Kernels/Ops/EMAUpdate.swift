@@ -1,9 +1,10 @@
 import CLBackend
 
-/// The exponential moving average of the parameters: `average = d average + (1 − d) p`, vectors `1 x 1 x 1 x N`.
+/// The exponential moving average of the parameters: `average = d average + (1 − d) p`, vectors
+/// `1 x 1 x 1 x N`.
 ///
 /// Inputs: `average`, `p`. Output: the new average; it may lie on the memory of the old one.
-public struct EMAUpdate: TerminalOp, CatalogOp {
+package struct EMAUpdate: TerminalOp, CatalogOp {
   public static let name = "EMAUpdate"
   public static let section = "Optimizer"
   public static var cases: [OpCase] {

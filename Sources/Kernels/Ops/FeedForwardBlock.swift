@@ -1,10 +1,12 @@
-/// The feed-forward half of a transformer block in bands of rows: `y = x + W_out · (gelu(a) * b)`, `[a, b] = dw(W_in · norm(x))`.
+/// The feed-forward half of a transformer block in bands of rows: `y = x + W_out · (gelu(a) * b)`,
+/// `[a, b] = dw(W_in · norm(x))`.
 ///
 /// Of the wide tensors in between only a few rows exist at a time. `y` may take the place of `x`.
 ///
-/// Inputs: `x` `[n, c, h, w]`; weight and perhaps bias of the LayerNorm; `W_in` `[2 k, c, 1, 1]`, the depthwise kernel
-/// `[2 k, 1, 3, 3]` and `W_out` `[c, k, 1, 1]`, each followed by its bias if there are any. Output: as `x`.
-public struct FeedForwardBlock: CompositeOp {
+/// Inputs: `x` `[n, c, h, w]`; weight and perhaps bias of the LayerNorm; `W_in` `[2 k, c, 1, 1]`,
+/// the depthwise kernel `[2 k, 1, 3, 3]` and `W_out` `[c, k, 1, 1]`, each followed by its bias if
+/// there are any. Output: as `x`.
+package struct FeedForwardBlock: CompositeOp {
   public static let name = "FeedForwardBlock"
   public static let section = "DepthwiseConv"
   public static let tuning = TuningSpace.bands

@@ -1,7 +1,7 @@
 import CLBackend
 
 /// A constant tensor, the seed of a backward pass: `y = value`. It has no inputs.
-public struct Fill: CatalogOp {
+package struct Fill: CatalogOp {
   public static let name = "Fill"
   public static var cases: [OpCase] {
     [Shape.scalar, Shape(2, 3, 13, 17), Shape(1, 2, 130, 150)].map {
@@ -39,7 +39,7 @@ public struct Fill: CatalogOp {
     return [
       try backend.launch(
         Self.section, "fill", [.tensor(outputs[0])] + grid.arguments + [.float(value)],
-        global: grid.global, local: grid.local, bytes: 4 * Double(shape.count))
+        global: grid.global, local: grid.local)
     ]
   }
 }

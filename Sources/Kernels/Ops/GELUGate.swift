@@ -1,11 +1,12 @@
 import CLBackend
 import CMicroKernels
 
-/// The gate of the feed-forward network: `y = gelu(a) b`, where `a` and `b` are the two halves of the channels.
+/// The gate of the feed-forward network: `y = gelu(a) b`, where `a` and `b` are the two halves of
+/// the channels.
 ///
-/// Input: `x: [n, 2c, h, w]`. Output: `[n, c, h, w]`. GELU is the exact form `a Φ(a)`, Φ the normal distribution
-/// function, computed with an absolute error below 5e-7.
-public struct GELUGate: CatalogOp {
+/// Input: `x: [n, 2c, h, w]`. Output: `[n, c, h, w]`. GELU is the exact form `a Φ(a)`, Φ the normal
+/// distribution function, computed with an absolute error below 5e-7.
+package struct GELUGate: CatalogOp {
   public static let name = "GELUGate"
   public static var cases: [OpCase] {
     shapes.map { OpCase(GELUGate(), [$0.channels(2 * $0.c)]) }
@@ -50,8 +51,7 @@ public struct GELUGate: CatalogOp {
     return [
       try backend.launch(
         Self.section, "gelu_gate", [.tensor(inputs[0]), .tensor(outputs[0])] + grid.arguments,
-        global: grid.global, local: grid.local, flops: 35 * Double(shape.count),
-        bytes: 12 * Double(shape.count))
+        global: grid.global, local: grid.local)
     ]
   }
 }
@@ -59,7 +59,7 @@ public struct GELUGate: CatalogOp {
 /// The gradient of the gate: `ga = gy b (Φ(a) + a φ(a))`, `gb = gy gelu(a)`, φ the normal density.
 ///
 /// Inputs: `x: [n, 2c, h, w]`, `gy: [n, c, h, w]`. Output: `gx`, as `x`.
-public struct GELUGateBackward: TerminalOp, CatalogOp {
+package struct GELUGateBackward: TerminalOp, CatalogOp {
   public static let name = "GELUGateBackward"
   public static let section = "GELUGate"
   public static var cases: [OpCase] {
@@ -97,13 +97,13 @@ public struct GELUGateBackward: TerminalOp, CatalogOp {
       try backend.launch(
         Self.section, "gelu_gate_backward",
         [.tensor(inputs[0]), .tensor(inputs[1]), .tensor(outputs[0])] + grid.arguments,
-        global: grid.global, local: grid.local, flops: 42 * Double(shape.count),
-        bytes: 20 * Double(shape.count))
+        global: grid.global, local: grid.local)
     ]
   }
 }
 
 extension Graph {
-  /// `gelu(a) b` with the channel halves `a` and `b` of `x: [n, 2c, h, w]`; the result is `[n, c, h, w]`.
+  /// `gelu(a) b` with the channel halves `a` and `b` of `x: [n, 2c, h, w]`; the result is
+  /// `[n, c, h, w]`.
   public func geluGate(_ x: Tensor) -> Tensor { apply(GELUGate(), [x])[0] }
 }

@@ -1,14 +1,15 @@
 import CLBackend
 import CMicroKernels
 
-/// LayerNorm over the channels of every pixel, as both variants of the official implementation compute it.
+/// LayerNorm over the channels of every pixel, as both variants of the official implementation
+/// compute it.
 ///
 /// With `mu` the mean and `r = 1 / sqrt(variance + 1e-5)` of a pixel's channels: with bias
 /// `y = (x - mu) r w + b`; without `y = x r w`, scaled by the deviation but not centred.
 ///
-/// Inputs: `x` `[n, c, h, w]`, `w` `[c]` and, with bias, `b` `[c]`. Outputs: `y` as `x`, then `mu` and `r`
-/// `[n, 1, h, w]` for the backward pass.
-public struct LayerNorm: CatalogOp {
+/// Inputs: `x` `[n, c, h, w]`, `w` `[c]` and, with bias, `b` `[c]`. Outputs: `y` as `x`, then `mu`
+/// and `r` `[n, 1, h, w]` for the backward pass.
+package struct LayerNorm: CatalogOp {
   public static let name = "LayerNorm"
   static let epsilon: Float = 1e-5
   let hasBias: Bool
@@ -61,6 +62,11 @@ public struct LayerNorm: CatalogOp {
     }
   }
 
+  /// Vectors of pixels of a work-item that goes through the channels on its own.
+  static func vectors(_ configuration: KernelConfiguration) -> Int {
+    configuration.traits.isCPU ? 4 : 1
+  }
+
   public func launches(
     _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
     on backend: OpenCLBackend
@@ -71,30 +77,28 @@ public struct LayerNorm: CatalogOp {
       .tensor(outputs[0]), .tensor(outputs[1]), .tensor(outputs[2]), .int(shape.plane),
       .int(shape.c), .float(Self.epsilon), .int(hasBias ? 1 : 0),
     ]
-    let (flops, bytes) = (8 * Double(shape.count), 8 * Double(shape.count))
     if let groups = try NormGroups.fitting(shape.c, kernel: "layer_norm_groups", on: backend) {
       return [
         try backend.launch(
           Self.name, "layer_norm_groups", arguments, global: groups.global(shape),
-          local: groups.local, defines: groups.defines, flops: flops, bytes: bytes)
+          local: groups.local, defines: groups.defines)
       ]
     }
     let configuration = backend.configuration
-    let vectors = configuration.traits.isCPU ? 4 : 1
+    let vectors = LayerNorm.vectors(configuration)
     let columns = vectors * configuration.vectorWidth
     return [
       try backend.launch(
         Self.name, "layer_norm", arguments,
         global: [ceilingQuotient(shape.plane, columns), shape.n],
-        local: [configuration.groupSize, 1], defines: ["NORM_VECTORS": vectors], flops: flops,
-        bytes: bytes)
+        local: [configuration.groupSize, 1])
     ]
   }
 }
 
 extension Graph {
-  /// LayerNorm over the channels of `x` `[n, c, h, w]`: centred and shifted with a `bias`, only scaled
-  /// without; `weight` and `bias` are `[c]`.
+  /// LayerNorm over the channels of `x` `[n, c, h, w]`: centred and shifted with a `bias`, only
+  /// scaled without; `weight` and `bias` are `[c]`.
   public func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor?) -> Tensor {
     apply(LayerNorm(bias: bias != nil), [x, weight] + [bias].compactMap { $0 })[0]
   }

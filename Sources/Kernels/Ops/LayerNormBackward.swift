@@ -1,12 +1,12 @@
 import CLBackend
 import CMicroKernels
 
-/// Input gradient of `LayerNorm`, with `g = gy w`:
-/// with bias `gx = r (g - mean g - h mean(g h))`, `h = (x - mu) r`; without `gx = r g - r^3 (x - mu) mean(g x)`.
+/// Input gradient of `LayerNorm`, with `g = gy w`: with bias `gx = r (g - mean g - h mean(g h))`,
+/// `h = (x - mu) r`; without `gx = r g - r^3 (x - mu) mean(g x)`.
 ///
-/// Inputs: `x` `[n, c, h, w]`, `w` `[c]`, `mu` and `r` `[n, 1, h, w]`, `gy` as `x` and, if asked for, an addend as `x`;
-/// output as `x`.
-public struct LayerNormBackwardInput: CatalogOp, TerminalOp, SummingOp {
+/// Inputs: `x` `[n, c, h, w]`, `w` `[c]`, `mu` and `r` `[n, 1, h, w]`, `gy` as `x` and, if asked
+/// for, an addend as `x`; output as `x`.
+package struct LayerNormBackwardInput: CatalogOp, TerminalOp, SummingOp {
   public static let name = "LayerNormBackwardInput"
   public static let section = "LayerNorm"
   private let hasBias: Bool
@@ -63,32 +63,30 @@ public struct LayerNormBackwardInput: CatalogOp, TerminalOp, SummingOp {
       (inputs + (hasAddend ? [] : [inputs[0]]) + outputs).map(KernelArgument.tensor) + [
         .int(shape.plane), .int(shape.c), .int(hasBias ? 1 : 0), .int(hasAddend ? 1 : 0),
       ]
-    let (flops, bytes) = (10 * Double(shape.count), (hasAddend ? 16 : 12) * Double(shape.count))
     let groupKernel = "layer_norm_backward_input_groups"
     if let groups = try NormGroups.fitting(shape.c, kernel: groupKernel, on: backend) {
       return [
         try backend.launch(
           Self.section, groupKernel, arguments, global: groups.global(shape), local: groups.local,
-          defines: groups.defines, flops: flops, bytes: bytes)
+          defines: groups.defines)
       ]
     }
     let configuration = backend.configuration
-    let vectors = configuration.traits.isCPU ? 4 : 1
+    let vectors = LayerNorm.vectors(configuration)
     return [
       try backend.launch(
         Self.section, "layer_norm_backward_input", arguments,
         global: [ceilingQuotient(shape.plane, vectors * configuration.vectorWidth), shape.n],
-        local: [configuration.traits.isCPU ? 1 : configuration.groupSize, 1],
-        defines: ["NORM_VECTORS": vectors], flops: flops, bytes: bytes)
+        local: [configuration.traits.isCPU ? 1 : configuration.groupSize, 1])
     ]
   }
 }
 
-/// Weight and bias gradients of `LayerNorm`: `gw[c] = sum gy (x - mu) r` (without bias `sum gy x r`), `gb[c] = sum gy`,
-/// sums over images and pixels.
+/// Weight and bias gradients of `LayerNorm`: `gw[c] = sum gy (x - mu) r` (without bias
+/// `sum gy x r`), `gb[c] = sum gy`, sums over images and pixels.
 ///
 /// Inputs: `x` `[n, c, h, w]`, `mu` and `r` `[n, 1, h, w]`, `gy` as `x`; outputs `[c]` each.
-public struct LayerNormBackwardWeight: CatalogOp, TerminalOp {
+package struct LayerNormBackwardWeight: CatalogOp, TerminalOp {
   public static let name = "LayerNormBackwardWeight"
   public static let section = "LayerNorm"
   private let hasBias: Bool
@@ -166,8 +164,7 @@ public struct LayerNormBackwardWeight: CatalogOp, TerminalOp {
         .int(shape.plane), .int(shape.c), .int(shape.n), .int(slices.length),
         .int(hasBias ? 1 : 0),
       ],
-      global: [items * shape.c, slices.count], local: [items, 1], flops: 4 * Double(shape.count),
-      bytes: 8 * Double(shape.count))
+      global: [items * shape.c, slices.count], local: [items, 1])
     // A single slice is the sum.
     guard slices.count > 1 else { return [sums] }
     return [

@@ -2,10 +2,11 @@ import CLBackend
 
 /// LayerNorm and the 1x1 convolution behind it: `y = W norm(x) (+ b)`.
 ///
-/// Equal to `Conv1x1` of `LayerNorm`, whose result is neither stored nor read where groups of a GPU multiply tiles: the sums
-/// over channels that the norm needs pass by with the tiles. Inputs: `x` `[n, ci, h, w]`; weight and perhaps bias of the
-/// LayerNorm `[ci]`; `W` `[co, ci, 1, 1]` and, if there is one, `b` `[co]`. Output: `[n, co, h, w]`.
-public struct NormProduct: CatalogOp, TerminalOp {
+/// Equal to `Conv1x1` of `LayerNorm`, whose result is neither stored nor read where groups of a GPU
+/// multiply tiles: the sums over channels that the norm needs pass by with the tiles. Inputs: `x`
+/// `[n, ci, h, w]`; weight and perhaps bias of the LayerNorm `[ci]`; `W` `[co, ci, 1, 1]` and, if
+/// there is one, `b` `[co]`. Output: `[n, co, h, w]`.
+package struct NormProduct: CatalogOp, TerminalOp {
   public static let name = "NormProduct"
   public static let section = "Conv1x1"
   private let norm: LayerNorm
@@ -102,7 +103,6 @@ public struct NormProduct: CatalogOp, TerminalOp {
       ],
       global: tile.global(y.shape),
       local: [tile.items, 1, 1], defines: tile.defines,
-      flops: 2 * Double(multiplyAdds(inputs.map(\.shape))) + 8 * Double(x.shape.count),
-      bytes: 4 * Double(x.shape.count + y.shape.count))
+      multiplyAdds: multiplyAdds(inputs.map(\.shape)))
   }
 }

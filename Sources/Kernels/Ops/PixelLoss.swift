@@ -1,12 +1,14 @@
 import CLBackend
 
-/// The mean over all elements of a function of `d = prediction − target`: `y = 1/N Σ f(d)`; and beside it, from the same
-/// pass over both images, what every run reports: `1/N Σ |d|` and `1/N Σ d²`.
+/// The mean over all elements of a function of `d = prediction − target`: `y = 1/N Σ f(d)`; and
+/// beside it, from the same pass over both images, what every run reports: `1/N Σ |d|` and
+/// `1/N Σ d²`.
 ///
-/// Inputs: prediction and target, both `[n, c, h, w]`. Outputs: loss, L1 and MSE, one number each. The target has no gradient.
+/// Inputs: prediction and target, both `[n, c, h, w]`. Outputs: loss, L1 and MSE, one number each.
+/// The target has no gradient.
 public struct PixelLoss: CatalogOp {
   public static let name = "PixelLoss"
-  public static var cases: [OpCase] {
+  package static var cases: [OpCase] {
     Kind.cases.flatMap { kind in lossShapes.map { OpCase(PixelLoss(kind), [$0, $0]) } }
   }
 
@@ -75,10 +77,9 @@ public struct PixelLoss: CatalogOp {
         [
           .tensor(inputs[0]), .tensor(inputs[1]), .tensor(scratch[0]), .int(shape.plane),
           .int(grid.chunk), .int(grid.partials),
-        ] + kind.arguments, global: grid.global, local: grid.local,
-        flops: 3 * Double(shape.count), bytes: 8 * Double(shape.count)),
+        ] + kind.arguments, global: grid.global, local: grid.local),
       try backend.launch(
-        Self.section, "pixel_loss_total",
+        Self.section, "pixel_loss_sum",
         [.tensor(scratch[0])] + outputs.map { .tensor($0) } + [
           .int(grid.partials), .float(1 / Float(shape.count)),
         ], global: [3 * grid.totalGroup[0]], local: grid.totalGroup),
@@ -103,19 +104,24 @@ extension PixelLoss.Kind {
     }
   }
 
+  /// The kinds' numbers in the kernels.
+  private static let numbers = (l1: 0, mse: 1, charbonnier: 2)
+
+  static var defines: [String: Int] { ["LOSS_L1": numbers.l1, "LOSS_MSE": numbers.mse] }
+
   /// `kind, epsilon` of the kernels.
   var arguments: [KernelArgument] {
     switch self {
-    case .l1: [.int(0), .float(0)]
-    case .mse: [.int(1), .float(0)]
-    case .charbonnier(let epsilon): [.int(2), .float(epsilon)]
+    case .l1: [.int(Self.numbers.l1), .float(0)]
+    case .mse: [.int(Self.numbers.mse), .float(0)]
+    case .charbonnier(let epsilon): [.int(Self.numbers.charbonnier), .float(epsilon)]
     }
   }
 }
 
 extension Graph {
-  /// The mean of a function of the difference between two tensors `[n, c, h, w]`, and the mean absolute and mean squared
-  /// difference: one number each.
+  /// The mean of a function of the difference between two tensors `[n, c, h, w]`, and the mean
+  /// absolute and mean squared difference: one number each.
   public func pixelLoss(
     _ kind: PixelLoss.Kind, _ prediction: Tensor, _ target: Tensor
   ) -> (loss: Tensor, l1: Tensor, mse: Tensor) {

@@ -2,9 +2,9 @@ import CLBackend
 
 /// The gradient of a pixel loss: `gx = gy f'(prediction − target) / count`.
 ///
-/// Inputs: prediction and target, both `[n, c, h, w]`, and the gradient `gy` of the loss, one number.
-/// Output: as the prediction.
-public struct PixelLossBackward: TerminalOp, CatalogOp {
+/// Inputs: prediction and target, both `[n, c, h, w]`, and the gradient `gy` of the loss, one
+/// number. Output: as the prediction.
+package struct PixelLossBackward: TerminalOp, CatalogOp {
   public static let name = "PixelLossBackward"
   public static let section = "PixelLoss"
   public static var cases: [OpCase] {
@@ -47,8 +47,7 @@ public struct PixelLossBackward: TerminalOp, CatalogOp {
       try backend.launch(
         Self.section, "pixel_loss_backward",
         inputs.map { .tensor($0) } + [.tensor(outputs[0])] + grid.arguments + kind.arguments
-          + [.float(1 / Float(shape.count))], global: grid.global, local: grid.local,
-        flops: 4 * Double(shape.count), bytes: 12 * Double(shape.count))
+          + [.float(1 / Float(shape.count))], global: grid.global, local: grid.local)
     ]
   }
 }

@@ -3,7 +3,7 @@ import CLBackend
 /// Moves channels into space: `y[n, c, 2i + k, 2j + l] = x[n, 4c + 2k + l, i, j]`.
 ///
 /// Input: `x: [n, 4c, h, w]`. Output: `[n, c, 2h, 2w]`. Its gradient is `PixelUnshuffle`.
-public struct PixelShuffle: CatalogOp {
+package struct PixelShuffle: CatalogOp {
   public static let name = "PixelShuffle"
   public static var cases: [OpCase] { coarseShapes.map { OpCase(PixelShuffle(), [$0]) } }
 
@@ -45,7 +45,7 @@ public struct PixelShuffle: CatalogOp {
 /// Moves space into channels: `y[n, 4c + 2k + l, i, j] = x[n, c, 2i + k, 2j + l]`.
 ///
 /// Input: `x: [n, c, 2h, 2w]`. Output: `[n, 4c, h, w]`. Its gradient is `PixelShuffle`.
-public struct PixelUnshuffle: CatalogOp {
+package struct PixelUnshuffle: CatalogOp {
   public static let name = "PixelUnshuffle"
   public static let section = "PixelShuffle"
   public static var cases: [OpCase] {
@@ -87,8 +87,8 @@ private func shuffled(_ shape: Shape) -> Shape {
   Shape(shape.n, shape.c / 4, 2 * shape.h, 2 * shape.w)
 }
 
-/// Calls `body` with every row of the coarse tensor, the start of its pixels (every other one of a row) in
-/// the fine tensor, and the row's width.
+/// Calls `body` with every row of the coarse tensor, the start of its pixels (every other one of a
+/// row) in the fine tensor, and the row's width.
 private func forEachPixelBlock(
   coarse: CPUTensor, fine: CPUTensor,
   _ body: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, Int) -> Void
@@ -115,7 +115,7 @@ private func shuffleLaunches(
   return [
     try backend.launch(
       PixelShuffle.section, kernel, [.tensor(x), .tensor(y)] + grid.arguments,
-      global: grid.global, local: grid.local, bytes: 8 * Double(coarse.count))
+      global: grid.global, local: grid.local)
   ]
 }
 

@@ -1,12 +1,13 @@
 import CLBackend
 import CMicroKernels
 
-/// One step of stochastic gradient descent with momentum, as PyTorch computes it, over contiguous vectors
-/// `1 x 1 x 1 x N`: `m = μ m + (s g + λ p)`, `p −= lr m`. A momentum that starts at zero gives PyTorch's first step.
+/// One step of stochastic gradient descent with momentum, as PyTorch computes it, over contiguous
+/// vectors `1 x 1 x 1 x N`: `m = μ m + (s g + λ p)`, `p −= lr m`. A momentum that starts at zero
+/// gives PyTorch's first step.
 ///
-/// Inputs: parameters `p`, gradients `g`, momentum `m`, and the vector that `hyperparameters` makes.
-/// Outputs: the new `p` and `m`; each may lie on the memory of the old one.
-public struct SGDStep: TerminalOp, CatalogOp {
+/// Inputs: parameters `p`, gradients `g`, momentum `m`, and the vector that `hyperparameters`
+/// makes. Outputs: the new `p` and `m`; each may lie on the memory of the old one.
+package struct SGDStep: TerminalOp, CatalogOp {
   public static let name = "SGDStep"
   public static let section = "Optimizer"
   public static var cases: [OpCase] {

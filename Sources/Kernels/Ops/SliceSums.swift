@@ -2,8 +2,9 @@ import CLBackend
 
 /// Adds up the slices of several sums at once: `y_k[i] = Σ_s p_k[s, i]`, in order.
 ///
-/// Inputs: partial sums `p_k` `[1, 1, slices, count]`, at most eight. Outputs: their sums, of given shapes of `count` elements.
-public struct SliceSums: TerminalOp, CatalogOp {
+/// Inputs: partial sums `p_k` `[1, 1, slices, count]`, at most eight. Outputs: their sums, of given
+/// shapes of `count` elements.
+package struct SliceSums: TerminalOp, CatalogOp {
   public static let name = "SliceSums"
   public static var cases: [OpCase] {
     [
@@ -49,12 +50,10 @@ public struct SliceSums: TerminalOp, CatalogOp {
       ]
     }
     let widest = inputs.map(\.shape.w).max() ?? 1
-    let vector = backend.configuration.traits.isCPU ? 16 : 1
     return [
       try backend.launch(
         Self.name, "slice_sums", parts,
-        global: [ceilingQuotient(widest, vector), inputs.count],
-        bytes: 4 * Double(inputs.reduce(0) { $0 + $1.shape.count + $1.shape.w }))
+        global: [ceilingQuotient(widest, backend.configuration.elementWidth), inputs.count])
     ]
   }
 }

@@ -4,7 +4,7 @@ import CMicroKernels
 /// The sum of squares of all elements, for the gradient norm; NaN and infinity stay visible.
 ///
 /// Input: `x: [n, c, h, w]`. Output: one number. The sum runs in two stages of fixed order.
-public struct SumOfSquares: TerminalOp, CatalogOp {
+package struct SumOfSquares: TerminalOp, CatalogOp {
   public static let name = "SumOfSquares"
   public static var cases: [OpCase] {
     [
@@ -47,10 +47,9 @@ public struct SumOfSquares: TerminalOp, CatalogOp {
       try backend.launch(
         Self.section, "sum_of_squares",
         [.tensor(inputs[0]), .tensor(scratch[0]), .int(shape.plane), .int(grid.chunk)],
-        global: grid.global, local: grid.local, flops: 2 * Double(shape.count),
-        bytes: 4 * Double(shape.count)),
+        global: grid.global, local: grid.local),
       try backend.launch(
-        Self.section, "sum_of_squares_total",
+        Self.section, "sum_of_squares_sum",
         [.tensor(scratch[0]), .tensor(outputs[0]), .int(grid.partials)],
         global: grid.totalGroup, local: grid.totalGroup),
     ]

@@ -1,8 +1,9 @@
-/// A 3x3 convolution whose result is shuffled to twice the size, in bands of rows: `y = pixelShuffle(conv3x3(x))`.
+/// A 3x3 convolution whose result is shuffled to twice the size, in bands of rows:
+/// `y = pixelShuffle(conv3x3(x))`.
 ///
-/// The convolution's result, as large as `y`, exists a band at a time. Inputs: `x` `[n, c, h, w]`, weight `[4 k, c, 3, 3]`.
-/// Output: `[n, k, 2 h, 2 w]`.
-public struct UpsampleConv: CompositeOp {
+/// The convolution's result, as large as `y`, exists a band at a time. Inputs: `x` `[n, c, h, w]`,
+/// weight `[4 k, c, 3, 3]`. Output: `[n, k, 2 h, 2 w]`.
+package struct UpsampleConv: CompositeOp {
   public static let name = "UpsampleConv"
   public static let section = "PixelShuffle"
   public static let tuning = TuningSpace.bands
@@ -28,7 +29,8 @@ public struct UpsampleConv: CompositeOp {
     inputs[0].n * inputs[0].plane * inputs[1].count
   }
 
-  /// Rows of a band: neighbouring bands compute two rows twice, so that they are made as tall as 16 MB allow.
+  /// Rows of a band: neighbouring bands compute two rows twice, so that they are made as tall as 16
+  /// MB allow.
   private func bandRows(_ inputs: [Shape], bandElements: Int) -> Int {
     let budget = (16 << 20) / MemoryLayout<Float>.stride / inputs[1].n / inputs[0].w
     return min(inputs[0].h, max(4, budget, bandElements / inputs[1].n / inputs[0].w))

@@ -1,6 +1,7 @@
 import CLBackend
 
-/// How much of a device's memory may be used: the one rule behind every promise, of training and restoring alike.
+/// How much of a device's memory may be used: the one rule behind every promise, of training and
+/// restoring alike.
 public struct MemoryBudget: Sendable, Equatable {
   /// Bytes of the largest single allocation.
   public let allocation: Int
@@ -9,8 +10,8 @@ public struct MemoryBudget: Sendable, Equatable {
   /// Whether this is the machine's own memory, which images take too.
   public let isHost: Bool
 
-  /// The budget of a device with `memory` bytes, of which one allocation takes at most `allocation`. An eighth stays with
-  /// the display, the driver and other programs.
+  /// The budget of a device with `memory` bytes, of which one allocation takes at most
+  /// `allocation`. An eighth stays with the display, the driver and other programs.
   public init(memory: Int, allocation: Int, isHost: Bool) {
     total = max(0, memory - memory / 8)
     self.allocation = max(0, min(allocation, total))
@@ -23,7 +24,8 @@ public struct MemoryBudget: Sendable, Equatable {
     return MemoryBudget(memory: free, allocation: free, isHost: true)
   }
 
-  /// The budget of an OpenCL device. One that shares the machine's memory reports all of it, used or not.
+  /// The budget of an OpenCL device. One that shares the machine's memory reports all of it, used
+  /// or not.
   init(_ device: OpenCLDevice, _ traits: DeviceTraits) {
     let memory =
       traits.sharesHostMemory
@@ -67,13 +69,13 @@ public struct MemoryNeed: Sendable, Equatable {
     MemoryNeed(total: a.total + b.total, largest: max(a.largest, b.largest))
   }
 
-  /// Bytes that a backend allocates for a storage of `count` elements: a block of columns may start in the last one, and
-  /// the slack keeps it inside.
+  /// Bytes that a backend allocates for a storage of `count` elements: a block of columns may start
+  /// in the last one, and the slack keeps it inside.
   static func bytes(of count: Int) -> Int { (count + planeSlack) * MemoryLayout<Float>.stride }
 }
 
-/// Whether `error` says that a device has no more memory. Some drivers find out at an allocation, others when a kernel
-/// first touches it.
+/// Whether `error` says that a device has no more memory. Some drivers find out at an allocation,
+/// others when a kernel first touches it.
 public func isOutOfMemory(_ error: any Error) -> Bool {
   (error as? OpenCLError)?.isOutOfMemory ?? (error is CPUBackendError)
 }

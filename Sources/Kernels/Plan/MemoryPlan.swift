@@ -18,7 +18,8 @@ public struct MemoryPlan: Sendable {
   /// What allocating the slabs takes.
   public var need: MemoryNeed { MemoryNeed(storages: slabs) }
 
-  /// Lays out what computing `kept` of `graph` takes on `backend`; `external` tensors lie elsewhere.
+  /// Lays out what computing `kept` of `graph` takes on `backend`; `external` tensors lie
+  /// elsewhere.
   public init(
     _ graph: Graph, keeping kept: [Tensor], external: some Sequence<Tensor>,
     on backend: some Backend
@@ -29,9 +30,9 @@ public struct MemoryPlan: Sendable {
       scratch: backend.scratch)
   }
 
-  /// Lays out the tensors that `nodes` read and write, so that tensors that live at the same time never
-  /// overlap and no slab exceeds `limit` elements (a single larger tensor gets a slab of its own and fails
-  /// at allocation, where the device can say why).
+  /// Lays out the tensors that `nodes` read and write, so that tensors that live at the same time
+  /// never overlap and no slab exceeds `limit` elements (a single larger tensor gets a slab of its
+  /// own and fails at allocation, where the device can say why).
   ///
   /// - Parameters:
   ///   - nodes: in order of execution.
@@ -66,8 +67,8 @@ public struct MemoryPlan: Sendable {
   }
 }
 
-/// Which tensors share memory: an operator's output may take the place of its input, and tensors that are joined
-/// lie side by side from the start.
+/// Which tensors share memory: an operator's output may take the place of its input, and tensors
+/// that are joined lie side by side from the start.
 private struct Homes {
   /// A place within a block.
   struct Home {
@@ -154,7 +155,8 @@ private struct Homes {
   }
 }
 
-/// Memory of one tensor, of several in turn, or of tensors that are joined: parts with lives of their own.
+/// Memory of one tensor, of several in turn, or of tensors that are joined: parts with lives of
+/// their own.
 private struct Block {
   struct Part {
     var range: Range<Int>
@@ -188,7 +190,8 @@ private struct Block {
   }
 }
 
-/// Greedy placement, largest block first, at the lowest offset that is free during the lives of its parts.
+/// Greedy placement, largest block first, at the lowest offset that is free during the lives of its
+/// parts.
 private struct Packer {
   private let limit: Int
   /// Whether joined tensors start behind a margin.
@@ -200,8 +203,9 @@ private struct Packer {
     (self.limit, self.hasMargins) = (limit, hasMargins)
   }
 
-  /// The better of two placements. More and smaller planes carry more padding than fewer of the same size in all, so that
-  /// they need a little more room than the free half of joined tensors, unless there is a margin before it.
+  /// The better of two placements. More and smaller planes carry more padding than fewer of the
+  /// same size in all, so that they need a little more room than the free half of joined tensors,
+  /// unless there is a margin before it.
   static func best(of blocks: [Block], limit: Int) -> (
     positions: [(slab: Int, offset: Int)], slabs: [Int]
   ) {

@@ -20,8 +20,8 @@ struct PlanPart {
 }
 
 extension Plan {
-  /// Runs every step and tells, now and then, which share of the work is done, not merely begun. One part waits for the
-  /// device while another is worked on, so that it never idles.
+  /// Runs every step and tells, now and then, which share of the work is done, not merely begun.
+  /// One part waits for the device while another is worked on, so that it never idles.
   /// - Throws: the backend's error.
   public func run(reporting progress: (Double) throws -> Void) throws {
     var last: (mark: B.Mark, done: Double)?

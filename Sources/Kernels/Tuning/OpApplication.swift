@@ -1,5 +1,5 @@
 /// An operator and the shapes that it is applied to.
-public struct OpApplication: Sendable {
+package struct OpApplication: Sendable {
   /// The operator.
   public let op: any CatalogOp
   /// Shapes of its inputs.
@@ -11,7 +11,8 @@ public struct OpApplication: Sendable {
   /// What the tuner chooses for.
   public var key: TuningKey { TuningKey(op, inputs) }
 
-  /// The applications among `nodes` that leave numbers open on `backend`, each once; those within composites come first.
+  /// The applications among `nodes` that leave numbers open on `backend`, each once; those within
+  /// composites come first.
   public static func tunable(in nodes: [Node], on backend: OpenCLBackend) -> [OpApplication] {
     let whole = nodes.compactMap { node in
       (node.op as? any CatalogOp).map { OpApplication($0, node.inputs.map(\.shape)) }

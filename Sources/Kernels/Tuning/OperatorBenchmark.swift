@@ -1,5 +1,5 @@
 /// The time of one operator at one of the model's shapes.
-public struct OperatorTiming: Sendable {
+package struct OperatorTiming: Sendable {
   /// The operator.
   public let name: String
   /// Input shapes.
@@ -15,7 +15,7 @@ public struct OperatorTiming: Sendable {
 }
 
 /// Times every distinct operator application of a recorded graph on its own.
-public struct OperatorBenchmark<B: Backend> {
+package struct OperatorBenchmark<B: Backend> {
   private let backend: B
   private let repeats: Int
 

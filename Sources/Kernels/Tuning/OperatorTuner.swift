@@ -1,7 +1,7 @@
 import Dispatch
 
 /// What the tuner found for one operator and rectangle.
-public struct TuningFinding: Sendable {
+package struct TuningFinding: Sendable {
   /// Operator and rectangle.
   public let key: TuningKey
   /// The best numbers; none where the defaults are best.
@@ -17,7 +17,7 @@ public struct TuningFinding: Sendable {
 }
 
 /// Tries the numbers that operators leave open on the device at hand.
-public struct OperatorTuner {
+package struct OperatorTuner {
   private let backend: OpenCLBackend
   private let rounds: Int
   /// What a choice must save to be taken: less is noise.
@@ -28,7 +28,8 @@ public struct OperatorTuner {
     (self.backend, self.rounds) = (backend, rounds)
   }
 
-  /// Tries every distinct operator application among `nodes` that leaves numbers open, those within composites too.
+  /// Tries every distinct operator application among `nodes` that leaves numbers open, those within
+  /// composites too.
   /// - Throws: the backend's error; numbers that the driver refuses are passed over.
   public func tune(_ nodes: [Node], report: (TuningFinding) -> Void) throws -> TunedParameters {
     var result = TunedParameters()
@@ -57,7 +58,8 @@ public struct OperatorTuner {
       // What the driver cannot build is not an error of the tuner.
       if let trial = try? trial(settings) { trials.append(trial) }
     }
-    // All take turns, so that whatever else the machine does strikes all alike; the first round compiles.
+    // All take turns, so that whatever else the machine does strikes all alike; the first round
+    // compiles.
     for round in 0...rounds {
       // What is far behind will not catch up; the defaults stay to be compared with.
       let limit = round > 1 ? 1.3 * (trials.map(\.seconds).min() ?? .infinity) : .infinity

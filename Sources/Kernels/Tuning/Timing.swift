@@ -1,7 +1,7 @@
 import Dispatch
 
 /// Repeated timings of one thing, in seconds.
-public struct Timing: Sendable {
+package struct Timing: Sendable {
   /// Every measured run, ascending.
   public let seconds: [Double]
 

@@ -1,5 +1,5 @@
 /// A number of the kernels that may be chosen per operator and rectangle.
-public enum Tunable: String, CaseIterable, Sendable {
+package enum Tunable: String, CaseIterable, Sendable {
   case vectorWidth
   case blockRows
   case blockVectors
@@ -25,11 +25,11 @@ public enum Tunable: String, CaseIterable, Sendable {
 }
 
 /// Chosen numbers; those that are missing keep the device's defaults.
-public typealias TunedSettings = [Tunable: Int]
+package typealias TunedSettings = [Tunable: Int]
 
 extension KernelConfiguration {
   /// Whether `settings` are its own numbers.
-  public func has(_ settings: TunedSettings) -> Bool { with(settings) == self }
+  package func has(_ settings: TunedSettings) -> Bool { with(settings) == self }
 
   /// The configuration with `settings` over its own numbers.
   func with(_ settings: TunedSettings) -> KernelConfiguration {
@@ -41,10 +41,10 @@ extension KernelConfiguration {
 
 /// What the tuner tries for an operator.
 ///
-/// Every choice for an operator that a training step runs leaves each sum in its order: it changes time and not a bit of a
-/// result, so that a run goes on bit for bit where a device was tuned in between. The height of bands, which only restoring
-/// has, moves sums over pixels within rounding.
-public enum TuningSpace: Sendable {
+/// Every choice for an operator that a training step runs leaves each sum in its order: it changes
+/// time and not a bit of a result, so that a run goes on bit for bit where a device was tuned in
+/// between. The height of bands, which only restoring has, moves sums over pixels within rounding.
+package enum TuningSpace: Sendable {
   /// Nothing.
   case none
   /// The register block of a matrix product on a CPU.
@@ -64,7 +64,8 @@ public enum TuningSpace: Sendable {
     }
   }
 
-  /// Blocks of at most 28 vectors of registers, 64 columns wide at most: what lies behind a plane may be read that far.
+  /// Blocks of at most 28 vectors of registers, 64 columns wide at most: what lies behind a plane
+  /// may be read that far.
   private static let registerBlocks: [TunedSettings] = [(16, 1...4), (8, 1...4)].flatMap {
     width, vectors in
     [4, 6, 8, 12].flatMap { rows in
@@ -74,7 +75,8 @@ public enum TuningSpace: Sendable {
     }
   }
 
-  /// Outputs of an item (rows, columns) and items of a group (rows, columns): at most 256 items, which every GPU takes.
+  /// Outputs of an item (rows, columns) and items of a group (rows, columns): at most 256 items,
+  /// which every GPU takes.
   private static let tiles: [TunedSettings] = [
     (6, 4, 8, 32), (6, 4, 8, 16), (4, 4, 8, 32), (4, 4, 16, 16), (8, 4, 8, 16), (8, 4, 8, 32),
     (8, 8, 8, 8), (8, 8, 8, 16), (6, 8, 8, 16), (12, 4, 4, 32),

@@ -1,8 +1,9 @@
 /// The numbers that a tuner chose for one device, by operator and rectangle.
-public struct TunedParameters: Hashable, Sendable {
+package struct TunedParameters: Hashable, Sendable {
   /// The choices; a default that nothing beats is chosen explicitly, as no numbers.
   public private(set) var choices: [TuningKey: TunedSettings] = [:]
-  /// Numbers that hold for all operators, whatever was chosen: for the tuner's trials and for checks.
+  /// Numbers that hold for all operators, whatever was chosen: for the tuner's trials and for
+  /// checks.
   var forced: TunedSettings = [:]
 
   /// No choices: the defaults hold.
@@ -29,7 +30,8 @@ public struct TunedParameters: Hashable, Sendable {
     return result
   }
 
-  /// What holds for `key`: the choice for it, or else that for the same channels and the nearest number of pixels.
+  /// What holds for `key`: the choice for it, or else that for the same channels and the nearest
+  /// number of pixels.
   func settings(for key: TuningKey) -> TunedSettings {
     if !forced.isEmpty { return forced }
     if let exact = choices[key] { return exact }
@@ -47,7 +49,8 @@ extension TunedParameters {
     choices.map { "\($0.key): \(describe($0.value))" }.sorted().joined(separator: "\n")
   }
 
-  /// Reads `text`. A line that today's tuner could not have written, because an operator or its numbers changed, is left out.
+  /// Reads `text`. A line that today's tuner could not have written, because an operator or its
+  /// numbers changed, is left out.
   public init(text: String, for traits: DeviceTraits) {
     for line in text.split(separator: "\n") {
       let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
@@ -77,6 +80,6 @@ extension TunedParameters {
 }
 
 /// Chosen numbers as text: `blockRows=8 blockVectors=3`.
-public func describe(_ settings: TunedSettings) -> String {
+package func describe(_ settings: TunedSettings) -> String {
   settings.map { "\($0.key.rawValue)=\($0.value)" }.sorted().joined(separator: " ")
 }

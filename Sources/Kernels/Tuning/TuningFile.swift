@@ -1,8 +1,9 @@
 import CLBackend
 
-/// Where a device's tuned parameters are kept: an entry of the program cache, which is written beside its place and renamed,
-/// and which a checksum guards. A damaged entry, or one of another driver, is as good as none.
-public struct TuningFile {
+/// Where a device's tuned parameters are kept: an entry of the program cache, which is written
+/// beside its place and renamed, and which a checksum guards. A damaged entry, or one of another
+/// driver, is as good as none.
+package struct TuningFile {
   private let cache: ProgramCache?
   private let key: String
 

@@ -1,5 +1,6 @@
-/// What the tuner chooses for: an operator, the channels of its images, and about how many pixels they have.
-public struct TuningKey: Hashable, Sendable, CustomStringConvertible {
+/// What the tuner chooses for: an operator, the channels of its images, and about how many pixels
+/// they have.
+package struct TuningKey: Hashable, Sendable, CustomStringConvertible {
   /// The operator's name.
   public let family: String
   /// Channels of the inputs and outputs that have as many pixels as the first input.

@@ -3,7 +3,7 @@ import Foundation
 import Kernels
 
 /// What a whole pass of a model costs.
-public struct ModelTiming: Sendable {
+package struct ModelTiming: Sendable {
   /// One pass.
   public let timing: Timing
   /// Multiply-adds of one pass.
@@ -32,7 +32,7 @@ public struct ModelPlan: Sendable {
 }
 
 /// Times the inference and the training step of one model on one backend.
-public struct ModelBenchmark<B: Backend> {
+package struct ModelBenchmark<B: Backend> {
   private let weights: ModelWeights
   private let backend: B
   private let repeats: Int
@@ -102,7 +102,8 @@ public struct ModelBenchmark<B: Backend> {
       recompute: recompute, on: backend)
   }
 
-  /// Times the forward pass of `shape`, from pixels in the device's memory to pixels in the device's memory.
+  /// Times the forward pass of `shape`, from pixels in the device's memory to pixels in the
+  /// device's memory.
   /// - Throws: the backend's error.
   public func inference(_ shape: Shape) throws -> ModelTiming {
     let (recording, plan) = try inferencePlan(shape)

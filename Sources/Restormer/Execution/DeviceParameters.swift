@@ -34,8 +34,10 @@ public final class DeviceParameters<B: Backend> {
 }
 
 extension RestormerModel.Recording {
-  /// What `place` says of every parameter of `model`, by the recording's placeholder of the same name.
-  /// - Parameter tensors: what stands for the parameters, in the order of `specs`; by default their placeholders.
+  /// What `place` says of every parameter of `model`, by the recording's placeholder of the same
+  /// name.
+  /// - Parameter tensors: what stands for the parameters, in the order of `specs`; by default their
+  ///   placeholders.
   /// - Throws: `ModelError` naming the parameter that the recording and the model do not share.
   func bindings<Place>(
     _ tensors: [Tensor]? = nil, to model: RestormerModel, _ place: (ParameterSpec) -> Place

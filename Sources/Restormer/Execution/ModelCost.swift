@@ -13,8 +13,8 @@ public struct ModelCost: Sendable {
 }
 
 extension RestormerModel {
-  /// The cost of one `width x height` image, padded to multiples of 8, restored whole on the CPU backend; devices add a
-  /// little for wider bands.
+  /// The cost of one `width x height` image, padded to multiples of 8, restored whole on the CPU
+  /// backend; devices add a little for wider bands.
   public func cost(width: Int, height: Int) -> ModelCost {
     let (width, height) = (roundUp(width, Self.sizeMultiple), roundUp(height, Self.sizeMultiple))
     func plan(_ saving: MemorySaving) -> (nodes: [Node], bytes: Int) {

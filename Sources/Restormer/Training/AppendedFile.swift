@@ -1,6 +1,7 @@
 import Foundation
 
-/// A file that grows by whole pieces: a piece that does not fit on the disk leaves no part of itself.
+/// A file that grows by whole pieces: a piece that does not fit on the disk leaves no part of
+/// itself.
 final class AppendedFile {
   private let path: String
   private let descriptor: Int32

@@ -1,8 +1,8 @@
 import Foundation
 import Kernels
 
-/// The whole state of a run: enough to go on bit for bit. Random choices, the position in the data and the
-/// learning rate are functions of the step and the options.
+/// The whole state of a run: enough to go on bit for bit. Random choices, the position in the data
+/// and the learning rate are functions of the step and the options.
 public struct Checkpoint: Sendable {
   /// Where the run stands.
   public let progress: RunProgress
@@ -78,8 +78,8 @@ public struct Checkpoint: Sendable {
   }
 }
 
-/// FNV-1a over the metadata and all bits of the blocks, as four numbers that a 32-bit float holds exactly: it closes the
-/// file, since the header is written before the blocks are known.
+/// FNV-1a over the metadata and all bits of the blocks, as four numbers that a 32-bit float holds
+/// exactly: it closes the file, since the header is written before the blocks are known.
 private struct BlockChecksum {
   private var hash = FNV1a()
 

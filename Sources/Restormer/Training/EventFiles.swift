@@ -16,8 +16,8 @@ package struct EventFiles {
 
   private var paths: [String] { names.map { "\(folder)/\($0)" } }
 
-  /// The name of a file that is read after all others, though the clock may have been set back: it says the time, and a
-  /// second more than the newest one at least.
+  /// The name of a file that is read after all others, though the clock may have been set back: it
+  /// says the time, and a second more than the newest one at least.
   var nextPath: String {
     let times = names.compactMap { Int($0.dropFirst(Self.prefix.count).prefix { $0 != "." }) }
     let newest = times.filter { $0 < 9_999_999_999 }.max() ?? 0
@@ -32,7 +32,8 @@ package struct EventFiles {
       .filter(\.isFinite).max() ?? 0
   }
 
-  /// Removes what was recorded of a time after `progress`; a run that goes on from there will record it again.
+  /// Removes what was recorded of a time after `progress`; a run that goes on from there will
+  /// record it again.
   /// - Throws: `FileError`.
   func rewind(to progress: RunProgress) throws {
     for path in paths {

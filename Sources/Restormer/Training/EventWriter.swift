@@ -1,7 +1,7 @@
 import Foundation
 
-/// Writes event files that TensorBoard reads: records of length, checksum and a protocol-buffer message, written by hand for
-/// the few fields that scalars and images need.
+/// Writes event files that TensorBoard reads: records of length, checksum and a protocol-buffer
+/// message, written by hand for the few fields that scalars and images need.
 package final class EventWriter {
   let file: AppendedFile
   /// The time of the newest event: later ones are never older, whatever the clock says.
@@ -31,7 +31,8 @@ package final class EventWriter {
     try write(step: step, Message().message(5, Message().message(1, entry)))
   }
 
-  /// Says that a run goes on after `step`: TensorBoard then drops what older files hold of later steps.
+  /// Says that a run goes on after `step`: TensorBoard then drops what older files hold of later
+  /// steps.
   func restart(after step: Int) throws {
     try write(step: step + 1, Message().message(7, Message().integer(1, 1)))
   }

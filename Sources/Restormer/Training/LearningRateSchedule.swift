@@ -2,15 +2,16 @@ import Foundation
 
 /// The learning rate of every step as a function of the step's number, counted from 0.
 ///
-/// The closed forms equal PyTorch's and BasicSR's values at every step, also beyond the nominal end, where they rise again:
-/// `LearningRate` does not follow them there.
+/// The closed forms equal PyTorch's and BasicSR's values at every step, also beyond the nominal
+/// end, where they rise again: `LearningRate` does not follow them there.
 public enum LearningRateSchedule: Sendable, Hashable {
   /// The same rate throughout.
   case constant
-  /// PyTorch's `CosineAnnealingLR`: half a cosine from the base rate to `minimum` in `period` steps, and on in the same
-  /// wave: past `period` it rises again.
+  /// PyTorch's `CosineAnnealingLR`: half a cosine from the base rate to `minimum` in `period`
+  /// steps, and on in the same wave: past `period` it rises again.
   case cosine(period: Int, minimum: Double)
-  /// The authors' `CosineAnnealingRestartCyclicLR`: cycles of their own length, weight and minimum, one after the other.
+  /// The authors' `CosineAnnealingRestartCyclicLR`: cycles of their own length, weight and minimum,
+  /// one after the other.
   case restartCyclic(cycles: [Cycle])
 
   /// One cycle of the authors' schedule.
@@ -71,13 +72,15 @@ public enum LearningRateSchedule: Sendable, Hashable {
   }
 }
 
-/// A schedule with a base rate and, as in BasicSR, a linear warm-up to that rate over its first steps.
+/// A schedule with a base rate and, as in BasicSR, a linear warm-up to that rate over its first
+/// steps.
 public struct LearningRate: Sendable, Hashable {
   /// The rate at full strength.
   public var base: Double
   /// How it changes.
   public var schedule: LearningRateSchedule
-  /// The step, from 1, that has the schedule's own rate; before it the rate rises linearly from zero to the base.
+  /// The step, from 1, that has the schedule's own rate; before it the rate rises linearly from
+  /// zero to the base.
   public var warmUp: Int
 
   /// A rate of `base` that follows `schedule`.

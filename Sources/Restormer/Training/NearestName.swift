@@ -1,5 +1,5 @@
-/// The one of `names` that takes the fewest edits to become `name`, if it is like it at all; for messages about misspelt
-/// keys.
+/// The one of `names` that takes the fewest edits to become `name`, if it is like it at all; for
+/// messages about misspelt keys.
 func nearestName(to name: String, among names: some Collection<String>) -> String? {
   names.filter { isNear($0, name) }.sorted()
     .min { editDistance($0, name) < editDistance($1, name) }

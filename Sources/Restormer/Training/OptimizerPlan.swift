@@ -60,7 +60,8 @@ final class OptimizerPlan<B: Backend> {
     return (graph, vector, graph.apply(SumOfSquares(), [vector])[0])
   }
 
-  /// What the plans take beside the regions; an average and a sum of gradients need nothing of their own.
+  /// What the plans take beside the regions; an average and a sum of gradients need nothing of
+  /// their own.
   static func need(
     _ options: OptimizerOptions, _ model: RestormerModel, on backend: B
   ) -> MemoryNeed {

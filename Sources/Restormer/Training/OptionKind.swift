@@ -131,7 +131,8 @@ extension OptionKind {
       format: { "[\($0.map(kind.format).joined(separator: ", "))]" })
   }
 
-  /// One of few values, each with its names: the first is written, all are read, in capitals or not.
+  /// One of few values, each with its names: the first is written, all are read, in capitals or
+  /// not.
   static func choice(_ choices: [(value: Value, names: [String])]) -> Self where Value: Equatable {
     let first = choices.map { $0.names.joined(separator: "/") }
     let isSingle = first.count == 1

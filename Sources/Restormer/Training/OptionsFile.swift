@@ -3,10 +3,10 @@ import Yams
 extension TrainingOptions {
   /// Reads an options file with the key names of the authors' published YAML files.
   ///
-  /// Keys that only concern their framework (`num_gpu`, `io_backend`, `dist_params`, ...) are accepted; those that ask for
-  /// something are named in `ignored`.
-  /// - Throws: `DataError` naming file and keys: unreadable YAML, unknown keys with the nearest known ones, values of the
-  ///   wrong kind or out of bounds, a combination that makes no sense.
+  /// Keys that only concern their framework (`num_gpu`, `io_backend`, `dist_params`, ...) are
+  /// accepted; those that ask for something are named in `ignored`.
+  /// - Throws: `DataError` naming file and keys: unreadable YAML, unknown keys with the nearest
+  ///   known ones, values of the wrong kind or out of bounds, a combination that makes no sense.
   public init(contentsOf path: String) throws {
     let file = try OptionsFile(contentsOf: path)
     self.init()
@@ -31,7 +31,8 @@ extension TrainingOptions {
     guard faults.isEmpty else { throw DataError("\(path): \(listed(faults))") }
   }
 
-  /// A validation section without folders is none; clean images are degraded as those that are trained on.
+  /// A validation section without folders is none; clean images are degraded as those that are
+  /// trained on.
   private mutating func finishFolders() {
     guard var held = validation else { return }
     if held.input == nil, held.noise == nil, held.degradation == nil {
@@ -89,7 +90,8 @@ struct OptionsFile {
     }
   }
 
-  /// The path of a key; nil for a second validation set, which the authors' framework would take as well.
+  /// The path of a key; nil for a second validation set, which the authors' framework would take as
+  /// well.
   private mutating func path(of key: String, in section: String) -> String? {
     guard section == "datasets", key == "val" || key.hasPrefix("val_") else {
       return section.isEmpty ? key : "\(section).\(key)"
@@ -119,7 +121,8 @@ struct OptionsFile {
     return (1..<max(1, parts.count)).map { parts.prefix($0).joined(separator: ".") }
   }
 
-  /// Names the known key that an unknown one is like: here or, where another section's is clearly more like it, there.
+  /// Names the known key that an unknown one is like: here or, where another section's is clearly
+  /// more like it, there.
   private static func unknown(_ key: String, in section: String) -> String {
     let known = paths.union(sections).map { path in
       let parts = path.split(separator: ".")

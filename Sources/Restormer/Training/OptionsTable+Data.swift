@@ -80,7 +80,8 @@ extension TrainingOption {
         }
       }),
     TrainingOption(
-      "datasets.train.use_shuffle", "Another order of the pairs in every epoch.", .truth, \.shuffle),
+      "datasets.train.use_shuffle", "Another order of the pairs in every epoch.", .truth,
+      \.shuffle),
     TrainingOption(
       "datasets.train.mean", "Means of normalised data, one or for each channel.",
       .list(of: .number(-1000...1000)),

@@ -156,7 +156,8 @@ extension TrainingOptions {
     }
   }
 
-  /// The first step by which the patches of so many epochs are drawn; stages differ in their batches.
+  /// The first step by which the patches of so many epochs are drawn; stages differ in their
+  /// batches.
   fileprivate mutating func setEpochs(_ epochs: Int) throws {
     let patches = epochs * (try data.source(for: model, cacheBytes: 0).count)
     var long = self
@@ -174,7 +175,8 @@ extension TrainingOptions {
 }
 
 extension Array {
-  /// Sets a field of every element, which must be as many as `values`; `name` is the list that made the elements.
+  /// Sets a field of every element, which must be as many as `values`; `name` is the list that made
+  /// the elements.
   fileprivate mutating func set<Value>(
     _ field: WritableKeyPath<Element, Value>, _ values: [Value], _ name: String
   ) throws {

@@ -1,11 +1,13 @@
 extension TrainingOption {
-  /// Every option, in the order in which they are set and listed: one that others lean on comes before them.
+  /// Every option, in the order in which they are set and listed: one that others lean on comes
+  /// before them.
   public static let all = general + data + network + optimization + length + saving + ignored
 
   /// The options that the command line and sweeps have.
   public static var flags: [String] { all.compactMap(\.flag) }
 
-  /// Steps and the like beyond this are a mistake; sums and products of a few such numbers still fit 64 bits.
+  /// Steps and the like beyond this are a mistake; sums and products of a few such numbers still
+  /// fit 64 bits.
   static let many = 1_000_000_000
 
   private static let general = [
@@ -82,7 +84,8 @@ extension TrainingOption {
       .whole(1...100_000), \.keptCheckpoints),
   ]
 
-  /// Keys that matter to the authors' framework alone; those with a reason are named when they ask for something.
+  /// Keys that matter to the authors' framework alone; those with a reason are named when they ask
+  /// for something.
   private static let ignored =
     [
       TrainingOption(
@@ -117,20 +120,24 @@ extension TrainingOption {
   private static let silent: [String] =
     words(
       """
-      model_type dist_params is_train dist rank world_size find_unused_parameters logger.wandb logger.print_freq
-      logger.use_tb_logger val.window_size val.save_img val.rgb2bgr val.max_minibatch val.suffix val.pbar
+      model_type dist_params is_train dist rank world_size find_unused_parameters logger.wandb
+      logger.print_freq
+      logger.use_tb_logger val.window_size val.save_img val.rgb2bgr val.max_minibatch val.suffix
+      val.pbar
       """) + loading.map { "datasets.train.\($0)" } + (loading + whole).map { "datasets.val.\($0)" }
 
   private static let loading = words(
     """
-    name type mode num_worker_per_gpu dataset_enlarge_ratio prefetch_mode num_prefetch_queue pin_memory in_ch scale phase
+    name type mode num_worker_per_gpu dataset_enlarge_ratio prefetch_mode num_prefetch_queue
+    pin_memory in_ch scale phase
     io_backend
     """)
 
   /// Of validation, where images are taken whole.
   private static let whole = words(
     """
-    geometric_augs use_hflip use_rot use_shuffle gt_size batch_size_per_gpu gt_sizes mini_batch_sizes iters mean std
+    geometric_augs use_hflip use_rot use_shuffle gt_size batch_size_per_gpu gt_sizes
+    mini_batch_sizes iters mean std
     """)
 
   private static func words(_ text: String) -> [String] {

@@ -1,5 +1,6 @@
 extension TrainingOptions {
-  /// Every option that says something, under its path in an options file, with its value as that file has it.
+  /// Every option that says something, under its path in an options file, with its value as that
+  /// file has it.
   ///
   /// It is what a run writes to its folder, and what is compared when a run goes on.
   public var entries: [(key: String, value: String)] {
@@ -38,8 +39,10 @@ extension TrainingOptions {
 extension TrainingOptions {
   /// The options of a command line, or of a run of a sweep.
   ///
-  /// - Parameter settings: values by the names of their flags; `options` names a file that the others override.
-  /// - Throws: `DataError` naming the flag, its value and what was expected; as `init(contentsOf:)`.
+  /// - Parameter settings: values by the names of their flags; `options` names a file that the
+  ///   others override.
+  /// - Throws: `DataError` naming the flag, its value and what was expected; as
+  ///   `init(contentsOf:)`.
   public init(settings: [String: String]) throws {
     self.init()
     for option in TrainingOption.all {
@@ -74,8 +77,8 @@ extension TrainingOption {
 
 extension Checkpoint {
   /// Old weights must not pass for those of other options; `folder` is the run's.
-  /// - Throws: `DataError` when no step of `options` is left to do, but the done ones were done with other data, loss, rate
-  ///   and the like.
+  /// - Throws: `DataError` when no step of `options` is left to do, but the done ones were done
+  ///   with other data, loss, rate and the like.
   func checkEnd(of options: TrainingOptions, folder: String) throws {
     guard progress.step >= options.totalSteps else { return }
     let changes = changes(to: options).filter {

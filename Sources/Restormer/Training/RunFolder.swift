@@ -1,7 +1,8 @@
 import Foundation
 import Kernels
 
-/// The folder of one run: `experiments/NAME/{models,states,samples,events,options.yml,metrics.csv}`.
+/// The folder of one run:
+/// `experiments/NAME/{models,states,samples,events,options.yml,metrics.csv}`.
 public final class RunFolder {
   /// The folder.
   public let path: String
@@ -31,9 +32,11 @@ public final class RunFolder {
       .map { "\(path)/states/\($0.name)" }
   }
 
-  /// The newest state that can be read, and what was wrong with newer ones. Those are put aside as `.damaged`: by their
-  /// numbers they would count as the newest, and whole ones be removed in their place.
-  /// - Throws: `DataError` when there are states and none is whole: to start anew would overwrite the run.
+  /// The newest state that can be read, and what was wrong with newer ones. Those are put aside as
+  /// `.damaged`: by their numbers they would count as the newest, and whole ones be removed in
+  /// their place.
+  /// - Throws: `DataError` when there are states and none is whole: to start anew would overwrite
+  ///   the run.
   public func newestState() throws -> (checkpoint: Checkpoint?, faults: [String]) {
     var faults: [String] = []
     for (index, state) in states.enumerated() {
@@ -58,14 +61,16 @@ public final class RunFolder {
     Int(((path as NSString).lastPathComponent as NSString).deletingPathExtension)
   }
 
-  /// Puts states after step `step` aside as `.diverged`: the weights they hold led to nothing finite.
+  /// Puts states after step `step` aside as `.diverged`: the weights they hold led to nothing
+  /// finite.
   func putAside(after step: Int) {
     for state in states where Self.step(ofState: state).map({ $0 > step }) ?? false {
       rename(state.systemPath, (state + ".diverged").systemPath)
     }
   }
 
-  /// Saves a state and removes all but the newest `kept`. On a full disk the oldest of several gives way.
+  /// Saves a state and removes all but the newest `kept`. On a full disk the oldest of several
+  /// gives way.
   /// - Throws: `FileError`; older states are then still there.
   func save<B: Backend>(_ checkpoint: CheckpointWriter<B>, keeping kept: Int) throws {
     let number = String(checkpoint.progress.step)

@@ -2,7 +2,8 @@
 public struct RunProgress: Sendable, Hashable {
   /// Steps done.
   public var step = 0
-  /// Updates that the optimizer has made: steps without the skipped ones, counted anew for another rule.
+  /// Updates that the optimizer has made: steps without the skipped ones, counted anew for another
+  /// rule.
   public var updates = 0
   /// Processes that trained together.
   public var ranks = 1
@@ -10,7 +11,8 @@ public struct RunProgress: Sendable, Hashable {
   public var best = BestScore()
   /// Losses of the epoch that has begun.
   public var epoch = LossSums()
-  /// Whether the validation after this step is still to be made: a run that is asked to stop saves first.
+  /// Whether the validation after this step is still to be made: a run that is asked to stop saves
+  /// first.
   public var validationDue = false
 
   /// A run at its beginning.

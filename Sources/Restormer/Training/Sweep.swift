@@ -1,9 +1,10 @@
 import Foundation
 
-/// A grid of training runs, done one after the other in one folder: a folder for each run, and `sweep.csv`, `sweep.md` and
-/// `sweep.svg` with their scores and curves, written anew after each.
+/// A grid of training runs, done one after the other in one folder: a folder for each run, and
+/// `sweep.csv`, `sweep.md` and `sweep.svg` with their scores and curves, written anew after each.
 ///
-/// Started again, finished runs are skipped and the one that was interrupted goes on from its newest state.
+/// Started again, finished runs are skipped and the one that was interrupted goes on from its
+/// newest state.
 public final class Sweep {
   /// A run with the options made of its values.
   public typealias Planned = (run: SweepRun, options: TrainingOptions)
@@ -19,8 +20,8 @@ public final class Sweep {
   public private(set) var results: [SweepResult]
 
   /// Prepares a sweep in `path`; each run's options must carry the run's name.
-  /// - Throws: what keeps the first run from its images or weights, when it is so for all; `DataError` when the folder cannot
-  ///   be made or another sweep is using it; `FileError`.
+  /// - Throws: what keeps the first run from its images or weights, when it is so for all;
+  ///   `DataError` when the folder cannot be made or another sweep is using it; `FileError`.
   public init(_ file: SweepFile, path: String, planned: [Planned]) throws {
     (self.path, self.planned, keys) = (path, planned, file.keys)
     name = path.fileName
@@ -39,7 +40,8 @@ public final class Sweep {
     try write()
   }
 
-  /// Files that no run could read are a fault of the sweep, which is told before anything is written.
+  /// Files that no run could read are a fault of the sweep, which is told before anything is
+  /// written.
   private static func checkFiles(_ planned: [Planned], in path: String) throws {
     var first: (any Error)?
     for (_, options) in planned {
@@ -58,12 +60,13 @@ public final class Sweep {
     if let first { throw first }
   }
 
-  /// Trains what is not finished, until `train` says that it was asked to stop. A run that fails is recorded and does not
-  /// keep the others from being done.
+  /// Trains what is not finished, until `train` says that it was asked to stop. A run that fails is
+  /// recorded and does not keep the others from being done.
   ///
   /// - Parameters:
   ///   - report: hears a line about each run.
-  ///   - train: trains one run in the sweep's folder; it calls its second argument whenever a state has been saved.
+  ///   - train: trains one run in the sweep's folder; it calls its second argument whenever a state
+  ///     has been saved.
   /// - Throws: `FileError` when the table or the plot cannot be written at last.
   public func run(
     report: (String) -> Void,

@@ -12,8 +12,8 @@ import Yams
 ///         - adamw
 ///         - sgd: {lr: 0.1, clip: 1}
 ///
-/// Keys are options of `restormer train` without their dashes, values are as on the command line. A value may bring
-/// further options along, which then hold for its runs.
+/// Keys are options of `restormer train` without their dashes, values are as on the command line. A
+/// value may bring further options along, which then hold for its runs.
 public struct SweepFile: Sendable {
   /// An option and its value.
   public struct Setting: Sendable, Hashable {
@@ -46,8 +46,8 @@ public struct SweepFile: Sendable {
   private static let mostRuns = 500
 
   /// Reads a file with the options of `TrainingOption.flags`.
-  /// - Throws: `DataError` naming file and key: unreadable YAML, an unknown key with the nearest known one, a value that is
-  ///   none, no grid.
+  /// - Throws: `DataError` naming file and key: unreadable YAML, an unknown key with the nearest
+  ///   known one, a value that is none, no grid.
   public init(contentsOf path: String) throws {
     let file = try SweepReader(path: path, known: TrainingOption.flags.filter { $0 != "name" })
     self.path = path
@@ -81,7 +81,8 @@ public struct SweepFile: Sendable {
     return runs
   }
 
-  /// The options of a run: the file's shared ones, then those `given` on the command line, then the run's own.
+  /// The options of a run: the file's shared ones, then those `given` on the command line, then the
+  /// run's own.
   /// - Throws: `DataError` naming the file and the run.
   public func options(
     of run: SweepRun, given: [String: String]

@@ -21,7 +21,8 @@ struct SweepPlot {
     ).svg
   }
 
-  /// Dashes tell the values of the last key, colours the others, if there are few enough; else both count on.
+  /// Dashes tell the values of the last key, colours the others, if there are few enough; else both
+  /// count on.
   private static func style(
     _ choices: [Int], of counts: [Int]
   ) -> (color: Int, dash: Int) {

@@ -1,7 +1,7 @@
 import Yams
 
-/// Reads a sweep's file by its nodes: values keep the order and the letters of the file, so that `1e-3` and `on` stay
-/// what they are on the command line.
+/// Reads a sweep's file by its nodes: values keep the order and the letters of the file, so that
+/// `1e-3` and `on` stay what they are on the command line.
 struct SweepReader {
   let path: String
   private let known: [String]

@@ -31,11 +31,13 @@ public final class Trainer<B: Backend> {
   ///   - options: what to do.
   ///   - experiments: the folder in which the run's folder lies.
   ///   - backend: where to compute.
-  ///   - cacheBytes: how much memory decoded images may keep; by default what the machine can spare.
-  ///   - ranks: the processes that train together, each on a part of every batch; nil for this process alone.
+  ///   - cacheBytes: how much memory decoded images may keep; by default what the machine can
+  ///     spare.
+  ///   - ranks: the processes that train together, each on a part of every batch; nil for this
+  ///     process alone.
   ///   - report: hears what happens, on the calling thread.
-  /// - Throws: `DataError` for options, data or a folder that cannot be used and when the step fits no way;
-  ///   file and backend errors.
+  /// - Throws: `DataError` for options, data or a folder that cannot be used and when the step fits
+  ///   no way; file and backend errors.
   public init(
     _ options: TrainingOptions, experiments: String = "experiments", on backend: B,
     cacheBytes: Int = MemoryBudget.host.cache, ranks: RankGroup? = nil,
@@ -154,7 +156,8 @@ public final class Trainer<B: Backend> {
     return .finished
   }
 
-  /// Says what goes on until the first step is done: it may take long, and until then nothing is lost.
+  /// Says what goes on until the first step is done: it may take long, and until then nothing is
+  /// lost.
   private func announceFirstStep() {
     engine.compiling = { [report] done, count in
       let isDone = done == count
@@ -175,7 +178,8 @@ public final class Trainer<B: Backend> {
     var patches = PatchOptions(size: stage.patch, batch: stage.batch)
     (patches.augment, patches.mixup) = (options.augment, options.mixup)
     patches.shuffle = options.shuffle
-    // The batches of a step are those of one process that accumulates as many; each rank takes its share.
+    // The batches of a step are those of one process that accumulates as many; each rank takes its
+    // share.
     let parts = options.accumulate
     return (team.rank * parts..<(team.rank + 1) * parts).map { part in
       BatchLoader.Request(
@@ -216,7 +220,8 @@ public final class Trainer<B: Backend> {
   /// What came of the batches of a step.
   private typealias Batches = (losses: [BatchLosses], faults: [String], wait: Double)
 
-  /// The losses of every batch of the step, files that could not be read, and the seconds spent waiting for data.
+  /// The losses of every batch of the step, files that could not be read, and the seconds spent
+  /// waiting for data.
   private func backward() throws -> Batches {
     var result: Batches = ([], [], 0)
     for request in requests(step) {
@@ -229,7 +234,8 @@ public final class Trainer<B: Backend> {
     return result
   }
 
-  /// The same; a device that has less memory than it says, or lends it to others, goes on with recompute.
+  /// The same; a device that has less memory than it says, or lends it to others, goes on with
+  /// recompute.
   /// - Throws: `DataError` where that does not help, file and backend errors.
   private func backwardWithinMemory() throws -> Batches {
     do {
@@ -261,7 +267,7 @@ public final class Trainer<B: Backend> {
 
   private func skipStep(_ losses: BatchLosses, _ norm: Double) throws {
     badSteps += 1
-    try engine.forgetGradients()
+    try engine.zeroGradients()
     // A NaN's sign says nothing.
     let (loss, size) = (abs(losses.loss), abs(norm))
     report(.note("step \(step + 1) skipped: loss \(loss), gradient norm \(size)"))
@@ -385,8 +391,8 @@ extension Trainer {
     (lastSaved, sinceSaved) = (step, Stopwatch())
   }
 
-  /// A full disk must not cost what has been learned since: the run goes on and tries again when the next
-  /// checkpoint is due.
+  /// A full disk must not cost what has been learned since: the run goes on and tries again when
+  /// the next checkpoint is due.
   private func saveIfPossible() {
     do {
       try save()
@@ -402,7 +408,8 @@ extension Trainer {
 extension TrainingOptions {
   /// The parameters that training begins with: those of `pretrained`, or random ones.
   /// - Parameter note: hears what is to be said about the file.
-  /// - Throws: errors of reading weights, `DataError` for those of another network or normalisation.
+  /// - Throws: errors of reading weights, `DataError` for those of another network or
+  ///   normalisation.
   func startValues(of model: RestormerModel, note: (String) -> Void = { _ in }) throws -> [Float] {
     guard let path = pretrained else {
       return ModelWeights.initialized(model, seed: seed).values

@@ -26,7 +26,8 @@ public struct BatchLosses: Sendable, Hashable {
   public var loss: Double
 }
 
-/// The computation of training: forward pass, loss, backward pass and optimizer step of one model on one backend.
+/// The computation of training: forward pass, loss, backward pass and optimizer step of one model
+/// on one backend.
 public final class TrainingEngine<B: Backend> {
   /// The network.
   public let model: RestormerModel
@@ -123,8 +124,8 @@ public final class TrainingEngine<B: Backend> {
     ).recording.graph.nodes
   }
 
-  /// Computes losses and gradients of one batch. With accumulation the gradients are added to those of the
-  /// batches since the last step.
+  /// Computes losses and gradients of one batch. With accumulation the gradients are added to those
+  /// of the batches since the last step.
   /// - Throws: the backend's error.
   public func backward(_ batch: Batch) throws -> BatchLosses {
     let session = try session(batch.inputShape)
@@ -156,12 +157,12 @@ public final class TrainingEngine<B: Backend> {
   ) throws {
     let clipping = clip.map { min(1, $0 / (norm + 1e-6)) } ?? 1
     try optimizer.apply(step: step, rate: rate, gradientScale: clipping / Double(batches))
-    try forgetGradients()
+    try zeroGradients()
   }
 
   /// Drops what was accumulated: the next batch starts from zero.
   /// - Throws: the backend's error.
-  public func forgetGradients() throws {
+  public func zeroGradients() throws {
     if let accumulated { try backend.fill(accumulated, with: 0) }
   }
 
@@ -180,7 +181,7 @@ public final class TrainingEngine<B: Backend> {
   public func startRecomputing() throws {
     recompute = true
     releaseActivations()
-    try forgetGradients()
+    try zeroGradients()
   }
 
   private func session(_ shape: Shape) throws -> Session {

@@ -2,7 +2,8 @@
 public enum TrainingEvent: Sendable {
   /// Something worth a line: memory plan, resumption, a skipped step.
   case note(String)
-  /// Something other than a step begins or goes on; where it may be broken off, ending the process loses nothing.
+  /// Something other than a step begins or goes on; where it may be broken off, ending the process
+  /// loses nothing.
   case doing(TrainingActivity, mayBreakOff: Bool)
   /// One step is done.
   case step(StepReport)
@@ -51,8 +52,8 @@ extension BatchLosses {
     loss = losses.reduce(0) { $0 + $1.loss } / count
   }
 
-  /// L1 and L2 as they are without the normalisation, so that runs compare; with a deviation of its own for
-  /// each channel they stay as they are.
+  /// L1 and L2 as they are without the normalisation, so that runs compare; with a deviation of its
+  /// own for each channel they stay as they are.
   func inImageUnits(_ normalization: ImageNormalization) -> BatchLosses {
     guard let std = normalization.std.first.map(Double.init),
       Set(normalization.std).count == 1

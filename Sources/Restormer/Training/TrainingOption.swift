@@ -1,7 +1,8 @@
-/// One option of training, the only place that knows it: its names in options files and on the command line, what it means,
-/// what it may be and how it is read and written.
+/// One option of training, the only place that knows it: its names in options files and on the
+/// command line, what it means, what it may be and how it is read and written.
 ///
-/// Options files, `options.yml`, the flags of `train`, sweeps and the notes about changed options all come from `all`.
+/// Options files, `options.yml`, the flags of `train`, sweeps and the notes about changed options
+/// all come from `all`.
 public struct TrainingOption: Sendable {
   /// Its path in options files, such as `train.optim_g.lr`, or nil for a flag alone.
   public let path: String?

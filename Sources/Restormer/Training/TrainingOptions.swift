@@ -31,7 +31,8 @@ public struct TrainingOptions: Sendable, Hashable {
   public var model = ModelConfiguration.compact
   /// Weights to start from instead of random ones.
   public var pretrained: String?
-  /// Which of several sets of weights in `pretrained` to take, such as `params_ema`; nil for the trained ones.
+  /// Which of several sets of weights in `pretrained` to take, such as `params_ema`; nil for the
+  /// trained ones.
   public var pretrainedKey: String?
   /// The pairs that are trained on.
   public var data = DataFolders()
@@ -69,7 +70,8 @@ public struct TrainingOptions: Sendable, Hashable {
   public var validationInterval = 0
   /// Steps between checkpoints.
   public var checkpointInterval = 500
-  /// Minutes after which a checkpoint is due in any case: on a slow device the steps alone would risk hours.
+  /// Minutes after which a checkpoint is due in any case: on a slow device the steps alone would
+  /// risk hours.
   public var checkpointMinutes = 10.0
   /// Newest checkpoints that are kept.
   public var keptCheckpoints = 2

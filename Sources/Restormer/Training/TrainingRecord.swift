@@ -1,6 +1,8 @@
-/// What a run leaves behind besides weights: `options.yml`, `metrics.csv` and TensorBoard's event files.
+/// What a run leaves behind besides weights: `options.yml`, `metrics.csv` and TensorBoard's event
+/// files.
 ///
-/// A record that cannot be written, on a full disk for instance, is said once and does not stop the run.
+/// A record that cannot be written, on a full disk for instance, is said once and does not stop the
+/// run.
 package final class TrainingRecord {
   private let log: MetricsLog
   private let events: EventWriter

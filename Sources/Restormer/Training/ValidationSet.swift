@@ -5,10 +5,12 @@ struct ValidationSet {
   let pairs: [PairedFolder.Pair]
   let noise: GaussianNoise?
   let degradation: DegradationRecipe?
-  /// The same for the same files and degradation, wherever they lie: scores of one mark can be compared.
+  /// The same for the same files and degradation, wherever they lie: scores of one mark can be
+  /// compared.
   let mark: String
 
-  /// Bytes of a file's beginning and of its end that are looked at. PNG ends with checksums of all its pixels.
+  /// Bytes of a file's beginning and of its end that are looked at. PNG ends with checksums of all
+  /// its pixels.
   private static let edge = 4096
 
   /// Finds the pairs of `folders`, which are compared by `scoring`.
@@ -16,7 +18,8 @@ struct ValidationSet {
   init(_ folders: DataFolders, scoring: Scoring = Scoring()) throws {
     (pairs, noise) = (try folders.pairs().pairs, folders.noise)
     var degradation = folders.degradation
-    // A page that stays sharp would be restored perfectly by doing nothing, and outweigh all others.
+    // A page that stays sharp would be restored perfectly by doing nothing, and outweigh all
+    // others.
     degradation?.sharp = 0
     self.degradation = degradation
     var hash = FNV1a()

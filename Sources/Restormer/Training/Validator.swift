@@ -44,8 +44,8 @@ struct Validator {
     }
   }
 
-  /// Restores and scores every pair, shared out over a team; one that cannot be is named and left out. Nil if `shouldStop`
-  /// asked in between to leave.
+  /// Restores and scores every pair, shared out over a team; one that cannot be is named and left
+  /// out. Nil if `shouldStop` asked in between to leave.
   /// - Throws: the backend's error.
   func run<B: Backend>(
     _ restorer: Restorer<B>, in team: Team, unless shouldStop: () throws -> Bool

@@ -1,14 +1,15 @@
 import Foundation
 import Yams
 
-/// Reads a user's YAML file by its nodes: values keep the letters of the file, so that `1e-3` and `on` are what they are on a
-/// command line.
+/// Reads a user's YAML file by its nodes: values keep the letters of the file, so that `1e-3` and
+/// `on` are what they are on a command line.
 enum YAMLText {
   /// More bytes than this are no file of options.
   private static let most = 1 << 20
 
   /// The file's root, or nil for an empty one.
-  /// - Throws: `FileError` when it cannot be read; `DataError` naming the file and the parser's fault in one line.
+  /// - Throws: `FileError` when it cannot be read; `DataError` naming the file and the parser's
+  ///   fault in one line.
   static func root(of path: String) throws -> Node? {
     let text = try text(of: path)
     do {
@@ -64,7 +65,8 @@ extension Node {
 }
 
 extension Node.Mapping {
-  /// The pairs, those of mappings that are merged in by `<<` among them; a key's own value comes first.
+  /// The pairs, those of mappings that are merged in by `<<` among them; a key's own value comes
+  /// first.
   var merged: [(key: String, value: Node)] { merged(depth: 0) }
 
   private func merged(depth: Int) -> [(key: String, value: Node)] {

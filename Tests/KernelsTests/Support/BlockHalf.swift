@@ -17,7 +17,8 @@ enum BlockHalf {
     }
   }
 
-  /// Shapes of the parameters of a half that works on `c` channels, in the order in which `record` takes them.
+  /// Shapes of the parameters of a half that works on `c` channels, in the order in which `record`
+  /// takes them.
   func parameterShapes(_ c: Int) -> [Shape] {
     let k = 2 * c + 1
     let weights =

@@ -1,7 +1,7 @@
 import Kernels
 
-/// A convolution of odd kernel size with zero padding by its definition, in double precision: every product of one
-/// weight with one pixel, visited once.
+/// A convolution of odd kernel size with zero padding by its definition, in double precision: every
+/// product of one weight with one pixel, visited once.
 struct ConvolutionReference {
   /// The input `[n, ci, h, w]`.
   let x: Shape

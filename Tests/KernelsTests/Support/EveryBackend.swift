@@ -1,8 +1,8 @@
 import Kernels
 import TestSupport
 
-/// The values of `kept` after one run on the CPU, on the OpenCL device, and on that device with the kernel
-/// shapes of a GPU; the device's runs are missing where there is none.
+/// The values of `kept` after one run on the CPU, on the OpenCL device, and on that device with the
+/// kernel shapes of a GPU; the device's runs are missing where there is none.
 func onEveryBackend(
   _ graph: Graph, _ feeds: [(Tensor, [Float])], _ kept: [Tensor]
 ) throws -> [(name: String, results: [[Float]])] {

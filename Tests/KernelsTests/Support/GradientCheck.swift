@@ -2,8 +2,9 @@ import Kernels
 import TestSupport
 import XCTest
 
-/// Compares an operator, recorded through the graph, and its gradients with an independent reference in
-/// double precision, on every backend; the reference's gradients are central differences.
+/// Compares an operator, recorded through the graph, and its gradients with an independent
+/// reference in double precision, on every backend; the reference's gradients are central
+/// differences.
 struct GradientCheck {
   /// Shapes of the inputs.
   let inputs: [Shape]

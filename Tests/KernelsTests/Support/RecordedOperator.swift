@@ -3,8 +3,8 @@ import Restormer
 import TestSupport
 import XCTest
 
-/// Replays a recorded operator (`x`, `y`, `gy`, `gx`, `w.*`, `g.*`) on every backend: output within 1e-5,
-/// gradients within 1e-4.
+/// Replays a recorded operator (`x`, `y`, `gy`, `gx`, `w.*`, `g.*`) on every backend: output within
+/// 1e-5, gradients within 1e-4.
 struct RecordedOperator {
   /// The recording's file, without extension.
   let name: String

@@ -1,5 +1,8 @@
 import Foundation
 
+/// The least norm of a row of q or k: a row of zeros has no direction.
+let attentionNormFloor: Float = 1e-12
+
 /// Norms, cosines and attention weights of one head from its sums over pixels.
 /// - Parameters:
 ///   - sums: products of the rows `[m][m]`, then the squares of the left and of the right rows.
@@ -11,8 +14,8 @@ func attentionWeights(
 ) {
   let squares = sums + m * m
   for i in 0..<m {
-    norms.q[i * normStep] = max(squares[i].squareRoot(), 1e-12)
-    norms.k[i * normStep] = max(squares[m + i].squareRoot(), 1e-12)
+    norms.q[i * normStep] = max(squares[i].squareRoot(), attentionNormFloor)
+    norms.k[i * normStep] = max(squares[m + i].squareRoot(), attentionNormFloor)
   }
   for i in 0..<m {
     for j in 0..<m {

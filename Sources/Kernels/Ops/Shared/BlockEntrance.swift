@@ -1,8 +1,8 @@
-/// What both halves of a transformer block begin with: LayerNorm and a 1x1 convolution of the rows that arrive in a band,
-/// whose results lie in a ring of rows.
+/// What both halves of a transformer block begin with: LayerNorm and a 1x1 convolution of the rows
+/// that arrive in a band, whose results lie in a ring of rows.
 ///
-/// It takes the block's first four intermediates. The block's inputs are `x`, the LayerNorm's parameters, and those of three
-/// convolutions, of which this is the first.
+/// It takes the block's first four intermediates. The block's inputs are `x`, the LayerNorm's
+/// parameters, and those of three convolutions, of which this is the first.
 struct BlockEntrance {
   /// Whether the LayerNorm has a bias.
   let normBias: Bool
@@ -21,7 +21,8 @@ struct BlockEntrance {
   /// The number of the block's first intermediate of its own.
   static let intermediateCount = 4
 
-  /// Shapes of the block's inputs: `x`, the LayerNorm's parameters, and `weights` with their biases.
+  /// Shapes of the block's inputs: `x`, the LayerNorm's parameters, and `weights` with their
+  /// biases.
   func inputShapes(_ x: Shape, weights: [Shape]) -> [Shape] {
     [x, .vector(x.c)] + (normBias ? [.vector(x.c)] : [])
       + weights.flatMap { [$0] + (bias ? [.vector($0.n)] : []) }
@@ -37,7 +38,8 @@ struct BlockEntrance {
     return [weight] + (bias ? [offset] : [])
   }
 
-  /// Shapes of the first four intermediates, for bands of `x` and a convolution to `channels` channels.
+  /// Shapes of the first four intermediates, for bands of `x` and a convolution to `channels`
+  /// channels.
   func intermediates(_ x: Shape, channels: Int, _ bands: RowBands) -> [Shape] {
     [
       Shape(1, x.c, bands.rows, x.w), Shape(1, 1, bands.rows, x.w), Shape(1, 1, bands.rows, x.w),
@@ -45,7 +47,8 @@ struct BlockEntrance {
     ]
   }
 
-  /// The rows that arrive in `band`; of the convolution some output channels, which go to the start of the ring, or all.
+  /// The rows that arrive in `band`; of the convolution some output channels, which go to the start
+  /// of the ring, or all.
   func steps(_ image: Int, _ band: RowBands.Band, channels: Range<Int>? = nil) -> [CompositeStep] {
     let rows = 0..<band.rows.count
     let norm = Memory.norm.rows(rows)

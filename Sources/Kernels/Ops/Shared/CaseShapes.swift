@@ -12,7 +12,8 @@ let lossShapes = [
   Shape(1, 1, 1, 1), Shape(2, 3, 13, 17), Shape(2, 3, 16, 16), Shape(1, 2, 130, 150),
 ]
 
-/// Shapes of the cases of both halves of a block: one pixel, one row, one column, batch 2, several bands.
+/// Shapes of the cases of both halves of a block: one pixel, one row, one column, batch 2, several
+/// bands.
 let blockShapes = [
   Shape(1, 2, 1, 1), Shape(1, 4, 1, 9), Shape(1, 2, 9, 1), Shape(2, 6, 7, 5), Shape(1, 8, 16, 16),
   Shape(1, 4, 150, 130),

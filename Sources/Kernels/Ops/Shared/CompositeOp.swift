@@ -1,12 +1,14 @@
 import CLBackend
 
-/// An operator that is a sequence of simpler ones on parts of tensors, for instance band after band of rows.
+/// An operator that is a sequence of simpler ones on parts of tensors, for instance band after band
+/// of rows.
 ///
-/// What it computes between its inputs and outputs lies in intermediate tensors of its own, small enough to stay
-/// in cache. Both backends run the same steps. Composites are for inference: the composition of whole operators is
-/// their oracle and has the gradients.
-public protocol CompositeOp: CatalogOp, TerminalOp {
-  /// Shapes of the intermediate tensors, given how many elements the widest of them should have in a band.
+/// What it computes between its inputs and outputs lies in intermediate tensors of its own, small
+/// enough to stay in cache. Both backends run the same steps. Composites are for inference: the
+/// composition of whole operators is their oracle and has the gradients.
+package protocol CompositeOp: CatalogOp, TerminalOp {
+  /// Shapes of the intermediate tensors, given how many elements the widest of them should have in
+  /// a band.
   func intermediates(_ inputs: [Shape], bandElements: Int) -> [Shape]
 
   /// The steps in order.
@@ -14,7 +16,7 @@ public protocol CompositeOp: CatalogOp, TerminalOp {
 }
 
 /// One step of a composite operator.
-public struct CompositeStep {
+package struct CompositeStep {
   let op: any CatalogOp
   let inputs: [Piece]
   let outputs: [Piece]
@@ -24,8 +26,9 @@ public struct CompositeStep {
   }
 }
 
-/// A part of an input, output or intermediate tensor of a composite operator; nil: all of that dimension.
-public struct Piece: Sendable {
+/// A part of an input, output or intermediate tensor of a composite operator; nil: all of that
+/// dimension.
+package struct Piece: Sendable {
   enum Tensor: Sendable {
     case input(Int)
     case output(Int)

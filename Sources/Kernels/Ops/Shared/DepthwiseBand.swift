@@ -1,7 +1,7 @@
 import CMicroKernels
 
-/// Copies of a few rows of a plane inside a frame of zeros, as the C kernels want them: small enough for the
-/// first cache, and without edges to test.
+/// Copies of a few rows of a plane inside a frame of zeros, as the C kernels want them: small
+/// enough for the first cache, and without edges to test.
 struct DepthwiseBand {
   /// The first element of the frame.
   let base: UnsafeMutablePointer<Float>
@@ -24,8 +24,10 @@ struct DepthwiseBand {
     }
   }
 
-  /// Copies rows of a plane, the first pixel of each to `column`; rows outside of the image become zero.
-  /// - Parameter slots: rows that the plane has room for, row `i` in slot `i mod slots`; those of the image if nil.
+  /// Copies rows of a plane, the first pixel of each to `column`; rows outside of the image become
+  /// zero.
+  /// - Parameter slots: rows that the plane has room for, row `i` in slot `i mod slots`; those of
+  ///   the image if nil.
   func copy(
     _ x: UnsafePointer<Float>, _ shape: Shape, rows: Range<Int>, column: Int, slots: Int? = nil
   ) {

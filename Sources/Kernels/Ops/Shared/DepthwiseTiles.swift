@@ -3,8 +3,8 @@ import CLBackend
 /// Output rows that one sweep of the kernel computes.
 let depthwiseSweep = 4
 
-/// How a CPU-type device divides planes for gradients of depthwise convolutions: `rows` by `columns` pixels of
-/// several channels per work-item.
+/// How a CPU-type device divides planes for gradients of depthwise convolutions: `rows` by
+/// `columns` pixels of several channels per work-item.
 struct DepthwiseTiles {
   private static let rows = 32
   private static let columns = 128
@@ -24,7 +24,7 @@ struct DepthwiseTiles {
   }
 
   /// Elements of all partial sums.
-  var scratch: Int { 10 * shape.n * shape.c * planes * count }
+  var scratch: Int { Self.sums * shape.n * shape.c * planes * count }
 
   /// The work-items.
   var global: [Int] { [count, ceilingQuotient(shape.c, channelsPerItem), shape.n] }
@@ -34,12 +34,18 @@ struct DepthwiseTiles {
     [.int(shape.c), .int(shape.h), .int(shape.w), .int(channelsPerItem)]
   }
 
-  /// The tunables: a sweep of as many rows as registers hold.
+  /// Partial sums of a channel: of nine taps and the bias.
+  static let sums = 10
+
+  /// The numbers of every kernel of the section.
+  static let defines = [
+    "DEPTHWISE_ROWS": depthwiseSweep, "DEPTHWISE_SUMS": sums, "FRAME_ROWS": rows,
+    "FRAME_COLUMNS": columns,
+  ]
+
+  /// The tunable: a sweep of as many rows as registers hold.
   func defines(_ configuration: KernelConfiguration) -> [String: Int] {
-    [
-      "FRAME_ROWS": Self.rows, "FRAME_COLUMNS": Self.columns,
-      "DEPTHWISE_ROWS": configuration.blockVectors == 1 ? 2 : depthwiseSweep,
-    ]
+    ["DEPTHWISE_ROWS": configuration.blockVectors == 1 ? 2 : depthwiseSweep]
   }
 
   /// Adds up the partial sums: gradients of the weight and, if there are two outputs, of the bias.
@@ -49,7 +55,7 @@ struct DepthwiseTiles {
   ) throws -> Launch {
     let channels = planes * shape.c
     return try backend.launch(
-      DepthwiseConv.section, "depthwise_conv_backward_weight_total",
+      DepthwiseConv.section, "depthwise_conv_backward_weight_sum",
       [
         .tensor(partial), .tensor(outputs[0]), .tensor(outputs[outputs.count - 1]),
         .int(outputs.count - 1), .int(shape.n), .int(channels), .int(parts),

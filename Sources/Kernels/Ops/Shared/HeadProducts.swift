@@ -1,10 +1,11 @@
 import CLBackend
 import CMicroKernels
 
-/// Products over pixels between the channels of a head, shared by channel attention and its gradient.
+/// Products over pixels between the channels of a head, shared by channel attention and its
+/// gradient.
 ///
-/// Pixels are cut into slices; the partial sums of a slice are `m x m` products, then the sums of squares of the `m` rows of
-/// either side. Adding the slices leaves the totals in the first one.
+/// Pixels are cut into slices; the partial sums of a slice are `m x m` products, then the sums of
+/// squares of the `m` rows of either side. Adding the slices leaves the totals in the first one.
 struct HeadProducts {
   /// Channels of a head.
   let m: Int
@@ -25,8 +26,8 @@ struct HeadProducts {
     slices = ceilingQuotient(pixels, length)
   }
 
-  /// Products of tensors `[images, parts m heads, …]` over `pixels` pixels, in exactly `slices` slices, some of which may be
-  /// empty.
+  /// Products of tensors `[images, parts m heads, …]` over `pixels` pixels, in exactly `slices`
+  /// slices, some of which may be empty.
   init(m: Int, heads: Int, images: Int, pixels: Int, slices: Int) {
     (self.m, self.heads, self.images, self.pixels) = (m, heads, images, pixels)
     length = roundUp(ceilingQuotient(pixels, slices), 16)
@@ -36,8 +37,17 @@ struct HeadProducts {
   /// Slices of each head.
   let slices: Int
 
-  /// Sums of a slice, in whole vectors: `HEAD_SUMS` of kernels.cl.
-  var count: Int { roundUp(m * (m + 2), 16) }
+  /// Sums are padded to a multiple of this.
+  static let unit = 16
+  /// Work-items of a GPU's group along rows and along columns of products, and the largest block of
+  /// one of them.
+  static let (groupSide, largestBlock) = (8, 4)
+
+  /// Sums of a slice.
+  var count: Int { roundUp(m * (m + 2), Self.unit) }
+
+  /// Multiply-adds of the products.
+  var multiplyAdds: Int { images * heads * m * m * pixels }
 
   /// Elements of all partial sums.
   var scratch: Int { images * heads * slices * count }
@@ -45,7 +55,8 @@ struct HeadProducts {
   /// Where the totals of a head start in the scratch.
   func totals(_ n: Int, _ head: Int) -> Int { (n * heads + head) * slices * count }
 
-  /// The sums on the CPU, of `left[n, left part + head, i] right[n, right part + head, j]`; parts are counted in heads.
+  /// The sums on the CPU, of `left[n, left part + head, i] right[n, right part + head, j]`; parts
+  /// are counted in heads.
   func evaluate(
     _ left: CPUTensor, _ leftPart: Int, _ right: CPUTensor, _ rightPart: Int, squares: Bool,
     into partial: UnsafeMutablePointer<Float>
@@ -100,7 +111,8 @@ struct HeadProducts {
     }
   }
 
-  /// The sums on a device, on a CPU the totals in the first slice; parts are thirds of a `qkv` tensor.
+  /// The sums on a device, on a CPU the totals in the first slice; parts are thirds of a `qkv`
+  /// tensor.
   func launches(
     _ left: DeviceTensor, _ leftPart: Int, _ right: DeviceTensor, _ rightPart: Int, squares: Bool,
     into partial: DeviceTensor, on backend: OpenCLBackend
@@ -111,7 +123,8 @@ struct HeadProducts {
     return [sums, try totals(partial, into: partial, step: slices * count, on: backend)]
   }
 
-  /// `slices` of the kernels that read the sums, and how many of them they have to add up: a GPU's groups do that themselves.
+  /// `slices` of the kernels that read the sums, and how many of them they have to add up: a GPU's
+  /// groups do that themselves.
   func sliceArguments(on backend: OpenCLBackend) -> [KernelArgument] {
     [.int(slices), .int(backend.configuration.traits.isCPU ? 1 : slices)]
   }
@@ -144,8 +157,9 @@ struct HeadProducts {
     to previous: DeviceTensor?, into partial: DeviceTensor, on backend: OpenCLBackend
   ) throws -> Launch {
     let isCPU = backend.traits.isCPU
-    let tile = 8 * tileBlock
+    let tile = Self.groupSide * tileBlock
     let tiles = ceilingQuotient(m, tile) * ceilingQuotient(m, tile)
+    let group = Self.groupSide * Self.groupSide
     return try backend.launch(
       ChannelAttention.name, isCPU ? "attention_gram" : "attention_gram_tiles",
       [
@@ -153,36 +167,38 @@ struct HeadProducts {
         .int(pixels), .int(m), .int(heads), .int(leftPart), .int(rightPart), .int(length),
         .int(squares ? 1 : 0), .int(previous == nil ? 0 : 1),
       ],
-      global: isCPU ? [1, slices, images * heads] : [64 * tiles, slices, images * heads],
-      local: [isCPU ? 1 : 64, 1, 1],
+      global: [isCPU ? 1 : group * tiles, slices, images * heads],
+      local: [isCPU ? 1 : group, 1, 1],
       defines: isCPU
         ? PanelBlock(channels: m, backend.configuration).defines : ["GRAM_BLOCK": tileBlock],
-      flops: 2 * Double(images * heads * m * m) * Double(pixels),
-      bytes: 8 * Double(images * heads * m * pixels))
+      multiplyAdds: multiplyAdds)
   }
 
   /// The slices of each image and head added up; the totals are `step` apart.
   func totals(
     _ partial: DeviceTensor, into totals: DeviceTensor, step: Int, on backend: OpenCLBackend
   ) throws -> Launch {
-    let vector = backend.traits.isCPU ? 16 : 1
-    return try backend.launch(
+    try backend.launch(
       ChannelAttention.name, "attention_gram_sum",
       [.region(partial), .region(totals), .int(count), .int(slices), .int(step)],
-      global: [ceilingQuotient(count, vector), images * heads], bytes: 4 * Double(scratch))
+      global: [ceilingQuotient(count, backend.configuration.elementWidth), images * heads])
   }
 
   /// Rows and columns of a GPU's work-item: those that leave the fewest over.
   private var tileBlock: Int {
-    (1...4).reversed().min { roundUp(m, 8 * $0) < roundUp(m, 8 * $1) } ?? 1
+    let side = Self.groupSide
+    return (1...Self.largestBlock).reversed().min {
+      roundUp(m, side * $0) < roundUp(m, side * $1)
+    } ?? 1
   }
 }
 
 extension OpenCLBackend {
-  /// Pixels, and rows of a head's matrix, of one work-item of the kernels that multiply per-head matrices with pixels.
+  /// Pixels, and rows of a head's matrix, of one work-item of the kernels that multiply per-head
+  /// matrices with pixels.
   ///
-  /// On a CPU a work-item walks along its rows, so that their next pixels are fetched in advance; on a GPU it has one block
-  /// of registers.
+  /// On a CPU a work-item walks along its rows, so that their next pixels are fetched in advance;
+  /// on a GPU it has one block of registers.
   func headBlock(_ shape: Shape, heads: Int, m: Int) -> (columns: Int, rows: Int) {
     let columns = configuration.blockVectors * configuration.vectorWidth
     guard configuration.traits.isCPU else { return (columns, configuration.blockRows) }

@@ -1,5 +1,6 @@
-/// The work-group of LayerNorm's kernels on a GPU: neighbouring pixels side by side, and for each several work-items that share
-/// its channels and hold them in registers, so that memory is read once.
+/// The work-group of LayerNorm's kernels on a GPU: neighbouring pixels side by side, and for each
+/// several work-items that share its channels and hold them in registers, so that memory is read
+/// once.
 struct NormGroups {
   private let pixels: Int
   private let parts: Int
@@ -8,7 +9,8 @@ struct NormGroups {
   /// Channels that an item holds without crowding others out, and at most.
   private static let (comfortable, most) = (12, 48)
 
-  /// Groups of `items` work-items for tensors of `channels` channels; nil where an item would hold too many.
+  /// Groups of `items` work-items for tensors of `channels` channels; nil where an item would hold
+  /// too many.
   private init?(channels: Int, items: Int) {
     var pixels = 32
     // Fewer pixels, more items for each: eight neighbours still fill a sector of memory.
@@ -32,6 +34,9 @@ struct NormGroups {
     }
     return nil
   }
+
+  /// Numbers with which every kernel of the section compiles.
+  static let defaults = ["NORM_PIXELS": 32, "NORM_PARTS": 8, "NORM_SHARE": 8]
 
   private var items: Int { pixels * parts }
 

@@ -25,8 +25,7 @@ func optimizerLaunches(
     try backend.launch(
       "Optimizer", kernel,
       (inputs + outputs).map { .tensor($0) } + [.int(shape.w), .int(grid.pixelsPerItem)] + numbers,
-      global: [grid.global[0]], local: [grid.local[0]],
-      bytes: 4 * Double(shape.w * (inputs.count + outputs.count)))
+      global: [grid.global[0]], local: [grid.local[0]])
   ]
 }
 

@@ -1,5 +1,6 @@
-/// The panels over which the CPU twins of the 3x3 convolution multiply: for one image row, the `9 * c` rows of
-/// its shifted neighbourhoods, in the order of the weight's elements (channel, row, column).
+/// The panels over which the CPU twins of the 3x3 convolution multiply: for one image row, the
+/// `9 * c` rows of its shifted neighbourhoods, in the order of the weight's elements (channel, row,
+/// column).
 
 /// Tasks that gather rows at the same time, each into a panel of its own.
 func patchTasks(_ x: Shape) -> Int { min(4 * CPUBackend.coreCount, x.n * x.h) }

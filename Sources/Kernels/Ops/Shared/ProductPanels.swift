@@ -1,7 +1,8 @@
-/// How a CPU-type device shares out a product over pixels, `S[a, c] = sum_p left[a, p] right[c, p]`: in panels of right
-/// channels, strips of left channels and slices of pixels, whose sums are kept apart.
+/// How a CPU-type device shares out a product over pixels,
+/// `S[a, c] = sum_p left[a, p] right[c, p]`: in panels of right channels, strips of left channels
+/// and slices of pixels, whose sums are kept apart.
 struct ProductPanels {
-  /// Whether the right side is `gy`, the fewer channels: they have to be turned.
+  /// Whether the right side is `gy`, the fewer channels: they have to be transposed.
   let isTransposed: Bool
   /// The register block.
   let block: PanelBlock
@@ -22,8 +23,12 @@ struct ProductPanels {
   /// Elements of all partial sums.
   let scratch: Int
 
-  /// The shares of `gy x^T`: 32 or more. A strip is so high that turning its panels costs little beside the products.
-  /// Where there are many pixels, one work-item takes all panels, so that the left side is fetched once.
+  /// Pixels of a transposed panel.
+  static let panelPixels = 256
+
+  /// The shares of `gy x^T`: 32 or more. A strip is so high that transposing its panels costs
+  /// little beside the products. Where there are many pixels, one work-item takes all panels, so
+  /// that the left side is fetched once.
   init(_ x: Shape, _ gy: Shape, _ configuration: KernelConfiguration) {
     isTransposed = gy.c < x.c
     let (left, right) = isTransposed ? (x.c, gy.c) : (gy.c, x.c)
@@ -35,13 +40,14 @@ struct ProductPanels {
     let wanted = ceilingQuotient(32, columns)
     rows = max(16 * block.rows, roundUp(ceilingQuotient(left, wanted), block.rows))
     strips = ceilingQuotient(left, rows)
-    length = max(512, roundUp(ceilingQuotient(x.plane, ceilingQuotient(wanted, strips)), 256))
+    length = max(
+      512, roundUp(ceilingQuotient(x.plane, ceilingQuotient(wanted, strips)), Self.panelPixels))
     slices = ceilingQuotient(x.plane, length)
     scratch = slices * left * pitch
   }
 }
 
-/// The register block of products with a turned panel.
+/// The register block of products with a transposed panel.
 struct PanelBlock {
   /// Vectors of channels of a panel.
   let vectors: Int

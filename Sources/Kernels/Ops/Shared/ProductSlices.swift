@@ -1,5 +1,5 @@
-/// How a CPU shares out a product over pixels: in slices of pixels, whose sums are kept apart, and strips of rows of the
-/// result.
+/// How a CPU shares out a product over pixels: in slices of pixels, whose sums are kept apart, and
+/// strips of rows of the result.
 struct ProductSlices {
   /// Slices of each plane.
   let count: Int
@@ -12,7 +12,8 @@ struct ProductSlices {
   /// Pixels taken at a time: 32 rows and 32 columns of them fill a quarter of a megabyte of cache.
   let run = 1024
 
-  /// The shares of `sum_p gy[o, p] x[i, p]`: about 32 in all, strips rather than slices, whose sums must be added up.
+  /// The shares of `sum_p gy[o, p] x[i, p]`: about 32 in all, strips rather than slices, whose sums
+  /// must be added up.
   init(_ x: Shape, _ gy: Shape) {
     strips = ceilingQuotient(gy.c, rows)
     let copies = min(16, ceilingQuotient(32, strips))
@@ -21,7 +22,8 @@ struct ProductSlices {
   }
 }
 
-/// Slices of a plane whose sums are kept apart: enough for many cores, few enough to add up quickly.
+/// Slices of a plane whose sums are kept apart: enough for many cores, few enough to add up
+/// quickly.
 func sliceCount(_ pixels: Int) -> Int {
   let length = sliceLength(pixels)
   return (pixels + length - 1) / length

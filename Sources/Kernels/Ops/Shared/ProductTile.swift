@@ -15,9 +15,10 @@ struct ProductTile: Equatable {
   /// The smallest tile: 64 work-items.
   static let smallest = smaller[2]
 
-  /// The tile for a product that gives `y` on a device, of those from which `kernel` may choose: what was chosen for it, or
-  /// else the first that keeps all compute units busy, or else the last that the device's groups hold. Nil where products keep
-  /// to registers: on CPUs, and where even the smallest group is too large.
+  /// The tile for a product that gives `y` on a device, of those from which `kernel` may choose:
+  /// what was chosen for it, or else the first that keeps all compute units busy, or else the last
+  /// that the device's groups hold. Nil where products keep to registers: on CPUs, and where even
+  /// the smallest group is too large.
   /// - Throws: `OpenCLError` when the kernel does not build.
   static func fitting(
     _ y: Shape, on backend: OpenCLBackend, _ kernel: String = "conv1x1_tiles",
@@ -32,7 +33,8 @@ struct ProductTile: Equatable {
     return held.first { $0.groups(y) >= 2 * backend.traits.computeUnits } ?? held.last
   }
 
-  private init(_ configuration: KernelConfiguration) {
+  /// The tile of a configuration.
+  init(_ configuration: KernelConfiguration) {
     self.init(
       itemRows: configuration.tileItemRows, itemColumns: configuration.tileItemColumns,
       rowItems: configuration.tileRowItems, columnItems: configuration.tileColumnItems)
@@ -52,7 +54,7 @@ struct ProductTile: Equatable {
     return try backend.largestGroup(Conv1x1.name, kernel, defines: defines) >= items
   }
 
-  /// Input channels of a step: `TILE_DEPTH` of kernels.cl.
+  /// Input channels of a step.
   private static let depth = 8
 
   /// Whether vectors of four neighbours in `tensors` lie at multiples of four elements.
@@ -70,7 +72,7 @@ struct ProductTile: Equatable {
   var defines: [String: Int] {
     [
       "TILE_ITEM_ROWS": itemRows, "TILE_ITEM_COLUMNS": itemColumns, "TILE_ROW_ITEMS": rowItems,
-      "TILE_COLUMN_ITEMS": columnItems, "TILE_DEPTH": Self.depth, "TILE_ALIGNED": 1,
+      "TILE_COLUMN_ITEMS": columnItems, "TILE_DEPTH": Self.depth,
     ]
   }
 

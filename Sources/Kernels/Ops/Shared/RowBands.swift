@@ -1,8 +1,9 @@
-/// An image cut into bands of rows that a chain of row-local operators with one 3x3 convolution passes through, one
-/// after the other.
+/// An image cut into bands of rows that a chain of row-local operators with one 3x3 convolution
+/// passes through, one after the other.
 ///
-/// What the convolution reads is kept in a ring of rows: row `i` in slot `i mod slots`. After the band with rows
-/// `a..<b` has arrived, the convolution's rows up to `b - 2` can be computed, and after the last band all of them.
+/// What the convolution reads is kept in a ring of rows: row `i` in slot `i mod slots`. After the
+/// band with rows `a..<b` has arrived, the convolution's rows up to `b - 2` can be computed, and
+/// after the last band all of them.
 struct RowBands {
   /// Rows of the ring.
   let slots: Int

@@ -1,4 +1,5 @@
-/// `terms` sums over `i` below `count` of what `body` adds to them: computed on all cores, added in order.
+/// `terms` sums over `i` below `count` of what `body` adds to them: computed on all cores, added in
+/// order.
 func parallelSums(
   _ count: Int, terms: Int, _ body: (_ i: Int, _ sums: UnsafeMutablePointer<Double>) -> Void
 ) -> [Double] {
@@ -12,7 +13,8 @@ func parallelSums(
   }
 }
 
-/// The sum of `count` numbers in blocks of 4096, sixteen lanes each: the error stays near one rounding.
+/// The sum of `count` numbers in blocks of 4096, sixteen lanes each: the error stays near one
+/// rounding.
 func blockedSum(_ values: UnsafeMutablePointer<Float>, _ count: Int) -> Float {
   var total: Float = 0
   var begin = 0

@@ -1,0 +1,47 @@
+/// The numbers on which kernels and the code that launches them must agree. Each has its one home
+/// in Swift and reaches the compiler as `-D NAME=VALUE`: `kernels.cl` names them, says what they
+/// mean and does not compile without them.
+package enum KernelNumbers {
+  /// The numbers of one section, by name. Those that a launch fits to its shapes stand here with
+  /// the defaults for the device.
+  package static func all(
+    of section: String, _ configuration: KernelConfiguration
+  ) -> [String: String] {
+    let own = ofSection[section]?(configuration) ?? [:]
+    return common(configuration).merging(own) { $1 }.mapValues(\.description)
+      .merging(section == ChannelAttention.section ? ["NORM_FLOOR": "\(attentionNormFloor)f"] : [:])
+    { $1 }
+  }
+
+  private static func common(_ configuration: KernelConfiguration) -> [String: Int] {
+    [
+      "GROUP_SIZE": configuration.groupSize, "VEC": configuration.elementWidth,
+      "VECTOR_WIDTH": configuration.vectorWidth, "BLOCK_ROWS": configuration.blockRows,
+      "BLOCK_VECTORS": configuration.blockVectors, "PANEL_VECTORS": 4, "PANEL_ROWS": 6,
+      "PANEL_PIXELS": ProductPanels.panelPixels,
+    ]
+  }
+
+  private static let ofSection: [String: @Sendable (KernelConfiguration) -> [String: Int]] = [
+    "Ceilings": { _ in ["CEILING_SUMS": OpenCLBackend.ceilingSums] },
+    DepthwiseConv.section: { _ in DepthwiseTiles.defines },
+    PixelLoss.section: { _ in PixelLoss.Kind.defines },
+    SliceSums.section: { _ in ["SLICE_SUMS": SliceSums.limit] },
+    Conv1x1.section: {
+      ProductTile($0).defines.merging(SquareTiles.defines) { $1 }
+        .merging(["TILE_ALIGNED": 0]) { $1 }
+    },
+    Conv3x3.section: { _ in
+      ["PATCH_AREA": PatchPanels.area, "GRADIENT_CHANNELS": Conv3x3BackwardWeight.groupChannels]
+    },
+    LayerNorm.section: {
+      NormGroups.defaults.merging(["NORM_VECTORS": LayerNorm.vectors($0)]) { $1 }
+    },
+    ChannelAttention.section: { _ in
+      [
+        "SUMS_UNIT": HeadProducts.unit, "GRAM_BLOCK": HeadProducts.largestBlock,
+        "GRAM_SIDE": HeadProducts.groupSide,
+      ]
+    },
+  ]
+}
