@@ -3,8 +3,8 @@ import Kernels
 import Restormer
 
 /// What became of one image.
-struct RestoreOutcome: Encodable {
-  enum Status: String, Encodable {
+struct RestoreOutcome: Codable {
+  enum Status: String, Codable {
     case restored, kept, exists, failed
   }
   let input: String
@@ -64,12 +64,12 @@ struct RestoreRun: BackendVisitor {
         }
         written.add(job)
         bar.clear()
-        Console.note("\(job.inputName) -> \(job.outputName)  \(summary)")
+        Console.note(ofFile: "\(job.inputName) -> \(job.outputName)  \(summary)")
         return outcome
       } catch {
         bar.clear()
         // It is told again at the end, where a long list has not pushed it out of sight.
-        if jobs.count > 1 { Console.warn(oneLine(error)) }
+        if jobs.count > 1 { Console.warn(ofFile: oneLine(error)) }
         return RestoreOutcome(failed: job.input, oneLine(error))
       }
     }
@@ -121,7 +121,7 @@ struct RestoreRun: BackendVisitor {
     let after =
       try job.output.map { try Image(contentsOf: $0) } ?? Image(encoded: result, as: job.format)
     try report.add(
-      (job.output ?? job.inputName).fileName,
+      (job.output ?? job.inputName).fileName, number: job.number,
       ReportViews(before: Image(try source.image()), after: after))
   }
 

@@ -5,24 +5,6 @@ import XCTest
 
 /// `mpirun restormer train`: ranks that train together, with every MPI library that is there.
 final class RankTests: XCTestCase {
-  /// An MPI library's launcher.
-  struct Launcher {
-    let name: String
-    let command: [String]
-
-    static let all = [
-      Launcher(
-        name: "openmpi",
-        command: [
-          "timeout", "100", "mpirun.openmpi", "--allow-run-as-root", "--oversubscribe", "-q",
-        ]),
-      Launcher(name: "mpich", command: ["timeout", "100", "mpirun.mpich"]),
-    ]
-
-    /// A launch of `count` ranks.
-    func ranks(_ count: Int) -> [String] { command + ["-n", "\(count)"] }
-  }
-
   private var scratch: Scratch!
 
   override func setUpWithError() throws {
@@ -35,28 +17,6 @@ final class RankTests: XCTestCase {
   }
 
   override func tearDown() { scratch = nil }
-
-  /// Builds the plug-ins and calls `body` with each launcher; skips by name what is not installed.
-  private func forEachLauncher(_ body: (Launcher) throws -> Void) throws {
-    let folder = (try Program.path() as NSString).deletingLastPathComponent
-    try Self.shell(["Scripts/mpi.sh", folder])
-    let found = Launcher.all.filter {
-      FileManager.default.fileExists(atPath: "\(folder)/librestormer-\($0.name).so")
-    }
-    for launcher in found { try body(launcher) }
-    let missing = Launcher.all.map(\.name).filter { name in !found.contains { $0.name == name } }
-    if !missing.isEmpty { throw XCTSkip("not installed: \(missing.joined(separator: ", "))") }
-  }
-
-  private static func shell(_ command: [String]) throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = command
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-  }
 
   private func arguments(_ name: String, steps: Int = 6, _ more: String...) -> [String] {
     let data = scratch.file("data")
@@ -79,7 +39,7 @@ final class RankTests: XCTestCase {
 
   func testRanksTakeTheStepsOfOneProcessThatAccumulates() throws {
     try train(arguments("alone", "--accumulate", "2"))
-    try forEachLauncher { launcher in
+    try Launcher.forEach { launcher in
       let names = ["\(launcher.name)-1", "\(launcher.name)-2"]
       for name in names { try train(arguments(name), launcher.ranks(2)) }
       let values = try names.map { try weights($0) }
@@ -99,7 +59,7 @@ final class RankTests: XCTestCase {
     try train(arguments("alone", "--accumulate", "3", "--lr", "1e-30"))
     let reference = try validations("alone")
     XCTAssertEqual(reference.count, 2)
-    try forEachLauncher { launcher in
+    try Launcher.forEach { launcher in
       try train(arguments(launcher.name, "--lr", "1e-30"), launcher.ranks(3))
       XCTAssertEqual(try validations(launcher.name), reference, launcher.name)
     }
@@ -111,7 +71,7 @@ final class RankTests: XCTestCase {
   }
 
   func testARunGoesOnWithAnotherNumberOfRanks() throws {
-    try forEachLauncher { launcher in
+    try Launcher.forEach { launcher in
       let name = launcher.name
       try train(arguments(name, steps: 3), launcher.ranks(2))
       let run = try Program.run(arguments(name, steps: 6))
@@ -122,7 +82,7 @@ final class RankTests: XCTestCase {
   }
 
   func testOtherOptionsOnARankAreNamed() throws {
-    try forEachLauncher { launcher in
+    try Launcher.forEach { launcher in
       let path = try Program.path()
       let second = [":", "-n", "1", path] + arguments("mixed", "--lr", "0.5")
       let run = try Program.run(arguments("mixed") + second, launcher: launcher.ranks(1))
