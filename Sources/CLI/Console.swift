@@ -48,13 +48,13 @@ enum Console {
   }
 
   /// A line about one of this process's own files, which each of several ranks says.
-  static func note(ofFile line: String) {
+  static func noteOfFile(_ line: String) {
     guard !lock.withLock({ state.isQuiet }) else { return }
     tell(line, isOwn: true)
   }
 
   /// A problem with one of this process's own files.
-  static func warn(ofFile line: String) { tell("warning: \(line)", isOwn: true) }
+  static func warnOfFile(_ line: String) { tell("warning: \(line)", isOwn: true) }
 
   /// A problem that does not stop the run.
   static func warn(_ line: String) { tell("warning: \(line)") }

@@ -39,6 +39,8 @@ struct Numbered<Value: Codable>: Codable {
   var value: Value
 }
 
+extension Numbered: Sendable where Value: Sendable {}
+
 /// How files are shared out over processes.
 struct ShareOptions: ParsableArguments {
   @Option(

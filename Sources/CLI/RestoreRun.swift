@@ -64,12 +64,12 @@ struct RestoreRun: BackendVisitor {
         }
         written.add(job)
         bar.clear()
-        Console.note(ofFile: "\(job.inputName) -> \(job.outputName)  \(summary)")
+        Console.noteOfFile("\(job.inputName) -> \(job.outputName)  \(summary)")
         return outcome
       } catch {
         bar.clear()
         // It is told again at the end, where a long list has not pushed it out of sight.
-        if jobs.count > 1 { Console.warn(ofFile: oneLine(error)) }
+        if jobs.count > 1 { Console.warnOfFile(oneLine(error)) }
         return RestoreOutcome(failed: job.input, oneLine(error))
       }
     }

@@ -75,14 +75,15 @@ final class GradientReduction<B: Backend>: @unchecked Sendable {
         block.part(bucket), into: UnsafeMutableBufferPointer(rebasing: target[bucket]))
     }
     if let accumulated, let earlier { _ = try read(accumulated, earlier) }
-    nonisolated(unsafe) let mark = try read(gradients, sums)
-    queue.async { [self] in
+    let mark = try read(gradients, sums)
+    nonisolated(unsafe) let work = { [self] in
       do {
         if fault == nil { try sum(bucket, after: mark) }
       } catch {
         fault = error
       }
     }
+    queue.async { work() }
   }
 
   private func sum(_ bucket: Range<Int>, after mark: B.Mark) throws {

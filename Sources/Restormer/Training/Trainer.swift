@@ -83,7 +83,7 @@ public final class Trainer<B: Backend> {
         folder: $0.path, after: checkpoint?.progress ?? RunProgress(), options: options,
         report: report)
     }
-    try engine.restore(try checkpoint.map(resume), in: team)
+    try engine.restore(checkpoint.map(resume), in: team)
     progress = try progress.shared(in: team)
     progress.ranks = team.size
   }
