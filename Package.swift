@@ -38,10 +38,11 @@ let package = Package(
     .target(
       name: "CLBackend", dependencies: ["COpenCL"], path: "Sources/CLBackend",
       exclude: ["COpenCL"], swiftSettings: strict),
+    .target(name: "Basics", swiftSettings: strict),
     .target(name: "CKernelSource", path: "Sources/Kernels/CKernelSource"),
     .target(name: "CMicroKernels", path: "Sources/Kernels/CMicroKernels"),
     .target(
-      name: "Kernels", dependencies: ["CLBackend", "CKernelSource", "CMicroKernels"],
+      name: "Kernels", dependencies: ["Basics", "CLBackend", "CKernelSource", "CMicroKernels"],
       path: "Sources/Kernels", exclude: ["CKernelSource", "CMicroKernels"], swiftSettings: strict),
     .target(
       name: "CImage", path: "Sources/Restormer/IO/CImage",
@@ -61,7 +62,7 @@ let package = Package(
     .target(
       name: "Restormer",
       dependencies: [
-        "Kernels", "CImage", "CZip", "CBundledModels", "CMessagePassing", "CReportPage",
+        "Basics", "Kernels", "CImage", "CZip", "CBundledModels", "CMessagePassing", "CReportPage",
         .product(name: "Yams", package: "Yams"),
       ],
       path: "Sources/Restormer",
@@ -81,7 +82,7 @@ let package = Package(
     .executableTarget(
       name: "CLI",
       dependencies: [
-        "Restormer", "Serve", "CVersion", "CTerminal",
+        "Basics", "Restormer", "Serve", "CVersion", "CTerminal",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/CLI", exclude: ["CVersion", "CTerminal"], swiftSettings: strict),

@@ -1034,8 +1034,14 @@ __kernel void channel_slice_backward(TENSOR_IN(gy), TENSOR_OUT(gx), int pixels, 
 }
 
 // ---- PixelLoss ----
-// y = mean of f(prediction - target) over all elements of [n, c, h, w], in two stages. kind 0: |d| (its slope
-// at 0 is 0); 1: d d; 2: sqrt(d d + epsilon epsilon).
+// With d = prediction - target over all N elements of [n, c, h, w]:
+//
+//   y = 1/N sum f(d),   l1 = 1/N sum |d|,   mse = 1/N sum d d
+//
+// f by `kind`. 0: |d| (its slope at 0 is 0); 1: d d; 2: sqrt(d d + epsilon epsilon). Sums run in two stages:
+//
+//   plane (n, c):  | chunk | chunk | .. |      a work-group per chunk, one partial sum of each kind
+//   partial:       [3][n][c][groups]            three work-groups, one for each kind of sum
 
 INLINE vec pixel_loss_value(vec d, int kind, float epsilon) {
   return kind == 0 ? fabs(d) : kind == 1 ? d * d : sqrt(d * d + epsilon * epsilon);
@@ -1047,32 +1053,47 @@ INLINE vec pixel_loss_slope(vec d, int kind, float epsilon) {
                      : d / sqrt(d * d + epsilon * epsilon);
 }
 
-// A work-group sums `chunk` elements of one plane. partial: [n][c][groups].
+// A work-group sums `chunk` elements of one plane; `count` partial sums of a kind.
 __kernel void pixel_loss(TENSOR_IN(prediction), TENSOR_IN(target), TENSOR_OUT(partial), int pixels,
-                         int chunk, int kind, float epsilon) {
+                         int chunk, int count, int kind, float epsilon) {
   __local float shared[GROUP_SIZE];
   const int group = (int)get_group_id(0), c = (int)get_global_id(1), n = (int)get_global_id(2);
   const int end = min(pixels, (group + 1) * chunk), step = VEC * (int)get_local_size(0);
   __global const float *p = PLANE(prediction, n, c), *t = PLANE(target, n, c);
-  float total = 0.0f;
+  float loss = 0.0f, l1 = 0.0f, mse = 0.0f;
   // Sums of 64 values each, then their sum: the rounding error stays small in long planes.
   for (int block = group * chunk; block < end; block += 64 * step) {
-    vec sum = (vec)(0.0f);
+    vec values = (vec)(0.0f), sizes = (vec)(0.0f), squares = (vec)(0.0f);
     const int block_end = min(end, block + 64 * step);
-    for (int i = block + VEC * (int)get_local_id(0); i < block_end; i += step)
-      sum += keep_vec(pixel_loss_value(load_vec(p + i) - load_vec(t + i), kind, epsilon), end - i);
-    total += sum_vec(sum);
+    for (int i = block + VEC * (int)get_local_id(0); i < block_end; i += step) {
+      const vec d = keep_vec(load_vec(p + i) - load_vec(t + i), end - i);
+      values += keep_vec(pixel_loss_value(d, kind, epsilon), end - i);
+      sizes += fabs(d);
+      squares += d * d;
+    }
+    loss += sum_vec(values);
+    l1 += sum_vec(sizes);
+    mse += sum_vec(squares);
   }
-  total = group_sum(total, shared);
+  loss = group_sum(loss, shared);
+  l1 = group_sum(l1, shared);
+  mse = group_sum(mse, shared);
+  if (get_local_id(0) != 0) return;
   const long plane = (long)n * (long)get_global_size(1) + c;
-  if (get_local_id(0) == 0)
-    PLANE(partial, 0, 0)[plane * (long)get_num_groups(0) + group] = total;
+  __global float *out = PLANE(partial, 0, 0) + plane * (long)get_num_groups(0) + group;
+  out[0] = loss;
+  out[count] = l1;
+  out[2 * count] = mse;
 }
 
-__kernel void pixel_loss_total(TENSOR_IN(partial), TENSOR_OUT(y), int count, float scale) {
+// A work-group for each of the three means; scale: 1 / number of elements.
+__kernel void pixel_loss_total(TENSOR_IN(partial), TENSOR_OUT(y), TENSOR_OUT(l1), TENSOR_OUT(mse),
+                               int count, float scale) {
   __local float shared[GROUP_SIZE];
-  const float sum = sum_of_partials(PLANE(partial, 0, 0), count, shared);
-  if (get_global_id(0) == 0) *PLANE(y, 0, 0) = scale * sum;
+  const int kind = (int)get_group_id(0);
+  const float sum = sum_of_partials(PLANE(partial, 0, 0) + kind * count, count, shared);
+  if (get_local_id(0) == 0)
+    *(kind == 0 ? PLANE(y, 0, 0) : kind == 1 ? PLANE(l1, 0, 0) : PLANE(mse, 0, 0)) = scale * sum;
 }
 
 // The gradient of the prediction; gy: one number; scale: 1 / number of elements.

@@ -52,7 +52,7 @@ struct BenchCommand: ParsableCommand {
 
   @Flag(
     name: .long,
-    help: "Try what operators leave open, keep the winners for this device and print what to ship.")
+    help: "Try what operators leave open, and keep the winners for this device.")
   var tune = false
 
   @Flag(name: .long, help: "Print JSON.")
@@ -62,7 +62,7 @@ struct BenchCommand: ParsableCommand {
     let plan = try plan()
     let opened = try device.open()
     if tune { return try plan.tune(opened) }
-    let report = try opened.accept(plan)
+    let report = try plan.run(on: opened.backend)
     if json {
       try Console.print(report.json(device: opened.name))
     } else {
@@ -118,7 +118,7 @@ enum RecomputeChoice: String, CaseIterable, ExpressibleByArgument {
 }
 
 /// Everything that is to be timed on a backend.
-struct BenchmarkPlan: BackendVisitor {
+struct BenchmarkPlan {
   let weights: ModelWeights
   let parts: Set<BenchmarkPart>
   let image: Shape
@@ -126,29 +126,16 @@ struct BenchmarkPlan: BackendVisitor {
   let recompute: Bool
   let repeats: Int
 
-  /// The operators of inference at the image's size.
-  func inferenceOperators(on backend: some Backend) throws -> [Node] {
-    let recording = weights.model.record(height: image.h, width: image.w)
-    recording.graph.lower(
-      for: LoweringTarget(backend.traits, .inference, rules: try .inForce),
-      keeping: [recording.output])
-    return recording.graph.nodes
-  }
-
-  /// The operators of a training step over the batch.
-  func trainingOperators(on backend: some Backend) throws -> [Node] {
-    try TrainingEngine.operators(weights.model, shape: batch, on: backend)
-  }
-
-  func visit<B: Backend>(_ backend: B) throws -> BenchmarkReport {
+  /// Times what was asked for on `backend`.
+  func run(on backend: some Backend) throws -> BenchmarkReport {
     var report = BenchmarkReport(image: image, batch: batch, recompute: recompute)
     if parts.contains(.ceilings) { report.ceilings = try backend.measureCeilings() }
-    if parts.contains(.ops) {
-      let benchmark = OperatorBenchmark(on: backend, repeats: repeats)
-      report.inferenceOperators = try benchmark.run(inferenceOperators(on: backend))
-      report.trainingOperators = try benchmark.run(trainingOperators(on: backend))
-    }
     let benchmark = ModelBenchmark(weights, on: backend, repeats: repeats)
+    if parts.contains(.ops) {
+      let operators = OperatorBenchmark(on: backend, repeats: repeats)
+      report.inferenceOperators = try operators.run(benchmark.inferenceOperators(image))
+      report.trainingOperators = try operators.run(benchmark.trainingOperators(batch))
+    }
     if parts.contains(.inference) { report.inference = try benchmark.inference(image) }
     if parts.contains(.training) {
       report.training = try benchmark.training(batch, recompute: recompute)

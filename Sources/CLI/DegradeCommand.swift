@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import Kernels
 import Restormer
 
 /// `restormer degrade`: from clean pages to pairs of degraded and clean images.

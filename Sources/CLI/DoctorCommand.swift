@@ -32,10 +32,10 @@ struct DoctorCommand: ParsableCommand {
     if !json { report.printHead() }
     let cases = OpCatalog.cases.filter { !tiny || $0.isTiny }
     if case .openCL(let backend) = opened {
-      report.checks = try examine(cases, on: .openCL(backend.tuned(by: TunedParameters())))
-      report.checks += try examineTuned(backend, cases)
+      report.checks = examine(cases, on: .openCL(backend.tuned(by: TunedParameters())))
+      report.checks += examineTuned(backend, cases)
     } else {
-      report.checks = try examine(cases, on: opened)
+      report.checks = examine(cases, on: opened)
     }
     if json { try Console.printJSON(report) }
     guard report.failures == 0 else {
@@ -44,20 +44,20 @@ struct DoctorCommand: ParsableCommand {
     }
   }
 
-  private func examine(_ cases: [OpCase], on backend: OpenedBackend) throws -> [Finding] {
-    let findings = try backend.accept(Examination(cases: cases))
+  private func examine(_ cases: [OpCase], on backend: OpenedBackend) -> [Finding] {
+    let findings = Finding.all(cases, on: backend.backend)
     if !json { Finding.printTable(findings) }
     return findings
   }
 
   /// Repeats the cases that run an operator with each set of numbers that a tuner chose for it on this device.
-  private func examineTuned(_ backend: OpenCLBackend, _ cases: [OpCase]) throws -> [Finding] {
-    try OpCatalog.operators.flatMap { op in
-      try backend.tuning.settings(of: op.name).flatMap { settings in
+  private func examineTuned(_ backend: OpenCLBackend, _ cases: [OpCase]) -> [Finding] {
+    OpCatalog.operators.flatMap { op in
+      backend.tuning.settings(of: op.name).flatMap { settings in
         let tuning = "\(op.name) with \(describe(settings))"
         if !json { Console.print("tuned: \(tuning)") }
         let cases = cases.filter { OpApplication($0.op, $0.inputs).runs(op.name) }
-        return try examine(cases, on: .openCL(backend.forcing(settings))).map {
+        return examine(cases, on: .openCL(backend.forcing(settings))).map {
           $0.tuned(as: tuning)
         }
       }
@@ -92,6 +92,22 @@ private struct Finding: Encodable {
   let verdict: String
   var tuned: String?
 
+  /// Compares every case with the CPU backend.
+  static func all(_ cases: [OpCase], on backend: some Backend) -> [Finding] {
+    cases.enumerated().map { Finding($1, seed: UInt64($0 + 1), on: backend) }
+  }
+
+  private init(_ check: OpCase, seed: UInt64, on backend: some Backend) {
+    (`operator`, inputs, limit) = (check.op.name, check.label, check.tolerance)
+    do {
+      let found = try OpCheck.compare(check, seed: seed, on: backend)
+      error = found.error.isFinite ? found.error : nil
+      verdict = found.passes ? "ok" : found.violations.first ?? "WRONG"
+    } catch {
+      (self.error, verdict) = (nil, "FAILED: \(error)")
+    }
+  }
+
   func tuned(as tuning: String) -> Finding {
     var copy = self
     copy.tuned = tuning
@@ -124,37 +140,6 @@ enum KernelFamily: String, CaseIterable, ExpressibleByArgument {
     case .auto: nil
     case .cpu: KernelConfiguration(for: .cpu)
     case .gpu: KernelConfiguration(for: .gpu)
-    }
-  }
-}
-
-/// Compares every case with the CPU backend.
-private struct Examination: BackendVisitor {
-  let cases: [OpCase]
-
-  func visit<B: Backend>(_ backend: B) throws -> [Finding] {
-    cases.enumerated().map { index, check in
-      let (error, verdict) = examine(check, seed: UInt64(index + 1), on: backend)
-      return Finding(
-        operator: check.op.name, inputs: check.label, error: error.isFinite ? error : nil,
-        limit: Double(check.tolerance), verdict: verdict)
-    }
-  }
-
-  private func examine<B: Backend>(
-    _ check: OpCase, seed: UInt64, on backend: B
-  ) -> (error: Double, verdict: String) {
-    do {
-      let inputs = check.randomInputs(seed: seed)
-      let expected = try OpCheck.evaluate(check, inputs: inputs, on: CPUBackend())
-      let found = try OpCheck.evaluate(check, inputs: inputs, on: backend)
-      let error = zip(found.outputs, expected.outputs).map(OpCheck.relativeError).max() ?? 0
-      if let violation = (expected.violations + found.violations).first {
-        return (error, violation)
-      }
-      return (error, error <= check.tolerance ? "ok" : "WRONG")
-    } catch {
-      return (.infinity, "FAILED: \(error)")
     }
   }
 }

@@ -165,7 +165,20 @@ struct EvaluateCommand: ParsableCommand {
     let weights = try ChosenModel(path, key: weightsOptions.paramKey).weights
     let opened = try device.open()
     Console.note("device: \(opened.name)")
-    return try opened.accept(RestoringVisitor(weights: weights))
+    return try Self.makeReader(weights, on: opened.backend)
+  }
+
+  private static func makeReader(
+    _ weights: ModelWeights, on backend: some Backend
+  ) throws -> PairReader {
+    let restorer = try Restorer(weights, on: backend)
+    restorer.note = Console.note
+    return { pair, progress in
+      try restorer.restore(
+        Image(contentsOf: pair.input), right: pair.right.map(Image.init(contentsOf:)),
+        progress: progress
+      ).picture.quantized
+    }
   }
 }
 
@@ -175,21 +188,6 @@ private typealias PairReader = (PairedFolder.Pair, (Double) -> Void) throws -> I
 /// An image cannot be restored or compared.
 private struct EvaluationFailure: Error, CustomStringConvertible {
   let description: String
-}
-
-private struct RestoringVisitor: BackendVisitor {
-  let weights: ModelWeights
-
-  func visit<B: Backend>(_ backend: B) throws -> PairReader {
-    let restorer = try Restorer(weights, on: backend)
-    restorer.note = Console.note
-    return { pair, progress in
-      let image = try Image(contentsOf: pair.input)
-      let restored = try restorer.restore(
-        image, right: try pair.right.map(Image.init(contentsOf:)), progress: progress)
-      return (weights.leavesAlone(image, restored: restored) ? image : restored).quantized
-    }
-  }
 }
 
 /// How scores are printed.

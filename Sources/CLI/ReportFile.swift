@@ -1,10 +1,11 @@
 import Foundation
 import Restormer
 
-/// The page that a command collects images for and writes at its end.
+/// The page that a command collects images for, from any thread, and writes at its end.
 final class ReportFile {
   private let path: String
   private let share: FileShare
+  private let adding = NSLock()
   private var numbers: [Int] = []
   private var report: ComparisonReport
 
@@ -29,8 +30,10 @@ final class ReportFile {
   func add(
     _ name: String, number: Int, _ views: @autoclosure () throws -> ReportViews
   ) throws {
-    try report.add(name, views())
-    numbers.append(number)
+    try adding.withLock {
+      try report.add(name, views())
+      numbers.append(number)
+    }
   }
 
   /// The means of all images, where there are targets.

@@ -143,10 +143,10 @@ struct RestoreCommand: ParsableCommand {
         $0, source: "restored with \(chosen.title)", count: jobs.count, share: share)
     }
     let interrupt = InterruptGuard()
-    let own = try opened.accept(
-      RestoreRun(
-        jobs: jobs, weights: chosen.weights, options: options, evenSharp: evenSharp,
-        verbose: verbose, report: page, interrupt: interrupt))
+    let own = try RestoreRun(
+      jobs: jobs, weights: chosen.weights, options: options, verbose: verbose, report: page,
+      interrupt: interrupt
+    ).run(on: opened.backend)
     let outcomes = try share.gathered(
       zip(jobs, own).map { Numbered(number: $0.number, value: $1) })
     var faults = outcomes.compactMap(\.error)
@@ -201,7 +201,7 @@ struct RestoreCommand: ParsableCommand {
     }
     options.overlap = overlap
     options.blend = blend
-    options.ensemble = tta
+    (options.ensemble, options.evenSharp) = (tta, evenSharp)
     return options
   }
 }

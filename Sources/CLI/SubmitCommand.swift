@@ -123,33 +123,26 @@ struct SubmitCommand: ParsableCommand {
     var options = RestoreOptions()
     options.ensemble = tta
     if tta { weights.tellEnsemble() }
-    return try opened.accept(SubmissionRestoring(weights: weights, options: options))
+    return try Self.makeRestore(weights, options, on: opened.backend)
   }
-}
 
-extension SubmissionFormat.Form: ExpressibleByArgument {}
-extension SubmissionFormat.Range: ExpressibleByArgument {}
-
-private struct SubmissionRestoring: BackendVisitor {
-  let weights: ModelWeights
-  let options: RestoreOptions
-
-  func visit<B: Backend>(
-    _ backend: B
+  private static func makeRestore(
+    _ weights: ModelWeights, _ options: RestoreOptions, on backend: some Backend
   ) throws -> (SubmissionImage, (Double) -> Void) throws -> Image {
     let restorer = try Restorer(weights, on: backend, options: options)
     restorer.note = Console.note
     return { image, progress in
       do {
-        let given = try Image(contentsOf: image.path)
-        let restored = try restorer.restore(given, progress: progress)
-        return weights.leavesAlone(given, restored: restored) ? given : restored
+        return try restorer.restore(Image(contentsOf: image.path), progress: progress).picture
       } catch let error where !(error is ImageError) {
         throw SubmitFailure(description: "\(image.path): \(oneLine(error))")
       }
     }
   }
 }
+
+extension SubmissionFormat.Form: ExpressibleByArgument {}
+extension SubmissionFormat.Range: ExpressibleByArgument {}
 
 /// A submission that could not be made.
 private struct SubmitFailure: Error, CustomStringConvertible {

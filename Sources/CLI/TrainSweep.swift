@@ -1,4 +1,5 @@
 import ArgumentParser
+import Basics
 import Foundation
 import Kernels
 import Restormer
@@ -27,10 +28,9 @@ extension TrainCommand {
     let clock = Stopwatch()
     let minutes = maxMinutes
     try sweep.run(report: Console.note) { options, saved in
-      try opened.accept(
-        SweepTraining(options: options, folder: folder, interrupt: interrupt, saved: saved) {
-          interrupt.isSet || minutes.map { clock.seconds > 60 * $0 } ?? false
-        })
+      try SweepTraining(options: options, folder: folder, interrupt: interrupt, saved: saved) {
+        interrupt.isSet || minutes.map { clock.seconds > 60 * $0 } ?? false
+      }.run(on: opened.backend)
     }
     if profile { try printProfile(opened) }
     try tell(sweep.results, folder)
@@ -60,14 +60,14 @@ extension TrainCommand {
 }
 
 /// Trains one run of a sweep.
-private struct SweepTraining: BackendVisitor {
+private struct SweepTraining {
   let options: TrainingOptions
   let folder: String
   let interrupt: InterruptFlag
   let saved: () -> Void
   let shouldStop: () -> Bool
 
-  func visit<B: Backend>(_ backend: B) throws -> TrainingEnd {
+  func run(on backend: some Backend) throws -> TrainingEnd {
     let display = TrainingDisplay()
     let trainer = try Trainer(options, experiments: folder, on: backend) { event in
       if case .saved = event { saved() }

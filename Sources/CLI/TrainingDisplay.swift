@@ -1,5 +1,5 @@
+import Basics
 import Foundation
-import Kernels
 import Restormer
 
 /// Shows a training run: one line redrawn on a terminal, a line now and then elsewhere.

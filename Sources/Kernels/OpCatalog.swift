@@ -9,7 +9,7 @@ public enum OpCatalog {
     GELUGate.self, GELUGateBackward.self,
     PixelShuffle.self, PixelUnshuffle.self, UpsampleConv.self,
     Concat.self, ChannelSlice.self, ChannelSliceBackward.self,
-    L1Loss.self, MSELoss.self, CharbonnierLoss.self, PixelLossBackward.self,
+    PixelLoss.self, PixelLossBackward.self,
     SumOfSquares.self, SliceSums.self, Fill.self,
     AdamWStep.self, SGDStep.self, Accumulate.self, EMAUpdate.self,
     Conv1x1.self, NormProduct.self, Conv1x1BackwardWeight.self, ChannelSum.self,

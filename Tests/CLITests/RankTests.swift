@@ -38,19 +38,41 @@ final class RankTests: XCTestCase {
   }
 
   func testRanksTakeTheStepsOfOneProcessThatAccumulates() throws {
-    try train(arguments("alone", "--accumulate", "2"))
-    try Launcher.forEach { launcher in
-      let names = ["\(launcher.name)-1", "\(launcher.name)-2"]
-      for name in names { try train(arguments(name), launcher.ranks(2)) }
-      let values = try names.map { try weights($0) }
-      XCTAssertEqual(values[0], values[1], "\(launcher.name): two runs differ")
-      let reference = try weights("alone")
-      let error = zip(values[0], reference).map { abs($0 - $1) }.max() ?? .infinity
-      XCTAssertLessThan(error, 1e-6, launcher.name)
-      for part in ["models", "states", "samples"] {
-        XCTAssertEqual(
-          scratch.names(in: "runs/\(names[0])/\(part)"), scratch.names(in: "runs/alone/\(part)"))
+    let settings = [
+      ["--loss", "l1"], ["--loss", "mse", "--clip", "0.01"],
+      ["--optimizer", "sgd", "--lr", "0.01", "--momentum", "0.9"],
+      ["--loss", "charbonnier", "--schedule", "cosine", "--ema", "0"],
+    ]
+    for (index, setting) in settings.enumerated() {
+      try train(arguments("alone\(index)", steps: 20) + setting + ["--accumulate", "2"])
+      try Launcher.forEach { launcher in
+        let names = [1, 2].map { "\(launcher.name)-\(index)-\($0)" }
+        try train(arguments(names[0], steps: 20) + setting, launcher.ranks(2))
+        // The moments shared out, too: the same to the bit.
+        try train(
+          arguments(names[1], steps: 20) + setting + ["--shard-optimizer"], launcher.ranks(2))
+        let values = try names.map { try weights($0) }
+        XCTAssertEqual(values[0], values[1], "\(launcher.name), \(setting): two runs differ")
+        let reference = try weights("alone\(index)")
+        let error = zip(values[0], reference).map { abs($0 - $1) }.max() ?? .infinity
+        XCTAssertLessThan(error, 1e-6, "\(launcher.name), \(setting)")
+        for part in ["models", "states", "samples"] {
+          XCTAssertEqual(
+            scratch.names(in: "runs/\(names[0])/\(part)"),
+            scratch.names(in: "runs/alone\(index)/\(part)"))
+        }
       }
+    }
+  }
+
+  func testSharedOutMomentsAreSavedWhole() throws {
+    try Launcher.forEach { launcher in
+      let (name, whole) = (launcher.name, "\(launcher.name)-whole")
+      let more = ["--accumulate", "2"]
+      try train(arguments(whole, steps: 6) + more, launcher.ranks(3))
+      try train(arguments(name, steps: 3) + more + ["--shard-optimizer"], launcher.ranks(3))
+      try train(arguments(name, steps: 6) + more, launcher.ranks(3))
+      XCTAssertEqual(try weights(name), try weights(whole))
     }
   }
 

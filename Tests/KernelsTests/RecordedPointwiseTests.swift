@@ -53,7 +53,8 @@ final class RecordedPointwiseTests: XCTestCase {
     let graph = Graph()
     let shape = Shape(2, 3, 9, 11)
     let (prediction, target) = (graph.placeholder(shape), graph.placeholder(shape))
-    let losses = [graph.l1Loss(prediction, target), graph.mseLoss(prediction, target)]
+    let means = graph.pixelLoss(.charbonnier(), prediction, target)
+    let losses = [means.l1, means.mse]
     let gradients = try losses.map { loss in
       let seed = GradientSeed(loss, gradient: graph.fill(1, .scalar))
       return try XCTUnwrap(graph.gradients(from: [seed], wrt: [prediction])[0])

@@ -7,9 +7,6 @@ import XCTest
 /// Losses and every gradient of whole networks against the official implementation (golden cases 01, 02 and 05), with and
 /// without recomputation, on both backends.
 final class GoldenGradientTests: XCTestCase {
-  /// Records a loss of a prediction and its target.
-  private typealias LossRecorder = (Graph) -> (Tensor, Tensor) -> Tensor
-
   private static let cases = [
     "01_tiny_WithBias_biasFalse", "01_tiny_WithBias_biasTrue", "01_tiny_BiasFree_biasFalse",
     "01_tiny_BiasFree_biasTrue", "02_dualpixel", "02_dualpixel_bias", "02_gray_BiasFree",
@@ -27,7 +24,7 @@ final class GoldenGradientTests: XCTestCase {
     for name in try Golden.cases(Self.cases) {
       let weights = try ModelWeights(Golden.tensors(name, "weights.safetensors"))
       let io = try Golden.tensors(name, "io.safetensors")
-      for (loss, suffix) in [(Graph.l1Loss, "l1"), (Graph.mseLoss, "mse")]
+      for (loss, suffix) in [(PixelLoss.Kind.l1, "l1"), (.mse, "mse")]
       where Golden.holds(name, "grads_\(suffix).safetensors") {
         try check(name, suffix, weights, io, loss, on: backend)
       }
@@ -36,12 +33,12 @@ final class GoldenGradientTests: XCTestCase {
 
   private func check<B: Backend>(
     _ name: String, _ suffix: String, _ weights: ModelWeights, _ io: StateDict,
-    _ lossOf: @escaping LossRecorder, on backend: B
+    _ kind: PixelLoss.Kind, on backend: B
   ) throws {
     let (input, target) = (try XCTUnwrap(io["input"]), try XCTUnwrap(io["target"]))
     let results = try [false, true].map { recompute in
       try gradients(
-        weights.model, weights.values, input, target, lossOf, recompute, on: backend)
+        weights.model, weights.values, input, target, kind, recompute, on: backend)
     }
     let (loss, inputGradient, found) = results[0]
     XCTAssertEqual(found, results[1].parameters, "\(name): recomputation changes gradients")
@@ -68,7 +65,7 @@ final class GoldenGradientTests: XCTestCase {
         NamedTensor(name: name, shape: shape, values: generator.values(name: name, shape: shape))
       }
       let (loss, inputGradient, found) = try gradients(
-        model, weights, image("input"), image("target"), Graph.l1Loss, false, on: backend)
+        model, weights, image("input"), image("target"), .l1, false, on: backend)
       XCTAssertEqual(loss, try XCTUnwrap(expected["loss_l1"]).values[0], accuracy: 1e-4, run)
       XCTAssertLessThan(
         OpCheck.relativeError(inputGradient, try XCTUnwrap(expected["grad_input"]).values), 5e-4,
@@ -100,13 +97,13 @@ final class GoldenGradientTests: XCTestCase {
 
   private func gradients<B: Backend>(
     _ model: RestormerModel, _ values: [Float], _ input: NamedTensor, _ target: NamedTensor,
-    _ lossOf: LossRecorder, _ recompute: Bool, on backend: B
+    _ kind: PixelLoss.Kind, _ recompute: Bool, on backend: B
   ) throws -> (loss: Float, input: [Float], parameters: [[Float]]) {
     let recording = model.record(
       n: input.shape[0], height: input.shape[2], width: input.shape[3], recompute: recompute)
     let graph = recording.graph
     let wanted = graph.placeholder(recording.output.shape)
-    let loss = lossOf(graph)(recording.output, wanted)
+    let loss = graph.pixelLoss(kind, recording.output, wanted).loss
     let seed = graph.apply(Fill(1, .scalar), [])[0]
     let found = try graph.gradients(
       from: [GradientSeed(loss, gradient: seed)], wrt: [recording.input] + recording.parameters

@@ -23,7 +23,7 @@ final class RestoringTests: XCTestCase {
   func testTilesAgreeWithTheOfficialDemo() throws {
     let io = try Golden.tensors("08_tiled", "io.safetensors")
     let expected = try XCTUnwrap(io["tiled_output"]).values
-    let found = try restorer(tile: .pixels(32)).restore(try sample())
+    let found = try restorer(tile: .pixels(32)).restore(try sample()).picture
     let clamped = found.pixels.map { min(1, max(0, $0)) }
     XCTAssertLessThan(OpCheck.relativeError(clamped, expected), 2e-5)
   }
@@ -31,7 +31,7 @@ final class RestoringTests: XCTestCase {
   func testTheWholeImageAgreesWithTheOfficialDemo() throws {
     let io = try Golden.tensors("08_tiled", "io.safetensors")
     let expected = try XCTUnwrap(io["whole_output"]).values
-    let found = try restorer(tile: .whole).restore(try sample())
+    let found = try restorer(tile: .whole).restore(try sample()).picture
     let clamped = found.pixels.map { min(1, max(0, $0)) }
     XCTAssertLessThan(OpCheck.relativeError(clamped, expected), 2e-5)
   }
@@ -109,8 +109,9 @@ final class RestoringTests: XCTestCase {
 
   func testSmoothTilesLeaveNoSeam() throws {
     let image = try sample()
-    let whole = try restorer(tile: .whole).restore(image).pixels
-    let smooth = try restorer(tile: .pixels(64), overlap: 24, blend: .smooth).restore(image).pixels
+    let whole = try restorer(tile: .whole).restore(image).picture.pixels
+    let smooth = try restorer(tile: .pixels(64), overlap: 24, blend: .smooth)
+      .restore(image).picture.pixels
     // The largest step between neighbours across the picture must not grow where tiles meet.
     func steepest(_ pixels: [Float]) -> Float {
       var step: Float = 0

@@ -39,8 +39,8 @@ final class TransparencyTests: XCTestCase {
       width: 24, height: 24, channels: 1, pixels: [Float](repeating: 0, count: 576),
       alpha: paper.map { 1 - $0 })
     let restorer = try restorer(changing: true)
-    let expected = try restorer.restore(opaque).pixels.map { min(max($0, 0), 1) }
-    let found = try restorer.restore(ink)
+    let expected = try restorer.restore(opaque).picture.pixels.map { min(max($0, 0), 1) }
+    let found = try restorer.restore(ink).picture
     let alpha = try XCTUnwrap(found.alpha)
     for i in 0..<576 {
       XCTAssertEqual(1 + (found.pixels[i] - 1) * alpha[i], expected[i], accuracy: 2e-3)
@@ -53,7 +53,7 @@ final class TransparencyTests: XCTestCase {
     let mask = (0..<576).map { Float($0 / 24 < 12 ? 0 : 1) }
     let image = Image(
       width: 24, height: 24, channels: 3, pixels: values(3 * 576, 53, 255), alpha: mask)
-    let found = try restorer(changing: true).restore(image)
+    let found = try restorer(changing: true).restore(image).picture
     XCTAssertEqual(found.alpha, mask)
     for channel in 0..<3 {
       XCTAssertEqual(found.plane(channel).prefix(288), image.plane(channel).prefix(288))
@@ -72,7 +72,7 @@ final class TransparencyTests: XCTestCase {
       (options.tile, options.overlap) = (tile, 8)
       let weights = ModelWeights.initialized(RestormerModel(.tiny), seed: 3)
       let restorer = try Restorer(weights, on: CPUBackend(), options: options)
-      let expected = try restorer.restore(image).encode(format: .png)
+      let expected = try restorer.restore(image).picture.encode(format: .png)
       XCTAssertEqual(
         try restorer.restore(bitmap).picture.encode(format: .png), expected)
     }

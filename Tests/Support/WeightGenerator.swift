@@ -1,3 +1,4 @@
+import Basics
 import Restormer
 
 /// Values defined bit-exactly by a name: FNV-1a of the name seeds SplitMix64 (golden case 05).

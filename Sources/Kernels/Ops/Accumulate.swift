@@ -31,13 +31,3 @@ public struct Accumulate: TerminalOp, CatalogOp {
     try optimizerLaunches("axpby", inputs.reversed(), outputs, [.float(1), .float(1)], on: backend)
   }
 }
-
-/// `result = alpha x + beta y` over vectors.
-func axpby(
-  _ alpha: Float, _ x: CPUTensor, _ beta: Float, _ y: CPUTensor, into result: CPUTensor
-) {
-  parallelRanges(result.shape.w, grain: 65_536) { range in
-    let i = range.lowerBound
-    restormer_axpby(alpha, x.base + i, beta, y.base + i, result.base + i, range.count)
-  }
-}

@@ -159,9 +159,3 @@ public struct AttentionBlock: CompositeOp {
       [value, Memory.matrix.piece] + entrance.weights(2).dropFirst() + [residual], into: target)
   }
 }
-
-/// Shapes of the cases of both halves of a block: one pixel, one row, one column, batch 2, several bands.
-let blockShapes = [
-  Shape(1, 2, 1, 1), Shape(1, 4, 1, 9), Shape(1, 2, 9, 1), Shape(2, 6, 7, 5), Shape(1, 8, 16, 16),
-  Shape(1, 4, 150, 130),
-]

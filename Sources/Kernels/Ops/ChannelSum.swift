@@ -42,26 +42,3 @@ public struct ChannelSum: CatalogOp, TerminalOp {
     ]
   }
 }
-
-/// The sum of `count` numbers in blocks of 4096, sixteen lanes each: the error stays near one rounding.
-func blockedSum(_ values: UnsafeMutablePointer<Float>, _ count: Int) -> Float {
-  var total: Float = 0
-  var begin = 0
-  while begin < count {
-    let end = min(begin + 4096, count)
-    var lanes = SIMD16<Float>.zero
-    var index = begin
-    while index + 16 <= end {
-      lanes += UnsafeRawPointer(values + index).loadUnaligned(as: SIMD16<Float>.self)
-      index += 16
-    }
-    var block = lanes.sum()
-    while index < end {
-      block += values[index]
-      index += 1
-    }
-    total += block
-    begin = end
-  }
-  return total
-}

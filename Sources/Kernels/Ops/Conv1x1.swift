@@ -133,25 +133,6 @@ public struct Conv1x1: CatalogOp, SummingOp {
   }
 }
 
-/// Output channels of one work-item: all of them where there are enough pixels to go round, else a share.
-func rowsPerItem(_ channels: Int, items: Int, _ configuration: KernelConfiguration) -> Int {
-  let block = configuration.blockRows
-  guard configuration.traits.isCPU else { return block }
-  var rows = roundUp(channels, block)
-  var count = items
-  while count < 64, rows > block {
-    rows = roundUp(rows / 2, block)
-    count *= 2
-  }
-  return rows
-}
-
-/// Pixels that one task of a CPU operator handles: enough tasks for the cores, long enough rows.
-func pixelGrain(_ pixels: Int, images: Int) -> Int {
-  let tasks = max(1, 4 * CPUBackend.coreCount / images)
-  return max(64, min(1024, roundUp((pixels + tasks - 1) / tasks, 32)))
-}
-
 extension Graph {
   /// 1x1 convolution of `x` `[n, ci, h, w]` with `weight` `[co, ci, 1, 1]`, plus `bias` `[co]` if given.
   public func conv1x1(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {

@@ -64,18 +64,6 @@ public struct DepthwiseConv: CatalogOp {
   }
 }
 
-/// Output rows that one sweep of the kernel computes.
-let depthwiseSweep = 4
-
-/// Shapes of the depthwise cases.
-enum DepthwiseShapes {
-  static let cases = [
-    Shape(1, 1, 1, 1), Shape(1, 2, 1, 9), Shape(1, 2, 9, 1), Shape(2, 3, 2, 2),
-    Shape(2, 3, 13, 17), Shape(2, 4, 16, 16), Shape(1, 2, 5, 33), Shape(1, 5, 40, 48),
-    Shape(1, 1, 150, 130),
-  ]
-}
-
 extension Graph {
   /// Depthwise 3x3 convolution with padding 1: `x: [n, c, h, w]`, `weight: [c, 1, 3, 3]`, `bias: [c]`.
   public func depthwiseConv(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {

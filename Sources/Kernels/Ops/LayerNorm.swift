@@ -92,16 +92,6 @@ public struct LayerNorm: CatalogOp {
   }
 }
 
-/// Calls `body` with every image and a range of its pixels, in parallel.
-func forEachPixelBlock(_ shape: Shape, _ body: (_ n: Int, _ first: Int, _ last: Int) -> Void) {
-  let grain = pixelGrain(shape.plane, images: shape.n)
-  let blocks = (shape.plane + grain - 1) / grain
-  parallelFor(blocks * shape.n) { index in
-    let first = index % blocks * grain
-    body(index / blocks, first, min(first + grain, shape.plane))
-  }
-}
-
 extension Graph {
   /// LayerNorm over the channels of `x` `[n, c, h, w]`: centred and shifted with a `bias`, only scaled
   /// without; `weight` and `bias` are `[c]`.

@@ -1,14 +1,92 @@
 import CLBackend
 
-/// What a pixel loss averages, as a function of `d = prediction − target`.
-public enum PixelLossKind: Hashable, Sendable {
-  /// `|d|`; its slope at 0 is 0.
-  case l1
-  /// `d²`.
-  case mse
-  /// `√(d² + ε²)`.
-  case charbonnier(epsilon: Float)
+/// The mean over all elements of a function of `d = prediction − target`: `y = 1/N Σ f(d)`; and beside it, from the same
+/// pass over both images, what every run reports: `1/N Σ |d|` and `1/N Σ d²`.
+///
+/// Inputs: prediction and target, both `[n, c, h, w]`. Outputs: loss, L1 and MSE, one number each. The target has no gradient.
+public struct PixelLoss: CatalogOp {
+  public static let name = "PixelLoss"
+  public static var cases: [OpCase] {
+    Kind.cases.flatMap { kind in lossShapes.map { OpCase(PixelLoss(kind), [$0, $0]) } }
+  }
 
+  /// What is averaged.
+  public enum Kind: Hashable, Sendable {
+    /// `f(d) = |d|`; its slope at 0 is 0.
+    case l1
+    /// `f(d) = d²`.
+    case mse
+    /// `f(d) = √(d² + ε²)`, a smooth `|d|`; the authors of Restormer take ε = 0.001. ε is positive.
+    case charbonnier(epsilon: Float = 0.001)
+
+    static let cases = [l1, mse, charbonnier(), charbonnier(epsilon: 0.5)]
+  }
+
+  /// What is averaged.
+  public let kind: Kind
+
+  /// The loss of that kind.
+  public init(_ kind: Kind) { self.kind = kind }
+
+  public func outputShapes(_ inputs: [Shape]) -> [Shape] {
+    precondition(
+      inputs.count == 2 && inputs[0] == inputs[1],
+      "PixelLoss: prediction and target \(inputs) differ")
+    return [.scalar, .scalar, .scalar]
+  }
+
+  public func gradients(of node: Node, _ outputGradients: [Tensor?]) -> [Tensor?] {
+    let parts = zip([kind, .l1, .mse], outputGradients).compactMap { kind, gy in
+      gy.map { $0.graph.apply(PixelLossBackward(kind), node.inputs + [$0])[0] }
+    }
+    guard let first = parts.first else { return [nil, nil] }
+    return [parts.dropFirst().reduce(first) { $0.graph.add($0, $1) }, nil]
+  }
+
+  public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
+    let (prediction, target) = (inputs[0], inputs[1])
+    let shape = prediction.shape
+    let sums = parallelSums(shape.n * shape.c, terms: outputs.count) { plane, sums in
+      let p = prediction.base + plane * prediction.planeStride
+      let t = target.base + plane * target.planeStride
+      for i in 0..<shape.plane {
+        let d = p[i] - t[i]
+        sums[0] += Double(kind.value(d))
+        sums[1] += Double(abs(d))
+        sums[2] += Double(d * d)
+      }
+    }
+    for (sum, y) in zip(sums, outputs) { y.base[0] = Float(sum / Double(shape.count)) }
+  }
+
+  public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
+    [3 * SumGrid(inputs[0], configuration).partials]
+  }
+
+  public func launches(
+    _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
+    on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    let shape = inputs[0].shape
+    let grid = SumGrid(shape, backend.configuration)
+    return [
+      try backend.launch(
+        Self.section, "pixel_loss",
+        [
+          .tensor(inputs[0]), .tensor(inputs[1]), .tensor(scratch[0]), .int(shape.plane),
+          .int(grid.chunk), .int(grid.partials),
+        ] + kind.arguments, global: grid.global, local: grid.local,
+        flops: 3 * Double(shape.count), bytes: 8 * Double(shape.count)),
+      try backend.launch(
+        Self.section, "pixel_loss_total",
+        [.tensor(scratch[0])] + outputs.map { .tensor($0) } + [
+          .int(grid.partials), .float(1 / Float(shape.count)),
+        ], global: [3 * grid.totalGroup[0]], local: grid.totalGroup),
+    ]
+  }
+}
+
+extension PixelLoss.Kind {
   func value(_ d: Float) -> Float {
     switch self {
     case .l1: abs(d)
@@ -35,80 +113,13 @@ public enum PixelLossKind: Hashable, Sendable {
   }
 }
 
-/// A loss that is the mean of a function of the difference, over all elements.
-///
-/// Inputs: prediction and target, both `[n, c, h, w]`. Output: one number. The target has no gradient.
-public protocol PixelLoss: CatalogOp {
-  /// The function that is averaged.
-  var kind: PixelLossKind { get }
-}
-
-extension PixelLoss {
-  public static var section: String { "PixelLoss" }
-
-  public func outputShapes(_ inputs: [Shape]) -> [Shape] {
-    precondition(
-      inputs.count == 2 && inputs[0] == inputs[1],
-      "\(Self.name): prediction and target \(inputs) differ")
-    return [.scalar]
-  }
-
-  public func gradients(of node: Node, _ outputGradients: [Tensor?]) -> [Tensor?] {
-    guard let gy = outputGradients[0] else { return [nil, nil] }
-    return gy.graph.apply(PixelLossBackward(kind), node.inputs + [gy]) + [nil]
-  }
-
-  public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
-    let (prediction, target) = (inputs[0], inputs[1])
-    let shape = prediction.shape
-    let sum = parallelSum(shape.n * shape.c) { plane in
-      let p = prediction.base + plane * prediction.planeStride
-      let t = target.base + plane * target.planeStride
-      var sum = 0.0
-      for i in 0..<shape.plane { sum += Double(kind.value(p[i] - t[i])) }
-      return sum
-    }
-    outputs[0].base[0] = Float(sum / Double(shape.count))
-  }
-
-  public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
-    [SumGrid(inputs[0], configuration).partials]
-  }
-
-  public func launches(
-    _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
-    on backend: OpenCLBackend
-  ) throws -> [Launch] {
-    let shape = inputs[0].shape
-    let grid = SumGrid(shape, backend.configuration)
-    return [
-      try backend.launch(
-        Self.section, "pixel_loss",
-        [
-          .tensor(inputs[0]), .tensor(inputs[1]), .tensor(scratch[0]), .int(shape.plane),
-          .int(grid.chunk),
-        ] + kind.arguments, global: grid.global, local: grid.local,
-        flops: 3 * Double(shape.count), bytes: 8 * Double(shape.count)),
-      try backend.launch(
-        Self.section, "pixel_loss_total",
-        [
-          .tensor(scratch[0]), .tensor(outputs[0]), .int(grid.partials),
-          .float(1 / Float(shape.count)),
-        ], global: grid.totalGroup, local: grid.totalGroup),
-    ]
-  }
-}
-
-/// Shapes of the loss cases.
-let lossShapes = [
-  Shape(1, 1, 1, 1), Shape(2, 3, 13, 17), Shape(2, 3, 16, 16), Shape(1, 2, 130, 150),
-]
-
-/// `Σ body(i)` for i below `count`: computed on all cores, added in order.
-func parallelSum(_ count: Int, _ body: (Int) -> Double) -> Double {
-  withUnsafeTemporaryAllocation(of: Double.self, capacity: count) { sums in
-    guard let base = sums.baseAddress else { return 0 }
-    parallelFor(count) { base[$0] = body($0) }
-    return sums.reduce(0, +)
+extension Graph {
+  /// The mean of a function of the difference between two tensors `[n, c, h, w]`, and the mean absolute and mean squared
+  /// difference: one number each.
+  public func pixelLoss(
+    _ kind: PixelLoss.Kind, _ prediction: Tensor, _ target: Tensor
+  ) -> (loss: Tensor, l1: Tensor, mse: Tensor) {
+    let means = apply(PixelLoss(kind), [prediction, target])
+    return (means[0], means[1], means[2])
   }
 }

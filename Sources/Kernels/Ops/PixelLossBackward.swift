@@ -8,15 +8,16 @@ public struct PixelLossBackward: TerminalOp, CatalogOp {
   public static let name = "PixelLossBackward"
   public static let section = "PixelLoss"
   public static var cases: [OpCase] {
-    [PixelLossKind.l1, .mse, .charbonnier(epsilon: 0.001), .charbonnier(epsilon: 0.5)]
-      .flatMap { kind in lossShapes.map { OpCase(Self(kind), [$0, $0, .scalar]) } }
+    PixelLoss.Kind.cases.flatMap { kind in
+      lossShapes.map { OpCase(Self(kind), [$0, $0, .scalar]) }
+    }
   }
 
   /// The function that the loss averages.
-  public let kind: PixelLossKind
+  public let kind: PixelLoss.Kind
 
   /// The gradient of the loss of that kind.
-  public init(_ kind: PixelLossKind) { self.kind = kind }
+  public init(_ kind: PixelLoss.Kind) { self.kind = kind }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     precondition(

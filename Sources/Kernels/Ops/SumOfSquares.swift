@@ -25,12 +25,12 @@ public struct SumOfSquares: TerminalOp, CatalogOp {
     let x = inputs[0]
     let chunk = 65_536
     let chunks = ceilingQuotient(x.shape.plane, chunk)
-    let sum = parallelSum(x.shape.n * x.shape.c * chunks) { part in
+    let sums = parallelSums(x.shape.n * x.shape.c * chunks, terms: 1) { part, sum in
       let first = part % chunks * chunk
-      return restormer_sum_of_squares(
+      sum[0] = restormer_sum_of_squares(
         x.base + part / chunks * x.planeStride + first, min(chunk, x.shape.plane - first))
     }
-    outputs[0].base[0] = Float(sum)
+    outputs[0].base[0] = Float(sums[0])
   }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {

@@ -2,8 +2,6 @@
 public struct TunedParameters: Hashable, Sendable {
   /// The choices; a default that nothing beats is chosen explicitly, as no numbers.
   public private(set) var choices: [TuningKey: TunedSettings] = [:]
-  /// Numbers for operators at rectangles that nothing was chosen for, by the operator's name.
-  var defaults: [String: TunedSettings] = [:]
   /// Numbers that hold for all operators, whatever was chosen: for the tuner's trials and for checks.
   var forced: TunedSettings = [:]
 
@@ -11,12 +9,12 @@ public struct TunedParameters: Hashable, Sendable {
   public init() {}
 
   /// Whether nothing was chosen.
-  public var isEmpty: Bool { choices.isEmpty && defaults.isEmpty && forced.isEmpty }
+  public var isEmpty: Bool { choices.isEmpty && forced.isEmpty }
 
   /// Everything chosen for an operator called `family`, each once.
   public func settings(of family: String) -> [TunedSettings] {
-    let chosen = choices.filter { $0.key.family == family }.map(\.value) + [defaults[family] ?? [:]]
-    return Set(chosen).filter { !$0.isEmpty }.sorted { describe($0) < describe($1) }
+    Set(choices.filter { $0.key.family == family }.map(\.value))
+      .filter { !$0.isEmpty }.sorted { describe($0) < describe($1) }
   }
 
   /// Chooses `settings` for `key`.
@@ -39,8 +37,7 @@ public struct TunedParameters: Hashable, Sendable {
     let similar = choices.filter {
       $0.key.family == key.family && $0.key.channels == key.channels
     }
-    return similar.min { distance($0.key) < distance($1.key) }?.value
-      ?? defaults[key.family] ?? [:]
+    return similar.min { distance($0.key) < distance($1.key) }?.value ?? [:]
   }
 }
 

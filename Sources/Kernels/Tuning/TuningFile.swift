@@ -30,14 +30,3 @@ public struct TuningFile {
     return load(for: traits).choices == all.choices
   }
 }
-
-extension TunedParameters {
-  /// What was chosen on `device`, over what ships for its kind.
-  static func forDevice(
-    _ device: OpenCLDevice, _ traits: DeviceTraits
-  ) -> TunedParameters {
-    var result = TuningFile(device).load(for: traits)
-    result.defaults = ShippedSettings.settings(for: traits)
-    return result
-  }
-}

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Kernels
 
@@ -45,15 +46,27 @@ public struct ModelBenchmark<B: Backend> {
   private func inferencePlan(_ shape: Shape) throws -> (
     recording: RestormerModel.Recording, plan: Plan<B>
   ) {
-    let recording = weights.model.record(n: shape.n, height: shape.h, width: shape.w)
-    recording.graph.lower(
-      for: LoweringTarget(backend.traits, .inference, rules: try .inForce),
-      keeping: [recording.output])
+    let recording = weights.model.inference(
+      n: shape.n, height: shape.h, width: shape.w, on: backend.traits, rules: try .inForce)
     let parameters = try DeviceParameters(weights.model, values: weights.values, on: backend)
     let plan = try Plan(
       recording.graph, keeping: [recording.output], on: backend,
       binding: parameters.bindings(for: recording))
     return (recording, plan)
+  }
+
+  /// The operators of the forward pass of `shape`.
+  /// - Throws: `RuleError`.
+  public func inferenceOperators(_ shape: Shape) throws -> [Node] {
+    try weights.model.inference(
+      n: shape.n, height: shape.h, width: shape.w, on: backend.traits, rules: .inForce
+    ).graph.nodes
+  }
+
+  /// The operators of a training step over a batch of `shape`, the optimizer's own left out.
+  /// - Throws: `RuleError`.
+  public func trainingOperators(_ shape: Shape) throws -> [Node] {
+    try TrainingEngine.operators(weights.model, shape: shape, on: backend)
   }
 
   /// What the forward pass of `shape` does.
@@ -106,9 +119,8 @@ public struct ModelBenchmark<B: Backend> {
   /// Times the training step of a batch of `shape`: forward pass, L1 loss, backward pass and AdamW.
   /// - Throws: the backend's error.
   public func training(_ shape: Shape, recompute: Bool) throws -> ModelTiming {
-    let model = weights.model
     let engine = try trainingEngine(recompute: recompute)
-    let target = shape.channels(model.configuration.outputChannels)
+    let target = shape.channels(weights.model.configuration.outputChannels)
     let batch = Batch(
       inputShape: shape, input: pixels(shape, seed: 2), target: pixels(target, seed: 3))
     var step = 0
@@ -119,9 +131,7 @@ public struct ModelBenchmark<B: Backend> {
       try backend.synchronize()
     }
     // What is computed twice with recompute is counted once: the rate says how fast steps are.
-    let work = try TrainingEngine.operators(model, shape: shape, on: backend).reduce(0) {
-      $0 + $1.multiplyAdds
-    }
+    let work = try trainingOperators(shape).reduce(0) { $0 + $1.multiplyAdds }
     return ModelTiming(
       timing: timing, multiplyAdds: work,
       memory: try trainingNeed(shape, recompute: recompute).total)

@@ -1,4 +1,4 @@
-import Kernels
+import Basics
 
 /// Endless pairs from clean pages: every call cuts a patch at random and degrades it at random.
 public struct DegradedPairSource: PairSource {

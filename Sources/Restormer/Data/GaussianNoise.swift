@@ -1,5 +1,5 @@
+import Basics
 import Foundation
-import Kernels
 
 /// White Gaussian noise that is added to clean images on the fly, as denoisers are trained.
 public struct GaussianNoise: Sendable, Hashable {

@@ -1,5 +1,5 @@
+import Basics
 import Foundation
-import Kernels
 
 /// Batches mixed with themselves in another order, as Restormer's authors do for denoising:
 /// x = l x + (1 - l) x', with one share l from Beta(beta, beta) for the whole batch.

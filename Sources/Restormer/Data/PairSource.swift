@@ -1,4 +1,4 @@
-import Kernels
+import Basics
 
 /// A degraded image and its clean twin, of the same width and height, values in [0, 1].
 public struct TrainingPair: Sendable {

@@ -1,3 +1,4 @@
+import Basics
 import Kernels
 
 /// How patches are cut and varied.

@@ -1,4 +1,4 @@
-import Kernels
+import Basics
 
 /// What is done to one image, every number decided: the same degradation of the same pixels gives the same result.
 public struct Degradation: Sendable, Hashable {

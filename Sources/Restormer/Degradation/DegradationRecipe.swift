@@ -1,4 +1,4 @@
-import Kernels
+import Basics
 
 /// How clean images are damaged: for each kind a range of values and how often it happens.
 public struct DegradationRecipe: Sendable, Hashable {

@@ -1,4 +1,4 @@
-import Kernels
+import Basics
 
 /// A rectangle of a page, which may reach beyond its edges: there the page is mirrored.
 public struct PageWindow: Sendable, Hashable {

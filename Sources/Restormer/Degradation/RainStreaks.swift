@@ -1,5 +1,5 @@
+import Basics
 import Foundation
-import Kernels
 
 /// Bright streaks of falling drops, all in about one direction.
 struct RainStreaks {

@@ -7,6 +7,11 @@ public final class DeviceParameters<B: Backend> {
   /// Where the block lies: `1 x 1 x 1 x parameterExtent`.
   public let block: TensorView<B.Storage>
 
+  /// Parameters that lie in `block` already, in the order of the model's.
+  init(_ model: RestormerModel, in block: TensorView<B.Storage>) {
+    (self.model, self.block) = (model, block)
+  }
+
   /// Allocates the block on `backend` and writes `values` into it.
   /// - Throws: the backend's error when memory does not suffice.
   public init(_ model: RestormerModel, values: [Float], on backend: B) throws {

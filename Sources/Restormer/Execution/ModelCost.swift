@@ -18,10 +18,8 @@ extension RestormerModel {
   public func cost(width: Int, height: Int) -> ModelCost {
     let (width, height) = (roundUp(width, Self.sizeMultiple), roundUp(height, Self.sizeMultiple))
     func plan(_ saving: MemorySaving) -> (nodes: [Node], bytes: Int) {
-      let recording = record(height: height, width: width)
-      recording.graph.lower(
-        for: LoweringTarget(.host, .inference, saving: saving, rules: .all),
-        keeping: [recording.output])
+      let recording = inference(
+        height: height, width: width, saving: saving, on: .host, rules: .all)
       let memory = MemoryPlan(
         nodes: recording.graph.nodes, kept: [recording.output, recording.input],
         external: Set(recording.parameters.map(\.id)), limit: .max,

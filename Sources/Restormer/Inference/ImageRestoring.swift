@@ -1,30 +1,24 @@
 import Kernels
 
-/// A restored picture.
-public struct Restored<Picture: Sendable>: Sendable {
-  /// The result.
-  public let picture: Picture
-  /// How much crisper it became, as seen on white.
-  public let crispness: Crispness
-}
-
 extension Restorer {
   /// Restores a picture: colour, gray and dual-pixel models take what they can use of it; bit depth, colour profile and
   /// notes are carried over.
   ///
   /// A colour model sees a gray picture as three equal channels and its result is averaged back; a gray model restores each
   /// channel of a colour picture on its own. A transparent picture is seen on white, and its opacity is restored as ink on
-  /// white paper.
+  /// white paper. Where the weights say so, a page in poor light is brightened for the network, and a picture that was
+  /// sharp already is left as it was.
   ///
   /// - Parameters:
   ///   - image: the picture; the left view for a dual-pixel model.
   ///   - right: the right view, needed by a dual-pixel model and by no other.
   ///   - progress: called with the fraction done, 0 to 1; what it throws ends the work.
-  /// - Throws: `RestoreError` when model and picture do not fit, or the model's result is no picture; the backend's error.
+  /// - Throws: `RestoreError` when model and picture do not fit, the model's result is no picture, or the machine's memory
+  ///   does not suffice; the backend's error.
   public func restore(
     _ image: Image, right: Image? = nil, progress: (Double) throws -> Void = { _ in }
-  ) throws -> Image {
-    try restorePicture(image, right, progress).picture
+  ) throws -> Restored<Image> {
+    try restorePicture(image, right, progress)
   }
 
   /// Restores a picture as it is stored, in little more memory than it and its result take.
@@ -39,6 +33,7 @@ extension Restorer {
     _ picture: P, _ right: P?, _ progress: (Double) throws -> Void
   ) throws -> Restored<P> {
     let passes = try passes(picture, right)
+    try checkHostMemory(width: picture.width, height: picture.height, isRead: true)
     let isPair = model.configuration.inputChannels == 6
     var restoration = Restoration(
       of: picture, channels: isPair ? model.configuration.outputChannels : picture.channels)
@@ -49,7 +44,7 @@ extension Restorer {
       try run(
         opacityPass(picture), progress: { try progress($0 / count) },
         { _, y, row in restoration.setOpacity(y, row) })
-      restoration.finishOpacity(leastGain: leastCrispnessGain)
+      restoration.finishOpacity(leastGain: leastGain)
       done += 1
     }
     for pass in passes {
@@ -58,8 +53,16 @@ extension Restorer {
         { plane, y, row in restoration.setColor(plane, y, row) })
       done += 1
     }
-    return Restored(picture: restoration.result, crispness: restoration.crispness)
+    let isLeftAlone = !isPair && (leastGain.map { !restoration.crispness.grows(by: $0) } ?? false)
+    return Restored(
+      picture: isLeftAlone ? picture : restoration.result,
+      decision: RestoreDecision(
+        isLeftAlone: isLeftAlone, paperLight: passes[0].light,
+        layout: try layout(width: picture.width, height: picture.height)))
   }
+
+  /// How many times as crisp a picture has to become to be changed.
+  private var leastGain: Double? { options.evenSharp ? nil : treatment.leastCrispnessGain }
 
   private func passes<P: Picture>(_ picture: P, _ right: P?) throws -> [Pass<P>] {
     let (wanted, given) = (model.configuration.inputChannels, model.configuration.outputChannels)
@@ -108,7 +111,7 @@ extension Restorer {
   }
 
   private func light(of picture: some Picture, _ planes: Range<Int>) -> Float {
-    whitensPaper ? picture.paperLight(planes) : 1
+    treatment.whitensPaper ? picture.paperLight(planes) : 1
   }
 
   /// Gives the rows of each plane of the pass, as seen on white.

@@ -5,31 +5,13 @@ extension ModelWeights {
   /// How many times as crisp a picture has to become to be worth changing, as the weights' metadata say; nil for weights
   /// that change everything.
   public var leastCrispnessGain: Double? { metadata[Self.crispnessKey].flatMap { Double($0) } }
-
-  /// Whether `picture` was sharp already, which shows in `restored` being hardly crisper. Then it is better left alone.
-  public func leavesAlone(_ picture: Image, restored: Image) -> Bool {
-    guard picture.channels == restored.channels else { return false }
-    var crispness = Crispness()
-    for plane in 0..<picture.channels {
-      for y in 0..<picture.height {
-        crispness.add(
-          y, before: picture.rowAsSeen(plane, y), after: restored.rowAsSeen(plane, y))
-      }
-    }
-    return leavesAlone(crispness)
-  }
-
-  /// Whether a picture that became so much crisper was sharp already.
-  public func leavesAlone(_ crispness: Crispness) -> Bool {
-    leastCrispnessGain.map { !crispness.grows(by: $0) } ?? false
-  }
 }
 
 /// How much steeper a picture's own edges became by restoring.
 ///
 /// Where Δ are the steps between neighbours, the gain is Σ Δafter² / Σ Δbefore Δafter. The noise before, which both do not
 /// share, cancels out of the second sum.
-public struct Crispness: Sendable {
+struct Crispness: Sendable {
   private var own = 0.0
   private var shared = 0.0
   private var above: (before: [Float], after: [Float]) = ([], [])

@@ -1,5 +1,4 @@
 import Foundation
-import Kernels
 
 /// Reads the text of images with tesseract, several at a time.
 public struct TextReader: Sendable {

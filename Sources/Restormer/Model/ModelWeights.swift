@@ -1,3 +1,4 @@
+import Basics
 import Kernels
 
 /// The values of every parameter of a model, in one contiguous block, and how its data was normalised.

@@ -8,6 +8,15 @@ public enum LossKind: String, Sendable, CaseIterable {
   case mse
   /// `sqrt(d^2 + 1e-6)`.
   case charbonnier
+
+  /// The loss of the graph.
+  var kind: PixelLoss.Kind {
+    switch self {
+    case .l1: .l1
+    case .mse: .mse
+    case .charbonnier: .charbonnier()
+    }
+  }
 }
 
 /// How parameters follow their gradients.

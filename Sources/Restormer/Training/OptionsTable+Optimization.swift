@@ -83,6 +83,7 @@ extension OptimizerOptions.Kind {
 }
 
 extension LossKind {
+
   /// The name in options files.
   var officialName: String {
     switch self {

@@ -1,5 +1,5 @@
+import Basics
 import Foundation
-import Kernels
 
 /// How long each run of a sweep has taken, over all of its starts; kept in a file.
 final class SweepTimes {

@@ -1,3 +1,4 @@
+import Basics
 import Foundation
 import Kernels
 
@@ -114,6 +115,10 @@ public final class Trainer<B: Backend> {
       averaged: checkpoint.averaged.isEmpty ? nil : checkpoint.averaged, first: first,
       second: second)
   }
+
+  /// Seconds that summing gradients over ranks has taken, and those of them in which the device had nothing else to do; nil
+  /// for a process alone.
+  public var reductionTimes: (all: Double, waited: Double)? { engine.reductionTimes }
 
   private var step: Int { progress.step }
 
@@ -315,11 +320,10 @@ extension Trainer {
       symmetries: options.augment ? Symmetry.allCases : [.identity])
   }
 
-  /// The same weights, to restore validation images with.
+  /// The same weights where they lie on the device, to restore validation images with.
   private func restorer() throws -> Restorer<B> {
-    var weights = ModelWeights(model: engine.model, normalization: options.normalization)
-    weights.values = try engine.averagedValues() ?? engine.values()
-    let restorer = try Restorer(weights, on: backend)
+    let restorer = try Restorer(
+      engine.keptParameters, PictureTreatment(options.normalization), on: backend)
     restorer.note = { [report] in report(.note($0)) }
     return restorer
   }

@@ -344,6 +344,11 @@ extension TrainingEngine {
     if let average = regions.average { try backend.write(values, to: average) }
   }
 
+  /// The weights that a run keeps, where they lie: their moving average, if there is one.
+  package var keptParameters: DeviceParameters<B> {
+    regions.average.map { DeviceParameters(model, in: $0) } ?? regions.parameters
+  }
+
   /// Restores what the readers above gave.
   public func restore(
     values: [Float], averaged: [Float]?, first: [Float], second: [Float]
@@ -355,45 +360,5 @@ extension TrainingEngine {
       try backend.write(Array(second[slice]), to: regions.secondMoment)
     }
     if let average = regions.average { try backend.write(averaged ?? values, to: average) }
-  }
-}
-
-/// The graph of one training step, as a device is to run it.
-private struct StepRecording {
-  let recording: RestormerModel.Recording
-  let target: Tensor
-  /// L1, L2 and the loss that is minimised.
-  let losses: [Tensor]
-  /// In the order of the recording's parameters.
-  let gradients: [Tensor]
-
-  var kept: [Tensor] { losses + gradients }
-  var placeholders: [Tensor] { [recording.input, target] }
-
-  init(
-    _ model: RestormerModel, shape: Shape, loss: LossKind, weight: Double, recompute: Bool,
-    traits: DeviceTraits
-  ) throws {
-    let lowering = LoweringTarget(traits, .training, rules: try .inForce)
-    recording = model.record(n: shape.n, height: shape.h, width: shape.w, recompute: recompute)
-    let (graph, output) = (recording.graph, recording.output)
-    target = graph.placeholder(output.shape)
-    let (l1, l2) = (graph.l1Loss(output, target), graph.mseLoss(output, target))
-    let minimised =
-      switch loss {
-      case .l1: l1
-      case .mse: l2
-      case .charbonnier: graph.charbonnierLoss(output, target)
-      }
-    losses = [l1, l2, minimised]
-    graph.lower(for: lowering, keeping: losses, [.beforeDifferentiation])
-    let seed = graph.apply(Fill(Float(weight), .scalar), [])[0]
-    gradients = graph.gradients(
-      from: [GradientSeed(minimised, gradient: seed)], wrt: recording.parameters
-    ).map { gradient in
-      guard let gradient else { preconditionFailure("a parameter has no gradient") }
-      return gradient
-    }
-    graph.lower(for: lowering, keeping: kept, [.afterDifferentiation])
   }
 }

@@ -7,7 +7,9 @@ public final class RestoreEngine: ImageEngine, @unchecked Sendable {
   public let device: String
   public let models: [OfferedModel]
 
-  private typealias Restoring = (Image, _ progress: (Double) throws -> Void) throws -> Restored
+  private typealias Restoring = (Image, _ progress: (Double) throws -> Void) throws -> Restored<
+    Image
+  >
   private struct Key: Hashable {
     let model: String
     let ensemble: Bool
@@ -38,8 +40,9 @@ public final class RestoreEngine: ImageEngine, @unchecked Sendable {
     let image = try file.withUnsafeBytes { try Image(bytes: $0) }
     let restored = try restoring(request)(image, progress)
     let format = request.format ?? (file.first == 0xFF ? .jpeg : .png)
-    let data = Data(try (restored.image ?? image).encode(format: format))
-    return RestoredImage(data: data, format: format, isLeftAsItIs: restored.image == nil)
+    return RestoredImage(
+      data: Data(try restored.picture.encode(format: format)), format: format,
+      isLeftAsItIs: restored.decision.isLeftAlone)
   }
 
   private func restoring(_ request: JobRequest) throws -> Restoring {
@@ -53,35 +56,16 @@ public final class RestoreEngine: ImageEngine, @unchecked Sendable {
     ready = nil
     var options = RestoreOptions()
     options.ensemble = request.ensemble
-    let restore = try backend.accept(
-      Preparation(weights: weights, options: options, evenSharp: request.evenSharp))
+    options.evenSharp = request.evenSharp
+    let restore = try Self.prepare(weights, options, on: backend.backend)
     ready = (key, restore)
     return restore
   }
 
-  /// A result, or nothing for a picture that is better left alone.
-  private struct Restored {
-    let image: Image?
-  }
-
-  private struct Preparation: BackendVisitor {
-    let weights: ModelWeights
-    let options: RestoreOptions
-    let evenSharp: Bool
-
-    func visit<B: Backend>(_ backend: B) throws -> Restoring {
-      let restorer = try Restorer(weights, on: backend, options: options)
-      return { image, progress in
-        let need = restorer.hostMemoryNeed(width: image.width, height: image.height)
-        guard MemoryBudget.host.holds(MemoryNeed(pieces: need)) else {
-          throw ServeError(
-            "\(image.width)x\(image.height) needs about \(gigabytes(need)) of memory, "
-              + "more than is free")
-        }
-        let restored = try restorer.restore(image, progress: progress)
-        let isKept = !evenSharp && weights.leavesAlone(image, restored: restored)
-        return Restored(image: isKept ? nil : restored)
-      }
-    }
+  private static func prepare(
+    _ weights: ModelWeights, _ options: RestoreOptions, on backend: some Backend
+  ) throws -> Restoring {
+    let restorer = try Restorer(weights, on: backend, options: options)
+    return { try restorer.restore($0, progress: $1) }
   }
 }

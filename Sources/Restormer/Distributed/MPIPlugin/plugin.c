@@ -1,5 +1,8 @@
 // The plug-in between the program and one MPI library: `mpicc -shared`, see `make mpi`.
 
+// For nanosleep.
+#define _POSIX_C_SOURCE 200112L
+
 #include <limits.h>
 #include <mpi.h>
 #include <stdio.h>

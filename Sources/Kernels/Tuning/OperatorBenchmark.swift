@@ -1,5 +1,3 @@
-import Kernels
-
 /// The time of one operator at one of the model's shapes.
 public struct OperatorTiming: Sendable {
   /// The operator.

@@ -1,5 +1,4 @@
 import Dispatch
-import Kernels
 
 /// What the tuner found for one operator and rectangle.
 public struct TuningFinding: Sendable {
@@ -17,37 +16,12 @@ public struct TuningFinding: Sendable {
   }
 }
 
-/// The numbers that serve all rectangles of an operator best: what to ship for devices of the kind.
-public struct ShippingRow: Sendable {
-  /// The operator.
-  public let family: String
-  /// The numbers; none where the defaults are best.
-  public let settings: TunedSettings
-  /// The share of the defaults' time, over all rectangles, that they save.
-  public let gain: Double
-
-  /// One row per operator of `findings`.
-  public static func rows(_ findings: [TuningFinding]) -> [ShippingRow] {
-    Dictionary(grouping: findings) { $0.key.family }.map { family, findings in
-      let common = findings.map { Set($0.seconds.keys) }.reduce(nil) { $0?.intersection($1) ?? $1 }
-      func total(_ settings: TunedSettings) -> Double {
-        findings.reduce(0) { $0 + ($1.seconds[settings] ?? .infinity) }
-      }
-      let best = common?.min { total($0) < total($1) } ?? [:]
-      let gain = 1 - total(best) / total([:])
-      return gain < OperatorTuner.leastGain
-        ? ShippingRow(family: family, settings: [:], gain: 0)
-        : ShippingRow(family: family, settings: best, gain: gain)
-    }.sorted { $0.family < $1.family }
-  }
-}
-
 /// Tries the numbers that operators leave open on the device at hand.
 public struct OperatorTuner {
   private let backend: OpenCLBackend
   private let rounds: Int
   /// What a choice must save to be taken: less is noise.
-  static let leastGain = 0.03
+  private static let leastGain = 0.03
 
   /// Tries everything `rounds` times on `backend`; the quickest run counts.
   public init(on backend: OpenCLBackend, rounds: Int) {

@@ -1,4 +1,4 @@
-import Kernels
+import Basics
 
 /// One operator application with memory of its own: random inputs, and outputs.
 struct OperatorRun<B: Backend> {

@@ -33,7 +33,7 @@ public final class OpenCLBackend: Backend {
       (self.configuration, tuning) = (configuration, TunedParameters())
     } else {
       self.configuration = KernelConfiguration(for: DeviceTraits(device))
-      tuning = TunedParameters.forDevice(device, self.configuration.traits)
+      tuning = TuningFile(device).load(for: self.configuration.traits)
     }
     memory = MemoryBudget(device, self.configuration.traits)
   }

@@ -269,6 +269,3 @@ private struct Packer {
     return (slab, offset)
   }
 }
-
-/// `value` rounded up to a multiple of `step`.
-package func roundUp(_ value: Int, _ step: Int) -> Int { (value + step - 1) / step * step }

@@ -79,5 +79,15 @@ struct SumGrid {
 /// Elements that one work-item of a CPU device takes: enough to outweigh its start, few enough for all cores.
 private func elementsPerItem(_ shape: Shape) -> Int { min(16_384, max(512, shape.count / 64)) }
 
-/// `value / step`, rounded up.
-func ceilingQuotient(_ value: Int, _ step: Int) -> Int { (value + step - 1) / step }
+/// Output channels of one work-item: all of them where there are enough pixels to go round, else a share.
+func rowsPerItem(_ channels: Int, items: Int, _ configuration: KernelConfiguration) -> Int {
+  let block = configuration.blockRows
+  guard configuration.traits.isCPU else { return block }
+  var rows = roundUp(channels, block)
+  var count = items
+  while count < 64, rows > block {
+    rows = roundUp(rows / 2, block)
+    count *= 2
+  }
+  return rows
+}

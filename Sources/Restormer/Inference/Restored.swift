@@ -1,0 +1,44 @@
+/// A restored picture, and what was decided on the way.
+public struct Restored<Picture: Sendable>: Sendable {
+  /// The result; the picture as it was where that was left alone.
+  public let picture: Picture
+  /// What was decided.
+  public let decision: RestoreDecision
+}
+
+/// What was decided about a picture while it was restored.
+public struct RestoreDecision: Sendable, Equatable {
+  /// Whether the picture looked sharp already, so that it was left as it was.
+  public let isLeftAlone: Bool
+  /// The brightness of the page's paper, 0 to 1, which the network was shown as white; 1 for a picture shown as it is.
+  public let paperLight: Float
+  /// How it was cut, and what was done to fit it into memory.
+  public let layout: RestoreLayout
+
+  /// Whether the network was shown a brighter picture.
+  public var isBrightened: Bool { paperLight != 1 }
+}
+
+/// How pictures are shown to a network and what becomes of its results, as its weights say.
+package struct PictureTreatment {
+  /// How values were shifted and scaled in training.
+  let normalization: ImageNormalization
+  /// The orientations that training showed.
+  let symmetries: [Symmetry]
+  /// Whether pages are brightened until their paper is white.
+  let whitensPaper: Bool
+  /// How many times as crisp a picture has to become to be worth changing; nil where everything is changed.
+  let leastCrispnessGain: Double?
+
+  /// The treatment that `weights` ask for.
+  init(_ weights: ModelWeights) {
+    (normalization, symmetries) = (weights.normalization, weights.symmetries)
+    (whitensPaper, leastCrispnessGain) = (weights.whitensPaper, weights.leastCrispnessGain)
+  }
+
+  /// No more than the normalisation of training.
+  package init(_ normalization: ImageNormalization) {
+    (self.normalization, symmetries) = (normalization, [.identity])
+    (whitensPaper, leastCrispnessGain) = (false, nil)
+  }
+}
