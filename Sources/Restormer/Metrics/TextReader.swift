@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 
 /// Reads the text of images with tesseract, several at a time.
 public struct TextReader: Sendable {
