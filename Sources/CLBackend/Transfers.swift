@@ -30,8 +30,20 @@ extension OpenCLContext {
       range(target.count, offset, buffer))
   }
 
-  /// Copies dense host rows into device rows. Returns when done; bytes between the device rows
-  /// stay.
+  /// Enqueues filling `target` from byte `offset` of `buffer` on; what it points to must live until that is done.
+  /// - Throws: `OpenCLError` naming the range.
+  public func startReading(
+    _ target: UnsafeMutableRawBufferPointer, from buffer: Buffer, offset: Int
+  ) throws {
+    guard let base = target.baseAddress, !target.isEmpty else { return }
+    try check(
+      "clEnqueueReadBuffer",
+      clEnqueueReadBuffer(
+        queue.pointer, buffer.handle, cl_bool(CL_FALSE), offset, target.count, base, 0, nil, nil),
+      range(target.count, offset, buffer))
+  }
+
+  /// Copies dense host rows into device rows. Returns when done; bytes between the device rows stay.
   /// - Parameters:
   ///   - source: `rows * rowBytes` bytes.
   ///   - buffer: the target.

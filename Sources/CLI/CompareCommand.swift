@@ -48,7 +48,7 @@ struct CompareCommand: ParsableCommand {
       bar.update(
         Double(index) / Double(files.count), "\(index + 1)/\(files.count) \(file.name)")
       do {
-        try report.add(file.name, file.views())
+        try report.add(file.name, number: index, file.views())
       } catch let error as MetricsError {
         faults.append("\(file.after): \(error)")
       } catch let error as ImageError {

@@ -10,6 +10,8 @@ enum Console {
   private struct State {
     var isLineOpen = false
     var isQuiet = false
+    /// Standard error as it was, where the process is to be silent.
+    var errors: FileHandle?
   }
   private static let lock = NSLock()
   nonisolated(unsafe) private static var state = State()
@@ -17,8 +19,10 @@ enum Console {
   /// From now on only warnings, faults and results are told.
   static func beQuiet() { lock.withLock { state.isQuiet = true } }
 
-  /// Lets nothing more of this process be seen.
+  /// Lets nothing more of this process be seen but what it says of its own files.
   static func silence() {
+    let errors = FileHandle(fileDescriptor: dup(STDERR_FILENO), closeOnDealloc: false)
+    lock.withLock { state.errors = errors }
     let nowhere = open("/dev/null", O_WRONLY)
     for stream in [STDOUT_FILENO, STDERR_FILENO] { dup2(nowhere, stream) }
     close(nowhere)
@@ -43,16 +47,25 @@ enum Console {
     if !lock.withLock({ state.isQuiet }) { tell(line) }
   }
 
+  /// A line about one of this process's own files, which each of several ranks says.
+  static func noteOfFile(_ line: String) {
+    guard !lock.withLock({ state.isQuiet }) else { return }
+    tell(line, isOwn: true)
+  }
+
+  /// A problem with one of this process's own files.
+  static func warnOfFile(_ line: String) { tell("warning: \(line)", isOwn: true) }
+
   /// A problem that does not stop the run.
   static func warn(_ line: String) { tell("warning: \(line)") }
 
   /// What went wrong, in one line.
   static func fault(_ line: String) { tell("error: \(line)") }
 
-  private static func tell(_ line: String) {
+  private static func tell(_ line: String, isOwn: Bool = false) {
     lock.withLock {
       closeLine()
-      say(visible(line, except: nil) + "\n")
+      say(visible(line, except: nil) + "\n", to: isOwn ? state.errors : nil)
     }
   }
 
@@ -75,9 +88,9 @@ enum Console {
     say("\r\u{1B}[K")
   }
 
-  private static func say(_ text: String) {
+  private static func say(_ text: String, to errors: FileHandle? = nil) {
     // Where this cannot be said, nothing can.
-    try? FileHandle.standardError.write(contentsOf: Data(text.utf8))
+    try? (errors ?? .standardError).write(contentsOf: Data(text.utf8))
   }
 
   /// The terminal's width now: it may be changed at any time.

@@ -5,14 +5,19 @@ import Restormer
 
 /// The pages that pairs are made from, and what cannot be used, one line each.
 struct DegradeBatch {
-  let pages: [CleanPage]
+  /// All pages, and those of this process.
+  private let all: [CleanPage]
+  private let pages: [(offset: Int, element: CleanPage)]
   let faults: [String]
   private let writer: PairFolderWriter
   private let overwrite: Bool
+  private let share: FileShare
 
   /// Looks for the pages of files and folders.
-  init(_ inputs: [String], writer: PairFolderWriter, overwrite: Bool) {
-    (self.writer, self.overwrite) = (writer, overwrite)
+  init(
+    _ inputs: [String], writer: PairFolderWriter, overwrite: Bool, share: FileShare = .whole
+  ) {
+    (self.writer, self.overwrite, self.share) = (writer, overwrite, share)
     var (pages, faults) = ([CleanPage](), [String]())
     var taken: [[UInt8]: String] = [:]
     let found = InputFiles(inputs, pdf: true)
@@ -32,11 +37,22 @@ struct DegradeBatch {
         faults.append(oneLine(error))
       }
     }
-    (self.pages, self.faults) = (pages, faults)
+    all = pages
+    self.pages = pages.enumerated().filter { share.takes($0.offset) }
+    // What cannot be used is the first process's to tell.
+    self.faults = share.takes(0) || share.ranks != nil ? faults : []
   }
 
-  /// The names of all pairs.
-  var names: [String] { pages.flatMap(writer.names) }
+  /// Whether there is nothing to do, for any rank.
+  var isEmpty: Bool { share.isShard ? pages.isEmpty : all.isEmpty }
+
+  /// Pages that are worked on.
+  var count: Int { share.isShard ? pages.count : all.count }
+
+  /// The names of all their pairs.
+  var names: [String] {
+    (share.isShard ? pages.map(\.element) : all).flatMap(writer.names)
+  }
 
   private static func fault(
     of page: CleanPage, _ names: [String], _ taken: [[UInt8]: String], _ writer: PairFolderWriter
@@ -59,18 +75,22 @@ struct DegradeBatch {
   /// - Throws: `FileError` when the record cannot be written.
   func run(_ manifest: DegradationManifest) throws -> DegradeOutcome {
     let progress = SharedProgress(count: pages.count)
-    let record = SharedRecord(manifest)
+    let record = SharedRecord(
+      manifest, isKept: share.ranks?.isFirst ?? true,
+      inTurnsOn: share.isShard ? "\(writer.folder)/target" : nil)
     let interrupt = InterruptFlag("leaving after these pairs (once more to leave at once)")
-    let faults = concurrently(pages, workers: workers) { page -> String? in
+    let faults = concurrently(pages, workers: workers) { number, page -> Numbered<String>? in
       let fault = fault(of: page, manifest, record, interrupt)
       progress.finish("\(page)")
-      return fault
+      return fault.map { Numbered(number: number, value: $0) }
     }
     progress.clear()
-    try record.write()
+    try record.finish(share)
+    let codes = try share.gathered(
+      [interrupt.code].compactMap { $0 }.map { Numbered(number: share.number, value: $0) })
     return DegradeOutcome(
-      pairs: record.pairs, oldPairs: record.oldPairs, faults: faults.compactMap { $0 },
-      interruptCode: interrupt.code)
+      pairs: try share.total(record.pairs), oldPairs: try share.total(record.oldPairs),
+      faults: try share.gathered(faults.compactMap { $0 }), interruptCode: codes.first)
   }
 
   /// Makes the pairs of a page; why it cannot be done, in one line. Between two pairs a request to stop is heard.
@@ -95,9 +115,9 @@ struct DegradeBatch {
 
   /// As many as the cores can work on and the memory holds.
   private var workers: Int {
-    let largest = pages.map(memoryNeed).max() ?? 1
+    let largest = pages.map { memoryNeed($0.element) }.max() ?? 1
     return max(
-      1, min(ProcessInfo.processInfo.activeProcessorCount, MemoryBudget.host.total / largest))
+      1, min(WorkerThreads.count, MemoryBudget.host.total / largest))
   }
 
   private func checkMemory(_ page: CleanPage) throws {
@@ -153,25 +173,45 @@ private final class SharedRecord: @unchecked Sendable {
   private var manifest: DegradationManifest
   private var sinceWritten = Stopwatch()
   private var isChanged = false
-  private(set) var pairs = 0
+  private let isKept: Bool
+  private let sharedFolder: String?
+  private var made: [DegradationManifest.Entry] = []
   private(set) var oldPairs = 0
 
-  init(_ manifest: DegradationManifest) { self.manifest = manifest }
+  /// - Parameters:
+  ///   - isKept: whether this process writes it, or hands it to the one that does.
+  ///   - folder: what is locked while it is written, where other processes write it, too.
+  init(_ manifest: DegradationManifest, isKept: Bool, inTurnsOn folder: String?) {
+    (self.manifest, self.isKept, sharedFolder) = (manifest, isKept, folder)
+  }
+
+  var pairs: Int { lock.withLock { made.count } }
 
   func add(_ pair: DegradationManifest.Entry, wasThere: Bool) throws {
     try lock.withLock {
       manifest.add([pair])
-      pairs += 1
+      made.append(pair)
       oldPairs += wasThere ? 1 : 0
       isChanged = true
       if sinceWritten.seconds > 5 { try writeChanges() }
     }
   }
 
-  func write() throws { try lock.withLock { if isChanged { try writeChanges() } } }
+  /// Writes the record with what all ranks have made.
+  func finish(_ share: FileShare) throws {
+    let all = try share.gathered(made.map { Numbered(number: share.number, value: $0) })
+    try lock.withLock {
+      manifest.add(all)
+      if isChanged || all.count > made.count { try writeChanges() }
+    }
+  }
 
   private func writeChanges() throws {
-    try manifest.write()
+    if let sharedFolder {
+      try manifest.write(inTurnsOn: sharedFolder)
+    } else if isKept {
+      try manifest.write()
+    }
     (isChanged, sinceWritten) = (false, Stopwatch())
   }
 }

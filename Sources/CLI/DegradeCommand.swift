@@ -55,15 +55,18 @@ struct DegradeCommand: ParsableCommand {
   @Flag(name: .long, help: "Replace pairs that exist.")
   var overwrite = false
 
+  @OptionGroup var sharing: ShareOptions
+
   func run() throws {
     let writer = PairFolderWriter(
       folder: output, recipe: try DegradationRecipe(recipe), seed: seed, count: count, crop: crop,
       dpi: dpi, gray: gray)
-    let batch = DegradeBatch(inputs, writer: writer, overwrite: overwrite)
-    let outcome = batch.pages.isEmpty ? nil : try make(batch)
+    let share = try sharing.share()
+    let batch = DegradeBatch(inputs, writer: writer, overwrite: overwrite, share: share)
+    let outcome = batch.isEmpty ? nil : try make(batch, share)
     let faults = batch.faults + (outcome?.faults ?? [])
     if !faults.isEmpty {
-      let total = batch.pages.count + batch.faults.count
+      let total = batch.count + batch.faults.count
       if total > 1 { Console.note("\(faults.count) of \(total) failed:") }
       for fault in faults { Console.note("error: \(fault)") }
     }
@@ -75,17 +78,22 @@ struct DegradeCommand: ParsableCommand {
   }
 
   /// Makes the pairs and their record.
-  private func make(_ batch: DegradeBatch) throws -> DegradeOutcome {
+  private func make(_ batch: DegradeBatch, _ share: FileShare) throws -> DegradeOutcome {
     let parts = ["input", "target"]
     var manifest = try DegradationManifest(at: "\(output)/manifest.json")
     for part in parts { try makeFolder("\(output)/\(part)") }
-    let lock = try FolderLock(output)
-    lock.removeUnfinishedFiles(in: parts + ["."])
+    // Of several ranks the first keeps the folder.
+    let isKeeper = share.ranks?.isFirst ?? true
+    let lock = isKeeper ? try FolderLock(output, shared: share.isShard) : nil
+    if let lock, lock.isAlone { lock.removeUnfinishedFiles(in: parts + ["."]) }
     // What is about to be replaced must not be taken for what the record says.
-    if overwrite, manifest.forget(batch.names) { try manifest.write() }
+    if overwrite, manifest.forget(batch.names), isKeeper {
+      try share.isShard ? manifest.write(inTurnsOn: "\(output)/target") : manifest.write()
+    }
+    try share.meet()
     let outcome = try batch.run(manifest)
     // Only empty ones go.
-    for part in parts { rmdir("\(output)/\(part)") }
+    if isKeeper && !share.isShard { for part in parts { rmdir("\(output)/\(part)") } }
     let count = "\(grouped(outcome.pairs)) \(outcome.pairs == 1 ? "pair" : "pairs")"
     let old = outcome.oldPairs > 0 ? ", \(grouped(outcome.oldPairs)) there before" : ""
     Console.note("\(output): \(count)\(old)")

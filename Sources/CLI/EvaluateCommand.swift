@@ -58,6 +58,8 @@ struct EvaluateCommand: ParsableCommand {
 
   @OptionGroup var device: DeviceOptions
 
+  @OptionGroup var sharing: ShareOptions
+
   @OptionGroup var talk: TalkOptions
 
   func run() throws {
@@ -80,17 +82,23 @@ struct EvaluateCommand: ParsableCommand {
       try model.map { try makeRestorer($0) } ?? { pair, _ in
         try Image(contentsOf: pair.input)
       }
+    let share = try sharing.share()
+    let pairs = folder.pairs.enumerated().filter { share.takes($0.offset) }
     let page = try report.map {
-      try ReportFile($0, source: images, count: folder.pairs.count, border: border)
+      try ReportFile($0, source: images, count: pairs.count, border: border, share: share)
     }
     let interrupt = InterruptFlag("leaving after these images (once more to leave at once)")
-    var (rows, faults) = ([EvaluationRow](), folder.faults)
+    // What is wrong with the folders is the first process's to tell.
+    var faults = (share.takes(0) ? folder.faults : []).enumerated().map {
+      Numbered(number: $0.offset - folder.faults.count, value: $0.element)
+    }
+    var rows: [Numbered<EvaluationRow>] = []
     var bar = ProgressLine()
-    for (index, pair) in folder.pairs.enumerated() {
+    for (done, (index, pair)) in pairs.enumerated() {
       if interrupt.isSet { throw EvaluationFailure(description: "interrupted") }
       let name = pair.input.fileName
       let show = { (fraction: Double) in
-        bar.update((Double(index) + fraction) / Double(folder.pairs.count), name)
+        bar.update((Double(done) + fraction) / Double(pairs.count), name)
       }
       show(0)
       var pages: [(image: Image, source: String)] = []
@@ -98,12 +106,14 @@ struct EvaluateCommand: ParsableCommand {
         let (image, target) = (try read(pair, show), try Image(contentsOf: pair.target))
         let row = try EvaluationRow(name: name, image, target, border: border)
         let degraded = try inputs.map { try Self.degraded(pair, $0) }
-        try page?.add(name, ReportViews(before: degraded?.image, after: image, target: target))
+        try page?.add(
+          name, number: index, ReportViews(before: degraded?.image, after: image, target: target))
         pages = [(image, pair.input), (target, pair.target)] + [degraded].compactMap { $0 }
-        rows.append(row)
+        rows.append(Numbered(number: index, value: row))
       } catch {
         let isNamed = error is ImageError || error is EvaluationFailure
-        faults.append(isNamed ? oneLine(error) : "\(pair.input): \(oneLine(error))")
+        let fault = isNamed ? oneLine(error) : "\(pair.input): \(oneLine(error))"
+        faults.append(Numbered(number: index, value: fault))
         continue
       }
       try readability?.add(pages)
@@ -111,15 +121,19 @@ struct EvaluateCommand: ParsableCommand {
     try readability?.finish()
     bar.clear()
     try page?.finish()
-    for (index, errors) in (readability?.errors ?? []).enumerated() { rows[index].reading = errors }
+    for (index, errors) in (readability?.errors ?? []).enumerated() {
+      rows[index].value.reading = errors
+    }
+    let all = try share.gathered(rows)
+    let failed = try share.gathered(faults)
     let columns =
       EvaluationRow.columns
       + (reading.ocr ? Readability.columns(withInputs: inputs != nil) : [])
-    if !rows.isEmpty {
-      let text = (json ? .json : format).text(rows + [EvaluationRow(meanOf: rows)], columns)
+    if !all.isEmpty {
+      let text = (json ? .json : format).text(all + [EvaluationRow(meanOf: all)], columns)
       Console.write(text)
     }
-    try endBatch(faults, of: folder.pairs.count + folder.faults.count)
+    try endBatch(failed, of: all.count + failed.count)
   }
 
   /// The degraded images by the bytes of their targets' paths, where they are known and wanted.
@@ -221,7 +235,7 @@ extension ReportFormat {
 }
 
 /// The scores of one image, or their means.
-struct EvaluationRow {
+struct EvaluationRow: Codable {
   /// The scores that every row has.
   static let columns = ["psnr", "ssim", "psnr_y", "ssim_y", "l1", "l2", "psnr_y8", "ssim_y8"]
   let name: String

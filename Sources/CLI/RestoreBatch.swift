@@ -3,6 +3,8 @@ import Restormer
 
 /// One image to restore.
 struct RestoreJob {
+  /// Its place in the list of all inputs.
+  let number: Int
   let input: String
   /// Where the result goes; nil for standard output.
   let output: String?
@@ -24,12 +26,13 @@ struct RestoreBatch {
   var overwrite = false
   var skipExisting = false
   var recursive = false
+  var share = FileShare.whole
 
   /// What is to be done, and what is not.
   struct Plan {
     var jobs: [RestoreJob] = []
     /// Inputs that nothing can be done with, and why.
-    var faults: [(input: String, reason: String)] = []
+    var faults: [(number: Int, input: String, reason: String)] = []
     /// Jobs whose results are there already.
     var existing: [RestoreJob] = []
     /// All inputs.
@@ -44,21 +47,39 @@ struct RestoreBatch {
     let given = InputFiles(inputs, recursive: recursive, except: output)
     given.noteWhatIsLeftOut(hint: " (-r does)")
     var plan = Plan()
-    plan.faults = given.files.compactMap { file in file.fault.map { (file.path, $0) } }
-    let usable = given.files.filter { $0.fault == nil }
+    let files = given.files.enumerated()
+    plan.faults = files.compactMap { number, file in
+      share.takes(number) ? file.fault.map { (number, file.path, $0) } : nil
+    }
+    let usable = files.filter { $0.element.fault == nil }.map { ($0.offset, $0.element) }
     switch target {
     case .folder(let folder):
-      for file in usable { add(try job(file, in: folder), to: &plan, isNamed: false) }
+      let jobs = try usable.map { try job($1, $0, in: folder) }
+      for job in shared(jobs) { add(job, to: &plan, isNamed: false) }
     case .file(let path, let format):
       try expectOneImage(given)
       if usable.isEmpty { break }
       try makeFolder(path.folderPath.isEmpty ? "." : path.folderPath)
-      add(job(usable[0], path, format), to: &plan, isNamed: true)
+      let only = job(usable[0].1, 0, path, format)
+      for job in shared([only]) { add(job, to: &plan, isNamed: true) }
     case .standardOutput(let format):
       try expectOneImage(given)
-      if let file = usable.first { plan.jobs = [job(file, nil, format)] }
+      plan.jobs = shared(usable.map { job($1, $0, nil, format) })
     }
+    // What exists now is what none of several ranks has written.
+    try share.meet()
     return plan
+  }
+
+  /// The jobs of this process. Two that would have the same result are one process's, which sees that they do.
+  private func shared(_ jobs: [RestoreJob]) -> [RestoreJob] {
+    var owners: [[UInt8]: Int] = [:]
+    return jobs.filter { job in
+      let name = Array((job.output ?? "").utf8)
+      let owner = owners[name] ?? job.number
+      owners[name] = owner
+      return share.takes(owner)
+    }
   }
 
   private func expectOneImage(_ given: InputFiles) throws {
@@ -74,23 +95,26 @@ struct RestoreBatch {
       return plan.jobs.append(job)
     }
     if isNamed, !skipExisting {
-      plan.faults.append((job.input, "\(output) exists (--overwrite replaces it)"))
+      plan.faults.append((job.number, job.input, "\(output) exists (--overwrite replaces it)"))
     } else {
       plan.existing.append(job)
     }
   }
 
-  private func job(_ file: InputFile, in folder: String) throws -> RestoreJob {
+  private func job(_ file: InputFile, _ number: Int, in folder: String) throws -> RestoreJob {
     let chosen = format ?? .png
     let place = file.path == InputFile.standardInput ? "stdin" : file.place
     let parent = folder.appending(fileName: place.folderPath)
     try makeFolder(place.folderPath.isEmpty ? folder : parent)
     let name = "\(place.fileStem).\(chosen.pathExtension)"
-    return job(file, parent.appending(fileName: name), chosen)
+    return job(file, number, parent.appending(fileName: name), chosen)
   }
 
-  private func job(_ file: InputFile, _ output: String?, _ format: ImageFormat) -> RestoreJob {
+  private func job(
+    _ file: InputFile, _ number: Int, _ output: String?, _ format: ImageFormat
+  ) -> RestoreJob {
     let view = right.map { isFolder($0) ? $0.appending(fileName: file.place) : $0 }
-    return RestoreJob(input: file.path, output: output, format: format, right: view)
+    return RestoreJob(
+      number: number, input: file.path, output: output, format: format, right: view)
   }
 }

@@ -88,6 +88,8 @@ struct RestoreCommand: ParsableCommand {
   @Flag(name: [.short, .long], help: "Say more about device, tiles and memory.")
   var verbose = false
 
+  @OptionGroup var sharing: ShareOptions
+
   @OptionGroup var talk: TalkOptions
 
   func validate() throws {
@@ -106,25 +108,30 @@ struct RestoreCommand: ParsableCommand {
   func run() throws {
     guard !listModels, let output else { return try printBundledModels() }
     let options = try restoreOptions()
+    let share = try sharing.share()
     let plan = try RestoreBatch(
       inputs: inputs, output: output, right: right, format: format, overwrite: overwrite,
-      skipExisting: skipExisting, recursive: recursive
+      skipExisting: skipExisting, recursive: recursive, share: share
     ).plan()
-    var outcomes = plan.faults.map { RestoreOutcome(failed: $0.input, $0.reason) }
-    noteExisting(plan.existing)
-    outcomes += plan.existing.map { RestoreOutcome(existing: $0) }
-    var faults = plan.faults.map { "\($0.input): \($0.reason)" }
-    if !plan.jobs.isEmpty {
-      let restored = try restore(plan.jobs, options)
+    let unusable = try share.gathered(
+      plan.faults.map { Numbered(number: $0.number, value: [$0.input, $0.reason]) })
+    let existing = try share.gathered(
+      plan.existing.map { Numbered(number: $0.number, value: RestoreOutcome(existing: $0)) })
+    noteExisting(existing)
+    var outcomes = unusable.map { RestoreOutcome(failed: $0[0], $0[1]) } + existing
+    var faults = unusable.map { "\($0[0]): \($0[1])" }
+    if try share.total(plan.jobs.count) > 0 {
+      let restored = try restore(plan.jobs, options, share)
       outcomes += restored.outcomes
       faults += restored.faults
     }
     if json { try Console.printJSON(outcomes) }
-    try endBatch(faults, of: plan.count)
+    try endBatch(faults, of: outcomes.count)
   }
 
+  /// Restores this process's jobs; what came of those of all ranks.
   private func restore(
-    _ jobs: [RestoreJob], _ options: RestoreOptions
+    _ jobs: [RestoreJob], _ options: RestoreOptions, _ share: FileShare
   ) throws -> (outcomes: [RestoreOutcome], faults: [String]) {
     let chosen = try ChosenModel(model, key: weightsOptions.paramKey)
     let opened = try device.open(profiling: profile)
@@ -132,13 +139,16 @@ struct RestoreCommand: ParsableCommand {
     Console.note("model: \(chosen.title)")
     if tta { chosen.weights.tellEnsemble() }
     let page = try report.map {
-      try ReportFile($0, source: "restored with \(chosen.title)", count: jobs.count)
+      try ReportFile(
+        $0, source: "restored with \(chosen.title)", count: jobs.count, share: share)
     }
     let interrupt = InterruptGuard()
-    let outcomes = try RestoreRun(
+    let own = try RestoreRun(
       jobs: jobs, weights: chosen.weights, options: options, verbose: verbose, report: page,
       interrupt: interrupt
     ).run(on: opened.backend)
+    let outcomes = try share.gathered(
+      zip(jobs, own).map { Numbered(number: $0.number, value: $1) })
     var faults = outcomes.compactMap(\.error)
     do { try interrupt.whole { try page?.finish() } } catch { faults.append(oneLine(error)) }
     if profile { try printProfile(opened) }
@@ -146,12 +156,12 @@ struct RestoreCommand: ParsableCommand {
   }
 
   /// A batch that is run again goes on where it stood: that is said once, and is no fault.
-  private func noteExisting(_ jobs: [RestoreJob]) {
-    guard let first = jobs.first else { return }
+  private func noteExisting(_ results: [RestoreOutcome]) {
+    guard let first = results.first?.output else { return }
     Console.note(
-      jobs.count == 1
-        ? "\(first.outputName) exists and was left as it is (--overwrite replaces it)"
-        : "\(jobs.count) results exist and were left as they are (--overwrite replaces them)")
+      results.count == 1
+        ? "\(first) exists and was left as it is (--overwrite replaces it)"
+        : "\(results.count) results exist and were left as they are (--overwrite replaces them)")
   }
 
   private func printBundledModels() throws {

@@ -1,10 +1,11 @@
+import Basics
 import Foundation
 import Kernels
 import Restormer
 
 /// What became of one image.
-struct RestoreOutcome: Encodable {
-  enum Status: String, Encodable {
+struct RestoreOutcome: Codable {
+  enum Status: String, Codable {
     case restored, kept, exists, failed
   }
   let input: String
@@ -30,7 +31,8 @@ struct RestoreOutcome: Encodable {
   }
 }
 
-/// Restores a list of files one after the other.
+/// Restores a list of files one after the other. While the device works on one, those after it are decoded and those before
+/// it encoded and written.
 struct RestoreRun {
   let jobs: [RestoreJob]
   let weights: ModelWeights
@@ -39,6 +41,9 @@ struct RestoreRun {
   let report: ReportFile?
   let interrupt: InterruptGuard
 
+  /// Results that are being written at a time: encoding takes longer than a fast device needs for an image.
+  private static let writers = 4
+
   /// Restores on `backend`, and says what became of each.
   func run(on backend: some Backend) throws -> [RestoreOutcome] {
     let restorer = try Restorer(weights, on: backend, options: options)
@@ -46,51 +51,147 @@ struct RestoreRun {
       Console.note("network: \(weights.model.configuration.summary)")
       Console.note("parameters: \(grouped(weights.model.parameterCount))")
     }
+    let clock = Stopwatch()
     var bar = ProgressLine()
     restorer.note = { line in
       bar.clear()
       Console.note(line)
     }
-    var written = WrittenFiles(inputs: jobs)
+    let ahead = ReadAhead(jobs) { width, height in
+      try restorer.checkHostMemory(width: width, height: height)
+      return restorer.hostMemoryNeed(width: width, height: height)
+    }
     let work = BatchWork(jobs)
-    return jobs.enumerated().map { index, job in
+    var state = RunState(jobs)
+    for (index, job) in jobs.enumerated() {
       let label = "\(index + 1)/\(jobs.count) \(job.inputName.fileName)"
       bar.update(work.done(before: index), label)
-      defer { bar.clear() }
       do {
-        try written.check(job)
-        let (outcome, summary) = try restore(job, with: restorer) { fraction in
+        try state.written.check(job)
+        let reading = try naming(job) {
+          try ahead.take(index, beside: state.writing.reduce(0) { $0 + $1.need })
+        }
+        let result = try restore(job, reading, with: restorer, &state) { fraction in
           bar.update(work.done(before: index, and: fraction), label)
         }
-        written.add(job)
         bar.clear()
-        Console.note("\(job.inputName) -> \(job.outputName)  \(summary)")
-        return outcome
+        finish(&state, until: { $0.count < Self.writers && !$0.contains { $0.conflicts(job) } })
+        try state.written.check(job)
+        state.writing.append(
+          Writing(index: index, job: job, need: reading.need, result: result) {
+            try naming(job) { try write(result.restored, of: reading.source, for: job) }
+          })
       } catch {
         bar.clear()
-        // It is told again at the end, where a long list has not pushed it out of sight.
-        if jobs.count > 1 { Console.warn(oneLine(error)) }
-        return RestoreOutcome(failed: job.input, oneLine(error))
+        finish(&state, until: \.isEmpty)
+        state.outcomes[index] = failure(job, error)
       }
+    }
+    finish(&state, until: \.isEmpty)
+    bar.clear()
+    if verbose { noteBusy(state.busy, of: clock.seconds) }
+    return state.outcomes.compactMap { $0 }
+  }
+
+  /// How far the jobs have come.
+  private struct RunState {
+    var outcomes: [RestoreOutcome?]
+    var written: WrittenFiles
+    /// In the order of the jobs.
+    var writing: [Writing] = []
+    /// Seconds in which the network ran.
+    var busy = 0.0
+
+    init(_ jobs: [RestoreJob]) {
+      outcomes = Array(repeating: nil, count: jobs.count)
+      written = WrittenFiles(inputs: jobs)
     }
   }
 
+  /// A restored image and what is said of it.
+  private struct RestoredJob {
+    let image: Bitmap
+    let restored: Restored<Bitmap>
+    let summary: String
+    /// Seconds so far.
+    let seconds: Double
+  }
+
+  /// A result that is being written.
+  private struct Writing {
+    let index: Int
+    let job: RestoreJob
+    let need: Int
+    let result: RestoredJob
+    let file: Later<Void>
+    private let place: FileIdentity?
+
+    init(
+      index: Int, job: RestoreJob, need: Int, result: RestoredJob,
+      _ write: @escaping () throws -> Void
+    ) {
+      (self.index, self.job, self.need, self.result) = (index, job, need, result)
+      place = job.output.flatMap(FileIdentity.init)
+      file = Later(write)
+    }
+
+    /// Whether another job's result has the same place.
+    func conflicts(_ other: RestoreJob) -> Bool {
+      guard let output = other.output, let own = job.output else { return true }
+      return output == own || place != nil && place == FileIdentity(output)
+    }
+  }
+
+  /// Tells of results that are written, until `isEnough` of those that are being written.
+  private func finish(_ state: inout RunState, until isEnough: ([Writing]) -> Bool) {
+    while let first = state.writing.first, first.file.isThere || !isEnough(state.writing) {
+      state.outcomes[first.index] = outcome(of: first, &state.written)
+      state.writing.removeFirst()
+    }
+  }
+
+  private func outcome(of writing: Writing, _ written: inout WrittenFiles) -> RestoreOutcome {
+    let (job, result) = (writing.job, writing.result)
+    do {
+      try writing.file.value()
+    } catch {
+      return failure(job, error)
+    }
+    written.add(job)
+    let seconds = result.seconds + writing.file.seconds
+    let (image, isKept) = (result.image, result.restored.decision.isLeftAlone)
+    Console.noteOfFile(
+      "\(job.inputName) -> \(job.outputName)  \(image.width)x\(image.height) \(duration(seconds))"
+        + result.summary)
+    return RestoreOutcome(job, isKept ? .kept : .restored, image, seconds: seconds)
+  }
+
+  private func failure(_ job: RestoreJob, _ error: any Error) -> RestoreOutcome {
+    // It is told again at the end, where a long list has not pushed it out of sight.
+    if jobs.count > 1 { Console.warnOfFile(oneLine(error)) }
+    return RestoreOutcome(failed: job.input, oneLine(error))
+  }
+
   private func restore<B: Backend>(
-    _ job: RestoreJob, with restorer: Restorer<B>, progress: (Double) -> Void
-  ) throws -> (RestoreOutcome, String) {
-    let start = Date()
-    let source = try ImageSource(job.input)
-    try naming(job) {
-      try restorer.checkHostMemory(width: source.width, height: source.height)
-    }
-    let image = try source.image()
+    _ job: RestoreJob, _ reading: ReadAhead.Reading, with restorer: Restorer<B>,
+    _ state: inout RunState, progress: (Double) -> Void
+  ) throws -> RestoredJob {
+    let images = try reading.images.value()
+    let clock = Stopwatch()
     return try naming(job) {
-      let restored = try restorer.restore(
-        image, right: try job.right.map(Bitmap.init(contentsOf:)), progress: progress)
-      try write(restored, of: source, for: job)
-      let seconds = Date().timeIntervalSince(start)
-      return try outcome(job, image, restored.decision, seconds, restorer)
+      let restored = try restorer.restore(images.image, right: images.right, progress: progress)
+      state.busy += clock.seconds
+      return RestoredJob(
+        image: images.image, restored: restored,
+        summary: try summary(images.image, restored.decision, restorer),
+        seconds: reading.images.seconds + clock.seconds)
     }
+  }
+
+  private func noteBusy(_ busy: Double, of all: Double) {
+    Console.note(
+      String(format: "the network ran %.0f %% of ", 100 * min(1, busy / max(all, 1e-9)))
+        + duration(all))
   }
 
   /// Names the job in errors that name no file.
@@ -102,22 +203,18 @@ struct RestoreRun {
     }
   }
 
-  /// The outcome, and one line for people.
-  private func outcome<B: Backend>(
-    _ job: RestoreJob, _ image: Bitmap, _ decision: RestoreDecision, _ seconds: Double,
-    _ restorer: Restorer<B>
-  ) throws -> (RestoreOutcome, String) {
-    var summary = "\(image.width)x\(image.height) \(duration(seconds))"
+  /// What is said of an image behind its size and time.
+  private func summary<B: Backend>(
+    _ image: Bitmap, _ decision: RestoreDecision, _ restorer: Restorer<B>
+  ) throws -> String {
+    var summary = ""
     for remark in image.remarks { summary += ", \(remark)" }
     if decision.isLeftAlone { summary += ", sharp already: left as it is (--even-sharp)" }
     if verbose {
       summary += ", " + (try describe(decision, restorer, image))
       if let plan = restorer.plan { summary += "; " + plan.summary }
     }
-    return (
-      RestoreOutcome(job, decision.isLeftAlone ? .kept : .restored, image, seconds: seconds),
-      summary
-    )
+    return summary
   }
 
   /// Writes the result. What is left as it is keeps every byte where the format stays the same.
@@ -141,7 +238,7 @@ struct RestoreRun {
     let after =
       try job.output.map { try Image(contentsOf: $0) } ?? Image(encoded: result, as: job.format)
     try report.add(
-      (job.output ?? job.inputName).fileName,
+      (job.output ?? job.inputName).fileName, number: job.number,
       ReportViews(before: Image(try source.image()), after: after))
   }
 

@@ -23,6 +23,12 @@ enum Program {
 
   private static func runCommand() throws {
     var command = try RestormerCommand.parseAsRoot(arguments)
+    if let ranks = RankGroup.current, type(of: command) is any SingleProcess.Type {
+      let name = type(of: command).configuration.commandName ?? ""
+      throw RankError(
+        "\(name) is work for one process, not for \(ranks.size) ranks: start it without mpirun or srun"
+      )
+    }
     try command.run()
   }
 
@@ -31,6 +37,10 @@ enum Program {
     if !ranks.isFirst { Console.silence() }
     do {
       try runCommand()
+    } catch let code as ExitCode {
+      // All ranks have come to this end together.
+      try ranks.finish()
+      throw code
     } catch let error where RestormerCommand.exitCode(for: error) != .success {
       let text = isForTheParser(error) ? RestormerCommand.message(for: error) : oneLine(error)
       ranks.fail(text, code: RestormerCommand.exitCode(for: error).rawValue)
@@ -50,6 +60,14 @@ enum Program {
     error is ExitCode || RestormerCommand.exitCode(for: error) != .failure
   }
 }
+
+/// A command that writes files and cannot share them out over the ranks of a job.
+protocol SingleProcess {}
+
+extension SubmitCommand: SingleProcess {}
+extension CompareCommand: SingleProcess {}
+extension ExportCommand: SingleProcess {}
+extension ServeCommand: SingleProcess {}
 
 /// An error in one line: the project's own are one already, the system's are told without their fields.
 func oneLine(_ error: any Error) -> String {

@@ -46,13 +46,18 @@ struct TrainCommand: ParsableCommand {
   @Flag(name: .long, help: "Print where the device's time went, per kernel.")
   var profile = false
 
+  @Flag(
+    name: .long, help: "Ranks of an MPI job keep a part of the optimizer's moments each.")
+  var shardOptimizer = false
+
   @OptionGroup var device: DeviceOptions
 
   func run() throws {
     // The run outlives whoever reads its lines.
     signal(SIGPIPE, SIG_IGN)
     if let sweep { return try runSweep(sweep) }
-    let chosen = try TrainingOptions(settings: flags.settings)
+    var chosen = try TrainingOptions(settings: flags.settings)
+    if shardOptimizer { chosen.shardOptimizer = true }
     for note in chosen.notes { Console.note("note: \(note)") }
     noteLeftOut(in: chosen.data.imageFolders + (chosen.validation?.imageFolders ?? []))
     let opened = try device.open(profiling: profile)
@@ -79,8 +84,16 @@ struct TrainCommand: ParsableCommand {
       interrupt.heed(event)
       display.show(event)
     }
-    return try trainer.run {
+    let end = try trainer.run {
       interrupt.isSet || maxMinutes.map { clock.seconds > 60 * $0 } ?? false
     }
+    if profile, let (all, waited) = trainer.reductionTimes {
+      Console.note(
+        String(
+          format:
+            "summing gradients over ranks took %.2f s, %.0f %% of it beside the backward pass",
+          all, 100 * max(0, 1 - waited / max(all, 1e-9))))
+    }
+    return end
   }
 }

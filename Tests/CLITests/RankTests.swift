@@ -5,24 +5,6 @@ import XCTest
 
 /// `mpirun restormer train`: ranks that train together, with every MPI library that is there.
 final class RankTests: XCTestCase {
-  /// An MPI library's launcher.
-  struct Launcher {
-    let name: String
-    let command: [String]
-
-    static let all = [
-      Launcher(
-        name: "openmpi",
-        command: [
-          "timeout", "100", "mpirun.openmpi", "--allow-run-as-root", "--oversubscribe", "-q",
-        ]),
-      Launcher(name: "mpich", command: ["timeout", "100", "mpirun.mpich"]),
-    ]
-
-    /// A launch of `count` ranks.
-    func ranks(_ count: Int) -> [String] { command + ["-n", "\(count)"] }
-  }
-
   private var scratch: Scratch!
 
   override func setUpWithError() throws {
@@ -35,28 +17,6 @@ final class RankTests: XCTestCase {
   }
 
   override func tearDown() { scratch = nil }
-
-  /// Builds the plug-ins and calls `body` with each launcher; skips by name what is not installed.
-  private func forEachLauncher(_ body: (Launcher) throws -> Void) throws {
-    let folder = (try Program.path() as NSString).deletingLastPathComponent
-    try Self.shell(["Scripts/mpi.sh", folder])
-    let found = Launcher.all.filter {
-      FileManager.default.fileExists(atPath: "\(folder)/librestormer-\($0.name).so")
-    }
-    for launcher in found { try body(launcher) }
-    let missing = Launcher.all.map(\.name).filter { name in !found.contains { $0.name == name } }
-    if !missing.isEmpty { throw XCTSkip("not installed: \(missing.joined(separator: ", "))") }
-  }
-
-  private static func shell(_ command: [String]) throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = command
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    process.waitUntilExit()
-  }
 
   private func arguments(_ name: String, steps: Int = 6, _ more: String...) -> [String] {
     let data = scratch.file("data")
@@ -78,19 +38,41 @@ final class RankTests: XCTestCase {
   }
 
   func testRanksTakeTheStepsOfOneProcessThatAccumulates() throws {
-    try train(arguments("alone", "--accumulate", "2"))
-    try forEachLauncher { launcher in
-      let names = ["\(launcher.name)-1", "\(launcher.name)-2"]
-      for name in names { try train(arguments(name), launcher.ranks(2)) }
-      let values = try names.map { try weights($0) }
-      XCTAssertEqual(values[0], values[1], "\(launcher.name): two runs differ")
-      let reference = try weights("alone")
-      let error = zip(values[0], reference).map { abs($0 - $1) }.max() ?? .infinity
-      XCTAssertLessThan(error, 1e-6, launcher.name)
-      for part in ["models", "states", "samples"] {
-        XCTAssertEqual(
-          scratch.names(in: "runs/\(names[0])/\(part)"), scratch.names(in: "runs/alone/\(part)"))
+    let settings = [
+      ["--loss", "l1"], ["--loss", "mse", "--clip", "0.01"],
+      ["--optimizer", "sgd", "--lr", "0.01", "--momentum", "0.9"],
+      ["--loss", "charbonnier", "--schedule", "cosine", "--ema", "0"],
+    ]
+    for (index, setting) in settings.enumerated() {
+      try train(arguments("alone\(index)", steps: 20) + setting + ["--accumulate", "2"])
+      try Launcher.forEach { launcher in
+        let names = [1, 2].map { "\(launcher.name)-\(index)-\($0)" }
+        try train(arguments(names[0], steps: 20) + setting, launcher.ranks(2))
+        // The moments shared out, too: the same to the bit.
+        try train(
+          arguments(names[1], steps: 20) + setting + ["--shard-optimizer"], launcher.ranks(2))
+        let values = try names.map { try weights($0) }
+        XCTAssertEqual(values[0], values[1], "\(launcher.name), \(setting): two runs differ")
+        let reference = try weights("alone\(index)")
+        let error = zip(values[0], reference).map { abs($0 - $1) }.max() ?? .infinity
+        XCTAssertLessThan(error, 1e-6, "\(launcher.name), \(setting)")
+        for part in ["models", "states", "samples"] {
+          XCTAssertEqual(
+            scratch.names(in: "runs/\(names[0])/\(part)"),
+            scratch.names(in: "runs/alone\(index)/\(part)"))
+        }
       }
+    }
+  }
+
+  func testSharedOutMomentsAreSavedWhole() throws {
+    try Launcher.forEach { launcher in
+      let (name, whole) = (launcher.name, "\(launcher.name)-whole")
+      let more = ["--accumulate", "2"]
+      try train(arguments(whole, steps: 6) + more, launcher.ranks(3))
+      try train(arguments(name, steps: 3) + more + ["--shard-optimizer"], launcher.ranks(3))
+      try train(arguments(name, steps: 6) + more, launcher.ranks(3))
+      XCTAssertEqual(try weights(name), try weights(whole))
     }
   }
 
@@ -99,7 +81,7 @@ final class RankTests: XCTestCase {
     try train(arguments("alone", "--accumulate", "3", "--lr", "1e-30"))
     let reference = try validations("alone")
     XCTAssertEqual(reference.count, 2)
-    try forEachLauncher { launcher in
+    try Launcher.forEach { launcher in
       try train(arguments(launcher.name, "--lr", "1e-30"), launcher.ranks(3))
       XCTAssertEqual(try validations(launcher.name), reference, launcher.name)
     }
@@ -111,7 +93,7 @@ final class RankTests: XCTestCase {
   }
 
   func testARunGoesOnWithAnotherNumberOfRanks() throws {
-    try forEachLauncher { launcher in
+    try Launcher.forEach { launcher in
       let name = launcher.name
       try train(arguments(name, steps: 3), launcher.ranks(2))
       let run = try Program.run(arguments(name, steps: 6))
@@ -122,7 +104,7 @@ final class RankTests: XCTestCase {
   }
 
   func testOtherOptionsOnARankAreNamed() throws {
-    try forEachLauncher { launcher in
+    try Launcher.forEach { launcher in
       let path = try Program.path()
       let second = [":", "-n", "1", path] + arguments("mixed", "--lr", "0.5")
       let run = try Program.run(arguments("mixed") + second, launcher: launcher.ranks(1))

@@ -172,6 +172,10 @@ private final class SmallBackend: Backend {
     try inner.read(view, into: values)
   }
 
+  func startReading(_ view: CPUTensor, into values: UnsafeMutableBufferPointer<Float>) throws {
+    try inner.startReading(view, into: values)
+  }
+
   func fill(_ view: CPUTensor, with value: Float) throws { try inner.fill(view, with: value) }
 }
 

@@ -63,7 +63,7 @@ public final class CPUBackend: Backend {
   private let meter = MemoryMeter()
 
   /// The cores that operators spread over.
-  public static var coreCount: Int { ProcessInfo.processInfo.activeProcessorCount }
+  public static var coreCount: Int { WorkerThreads.count }
 
   /// Elements of the widest tensor in a band of rows that a chain of operators takes at a time: few
   /// enough to stay in cache, enough for all cores.
@@ -108,6 +108,10 @@ public final class CPUBackend: Backend {
         from: view.base + plane * view.planeStride, count: view.shape.plane)
     }
   }
+
+  public func startReading(
+    _ view: CPUTensor, into values: UnsafeMutableBufferPointer<Float>
+  ) throws { try read(view, into: values) }
 
   public func fill(_ view: CPUTensor, with value: Float) throws {
     view.base.update(repeating: value, count: view.extent)

@@ -48,6 +48,7 @@ public struct DeviceList {
 
   /// Asks every OpenCL platform.
   public init() {
+    WorkerThreads.limitPoCL()
     let (found, failures) = OpenCLDevice.enumerate()
     devices = found.map(ComputeDevice.openCL) + [.cpu]
     errors = failures.map { "OpenCL platform \($0.platform): \($0.error)" }

@@ -113,6 +113,14 @@ public final class OpenCLBackend: Backend {
       rows: view.shape.n * view.shape.c, pitch: 4 * view.planeStride)
   }
 
+  public func startReading(
+    _ view: DeviceTensor, into values: UnsafeMutableBufferPointer<Float>
+  ) throws -> QueueMark {
+    try context.startReading(
+      UnsafeMutableRawBufferPointer(values), from: view.storage, offset: 4 * view.offset)
+    return try context.mark()
+  }
+
   public func fill(_ view: DeviceTensor, with value: Float) throws {
     try context.fill(view.storage, offset: 4 * view.offset, bytes: 4 * view.extent, with: value)
   }

@@ -8,6 +8,8 @@ public final class Plan<B: Backend> {
   public let nodes: [PlannedNode]
   let steps: [B.Step]
   let parts: [PlanPart]
+  /// How many steps have to be done before a kept tensor is final.
+  private let ends: [Int: Int]
   private let views: [Int: TensorView<B.Storage>]
 
   /// Compiles what `kept` needs of `graph`.
@@ -43,7 +45,7 @@ public final class Plan<B: Backend> {
       views[tensor.id] = made
       return made
     }
-    var (steps, work) = ([B.Step](), [Double]())
+    var (steps, work, ends) = ([B.Step](), [Double](), [Int: Int]())
     var planned: [PlannedNode] = []
     let kinds = Set(nodes.map(\.op.name)).count
     var met: Set<String> = []
@@ -53,6 +55,7 @@ public final class Plan<B: Backend> {
         node.op, node.inputs.map(locate), into: node.outputs.map(locate),
         scratch: places.map { view($0, Shape(1, 1, 1, $0.planeStride)) })
       steps += bound
+      for output in node.outputs { ends[output.id] = steps.count }
       planned.append(
         PlannedNode(
           node, launches: bound.count, scratch: places.reduce(0) { $0 + $1.planeStride }))
@@ -64,10 +67,27 @@ public final class Plan<B: Backend> {
     (self.memory, self.backend, self.nodes) = (memory, backend, planned)
     parts = PlanPart.parts(work)
     (self.steps, self.views) = (steps, views)
+    self.ends = Dictionary(kept.map { ($0.id, ends[$0.id] ?? 0) }) { first, _ in first }
   }
 
   /// Runs every step; may return before the device is done (reading waits).
   public func run() throws { try backend.run(steps) }
+
+  /// Runs every step, and calls `milestone` once the steps are started after which a group of kept tensors, and all groups
+  /// before it, are final; with the number of the group, in their order.
+  /// - Throws: the backend's error, and what `milestone` throws.
+  public func run(
+    until groups: [[Tensor]], _ milestone: (Int) throws -> Void
+  ) throws {
+    var done = 0
+    for (number, group) in groups.enumerated() {
+      let end = max(done, group.map { ends[$0.id] ?? steps.count }.max() ?? 0)
+      try backend.run(Array(steps[done..<end]))
+      done = end
+      try milestone(number)
+    }
+    try backend.run(Array(steps[done...]))
+  }
 
   /// Copies dense row-major `values` into a placeholder.
   public func write(_ values: [Float], to tensor: Tensor) throws {

@@ -38,6 +38,8 @@ public struct DegradationManifest: Sendable {
 
   /// The pairs by name of their file.
   private var entries: [[UInt8]: Entry] = [:]
+  /// What has changed since the record was read; nil for pairs that were forgotten.
+  private var changes: [[UInt8]: Entry?] = [:]
   private let path: String
 
   /// The record at `path`; an empty one where there is none yet.
@@ -50,7 +52,7 @@ public struct DegradationManifest: Sendable {
     guard let data = try? mappedFile(path),
       let known = try? decoder.decode([Entry].self, from: data)
     else { throw DataError("\(path): not the record of made pairs that belongs here") }
-    add(known)
+    for pair in known { entries[Array(pair.file.utf8)] = pair }
   }
 
   /// The pairs, in the order of their names.
@@ -63,13 +65,30 @@ public struct DegradationManifest: Sendable {
 
   /// Adds pairs, in place of those of the same name.
   public mutating func add(_ pairs: [Entry]) {
-    for pair in pairs { entries[Array(pair.file.utf8)] = pair }
+    for pair in pairs {
+      let key = Array(pair.file.utf8)
+      entries[key] = pair
+      changes[key] = .some(pair)
+    }
   }
 
   /// Forgets pairs by the names of their files without extension; says whether it knew any.
   public mutating func forget(_ names: [String]) -> Bool {
     let known = names.filter { entries.removeValue(forKey: Self.key($0)) != nil }
+    for name in known { changes[Self.key(name)] = .some(nil) }
     return !known.isEmpty
+  }
+
+  /// Writes the record where several processes keep it in turns: what others have written since stays.
+  /// - Parameter folder: the folder that is locked meanwhile.
+  /// - Throws: `FileError`; `DataError` when something else has taken the record's place.
+  public mutating func write(inTurnsOn folder: String) throws {
+    let lock = FolderLock(waitingFor: folder)
+    try withExtendedLifetime(lock) {
+      entries = try DegradationManifest(at: path).entries
+      for (key, entry) in changes { entries[key] = entry }
+      try write()
+    }
   }
 
   /// Writes the record, a line for each pair.

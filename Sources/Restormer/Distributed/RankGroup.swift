@@ -49,6 +49,13 @@ public final class RankGroup: @unchecked Sendable {
     try library.call("sum") { $0.sum_floats(values.baseAddress, values.count) }
   }
 
+  /// Gives every rank the parts of all: `values` consists of one part of equal length for each rank, in order.
+  func share(_ values: UnsafeMutableBufferPointer<Float>) throws {
+    let count = values.count / size
+    precondition(count * size == values.count, "RankGroup: \(values.count) for \(size) ranks")
+    try library.call("gather") { $0.gather_floats(values.baseAddress, count) }
+  }
+
   /// The sums over the ranks of a few numbers.
   public func sums(_ values: [Double]) throws -> [Double] {
     var values = values
@@ -77,6 +84,17 @@ public final class RankGroup: @unchecked Sendable {
   public func gather(_ text: String) throws -> [String] {
     try (0..<size).map {
       String(decoding: try broadcast(Array(text.utf8), from: $0), as: UTF8.self)
+    }
+  }
+
+  /// The values of all ranks, one after the other, on every rank.
+  package func gather<Value: Codable>(_ own: [Value]) throws -> [Value] {
+    let encoder = PropertyListEncoder()
+    encoder.outputFormat = .binary
+    let bytes = Array(try encoder.encode(own))
+    return try (0..<size).flatMap { root in
+      let bytes = try broadcast(root == rank ? bytes : [], from: root)
+      return try PropertyListDecoder().decode([Value].self, from: Data(bytes))
     }
   }
 

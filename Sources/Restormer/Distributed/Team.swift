@@ -14,8 +14,11 @@ struct Team {
   var isFirst: Bool { rank == 0 }
 
   /// Adds up `values` over the team, in place.
-  func sum(_ values: inout [Float]) throws {
-    try values.withUnsafeMutableBufferPointer { try ranks?.sum($0) }
+  func sum(_ values: UnsafeMutableBufferPointer<Float>) throws { try ranks?.sum(values) }
+
+  /// Gives every rank the parts of all, of equal length and in the order of the ranks.
+  func share(_ values: inout [Float]) throws {
+    try values.withUnsafeMutableBufferPointer { try ranks?.share($0) }
   }
 
   /// The sums over the team of a few numbers.

@@ -40,22 +40,27 @@ extension RunProgress {
   }
 }
 
-extension TrainingEngine {
-  /// Takes everything that rank 0 has learned.
-  func share(in team: Team) throws {
-    guard team.size > 1 else { return }
-    try restore(
-      values: try team.shared(try values()),
-      averaged: try averagedValues().map { try team.shared($0) },
-      first: try team.shared(try firstMoment()), second: try team.shared(try secondMoment()))
-  }
+/// What a training engine goes on with.
+struct EngineState {
+  var values: [Float]
+  /// The moving average of the weights, where one is kept.
+  var averaged: [Float]?
+  var first: [Float]
+  var second: [Float]
+}
 
-  /// Adds up the gradients of all ranks: the same sums, to the bit, on every rank.
-  func sumGradients(in team: Team) throws {
-    guard team.size > 1 else { return }
-    var gradients = try gradientSums()
-    try team.sum(&gradients)
-    try restore(gradientSums: gradients)
+extension TrainingEngine {
+  /// Takes everything that rank 0 has learned; nothing but its first parameters where that is nil.
+  func restore(_ state: EngineState?, in team: Team) throws {
+    guard try team.any(state != nil) else {
+      if team.size > 1 { try restore(values: team.shared(try values())) }
+      return
+    }
+    let hasAverage = try team.any(state?.averaged != nil)
+    try restore(
+      values: try team.shared(state?.values ?? []),
+      averaged: hasAverage ? try team.shared(state?.averaged ?? []) : nil,
+      first: try team.shared(state?.first ?? []), second: try team.shared(state?.second ?? []))
   }
 }
 

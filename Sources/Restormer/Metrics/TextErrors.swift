@@ -4,7 +4,7 @@ import Foundation
 /// into the other (Levenshtein's distance), of characters and of words.
 ///
 /// Runs of spaces and line ends count as one space. Characters are Unicode's code points in composed form.
-public struct TextErrors: Sendable, Hashable {
+public struct TextErrors: Sendable, Hashable, Codable {
   /// Characters to insert, delete or replace.
   public private(set) var characterErrors = 0
   /// Characters of the reference.

@@ -10,9 +10,8 @@ public struct ComparisonReport {
   private let border: Int
   private let limit: Int
   private var expected: Int
-  private var images: [UInt8] = []
-  private var items: [Item] = []
-  private var views: [String] = []
+  private var size = 0
+  private var entries: [Entry] = []
 
   /// Bytes that a page has at most by default.
   public static let defaultLimit = 64_000_000
@@ -34,42 +33,65 @@ public struct ComparisonReport {
   }
 
   /// Images so far.
-  public var count: Int { items.count }
+  public var count: Int { entries.count }
 
   /// Adds an image; the views must be those that the first one has.
   /// - Throws: `MetricsError` for views of different size and images too small to be scored; `ImageError`.
   public mutating func add(_ name: String, _ given: ReportViews) throws {
     defer { expected -= 1 }
-    let item = try Item(name, given, border: border, thumbnailSide: Self.thumbnailSide)
+    let item = try PageItem(name, given, border: border, thumbnailSide: Self.thumbnailSide)
     let named = given.named
     // A page takes four characters for three bytes; what one image does not need is left to the others.
-    let share = (limit - images.count) / max(1, expected) * 3 / 4
+    let share = (limit - size) / max(1, expected) * 3 / 4
     let encoded = try EncodedViews(named.map(\.image), limit: max(0, share))
-    for (view, file) in zip(named, encoded.files) {
-      let id = "image-\(items.count)-\(view.name)"
-      images += Array(ReportPage.imageElement(id, encoded.format, file).utf8)
-    }
-    views = named.map(\.name)
-    items.append(item.shown(as: encoded))
+    let entry = Entry(
+      item: item.shown(as: encoded), views: named.map(\.name), format: encoded.format,
+      files: encoded.files.map { Data($0) })
+    size += entry.files.reduce(0) { $0 + ($1.count + 2) / 3 * 4 }
+    entries.append(entry)
+  }
+
+  /// One image of a page, as it can be handed to another process.
+  package struct Entry: Codable {
+    let item: PageItem
+    let views: [String]
+    let format: ImageFormat
+    let files: [Data]
+  }
+
+  /// The images, in the order in which they were added.
+  package var content: [Entry] {
+    get { entries }
+    set { entries = newValue }
   }
 
   /// The means over all images, where there are targets.
   public var means: (before: Scores?, after: Scores)? {
-    let after = items.compactMap(\.afterScores)
+    let after = entries.compactMap(\.item.afterScores)
     guard !after.isEmpty else { return nil }
-    let before = items.compactMap(\.beforeScores)
+    let before = entries.compactMap(\.item.beforeScores)
     return (before.isEmpty ? nil : Scores(meanOf: before), Scores(meanOf: after))
   }
 
   /// The page.
   public var html: [UInt8] {
-    let page = Page(source: source, notes: notes, views: views, items: items)
+    let page = Page(
+      source: source, notes: notes, views: entries.last?.views ?? [], items: entries.map(\.item))
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     // Numbers are finite, texts are texts: there is nothing that could not be encoded.
     let data = (try? encoder.encode(page)) ?? Data("{}".utf8)
     return ReportPage.html(
       title: title, images: images, data: String(decoding: data, as: UTF8.self))
+  }
+
+  /// The elements with the pictures.
+  private var images: [UInt8] {
+    entries.enumerated().flatMap { index, entry in
+      zip(entry.views, entry.files).flatMap { view, file in
+        Array(ReportPage.imageElement("image-\(index)-\(view)", entry.format, file).utf8)
+      }
+    }
   }
 
   /// Writes the page, whole or not at all, and says how many bytes it has.
@@ -86,6 +108,7 @@ public struct ComparisonReport {
   }
 
   private var notes: [String] {
+    let items = entries.map(\.item)
     let (lossy, smaller) = (items.filter(\.isLossy).count, items.filter { $0.shown != nil }.count)
     guard lossy > 0 else { return [] }
     let how = smaller > 0 ? "as JPEG, \(smaller) of them smaller than they are," : "as JPEG"
@@ -101,11 +124,11 @@ private struct Page: Encodable {
   let source: String
   let notes: [String]
   let views: [String]
-  let items: [Item]
+  let items: [PageItem]
 }
 
 /// One image of the page.
-private struct Item: Encodable {
+struct PageItem: Codable {
   let name: String
   let width: Int
   let height: Int
@@ -117,26 +140,23 @@ private struct Item: Encodable {
   var shown: [Int]?
   var isLossy = false
 
-  private(set) var beforeScores: Scores?
-  private(set) var afterScores: Scores?
-
-  private enum CodingKeys: String, CodingKey {
-    case name, width, height, before, after, difference, thumbnail, shown
-  }
+  var beforeScores: Scores? { before?.scores }
+  var afterScores: Scores? { after?.scores }
 
   init(_ name: String, _ views: ReportViews, border: Int, thumbnailSide: Int) throws {
     self.name = name
     (width, height) = (views.after.width, views.after.height)
-    thumbnail = ReportPage.dataURI(.jpeg, try views.after.thumbnail(side: thumbnailSide))
+    thumbnail = ReportPage.dataURI(.jpeg, Data(try views.after.thumbnail(side: thumbnailSide)))
     difference = try views.before.map { try Metrics.l1($0, views.after, border: border) }
     if let target = views.target {
-      beforeScores = try views.before.map { try Scores($0, against: target, border: border) }
-      afterScores = try Scores(views.after, against: target, border: border)
+      before = try views.before.map { image in
+        PageScores(try Scores(image, against: target, border: border))
+      }
+      after = PageScores(try Scores(views.after, against: target, border: border))
     }
-    (before, after) = (beforeScores.map(PageScores.init), afterScores.map(PageScores.init))
   }
 
-  func shown(as encoded: EncodedViews) -> Item {
+  func shown(as encoded: EncodedViews) -> PageItem {
     var copy = self
     copy.shown = encoded.shown.map { [$0.width, $0.height] }
     copy.isLossy = encoded.format == .jpeg
@@ -145,7 +165,7 @@ private struct Item: Encodable {
 }
 
 /// Scores in JSON, which has no infinity: the PSNR of equal images is left away.
-private struct PageScores: Encodable {
+struct PageScores: Codable {
   let psnr: Double?
   let ssim: Double
   let l1: Double
@@ -155,4 +175,6 @@ private struct PageScores: Encodable {
     psnr = scores.psnr.isFinite ? scores.psnr : nil
     (ssim, l1, l2) = (scores.ssim, scores.l1, scores.l2)
   }
+
+  var scores: Scores { Scores(psnr: psnr ?? .infinity, ssim: ssim, l1: l1, l2: l2) }
 }

@@ -20,12 +20,12 @@ enum ReportPage {
   }
 
   /// An element that holds a picture as text, which costs nothing until it is shown.
-  static func imageElement(_ id: String, _ format: ImageFormat, _ bytes: [UInt8]) -> String {
+  static func imageElement(_ id: String, _ format: ImageFormat, _ bytes: Data) -> String {
     "<script type=\"text/plain\" id=\"\(id)\">\(dataURI(format, bytes))</script>\n"
   }
 
-  static func dataURI(_ format: ImageFormat, _ bytes: [UInt8]) -> String {
-    "data:image/\(format.rawValue);base64,\(Data(bytes).base64EncodedString())"
+  static func dataURI(_ format: ImageFormat, _ bytes: Data) -> String {
+    "data:image/\(format.rawValue);base64,\(bytes.base64EncodedString())"
   }
 
   /// Text as HTML has it between tags and in attributes.

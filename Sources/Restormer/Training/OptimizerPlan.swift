@@ -3,37 +3,47 @@ import Kernels
 /// One optimizer step over all parameters at once, in place.
 final class OptimizerPlan<B: Backend> {
   private let options: OptimizerOptions
-  private let update: Plan<B>
-  private let hyperparameters: Tensor
+  /// The update and its hyperparameters; nil where a rank has no parameters to move.
+  private let update: (plan: Plan<B>, hyperparameters: Tensor)?
   private let norm: Plan<B>
   private let squares: Tensor
   private let averaging: Plan<B>?
 
   /// - Parameters:
   ///   - gradients: what the step follows.
+  ///   - slice: the parameters that are moved, those whose moments there are.
   ///   - averageDecay: the decay of the moving average of the weights, if one is kept.
   init(
     _ options: OptimizerOptions, _ regions: ParameterRegions<B>,
-    gradients: TensorView<B.Storage>, averageDecay: Double?, on backend: B
+    gradients: TensorView<B.Storage>, slice: Range<Int>, averageDecay: Double?, on backend: B
   ) throws {
     self.options = options
-    let places = [
-      regions.parameters.block, gradients, regions.firstMoment, regions.secondMoment,
-    ]
-    let (graph, inputs, hyperparameters, outputs) = Self.record(options, shape: places[0].shape)
-    var bindings = Dictionary(uniqueKeysWithValues: zip(inputs, places))
-    // The new values take the place of the old; outputs skip the gradient.
-    let targets = [places[0], places[2], places[3]]
-    for (output, place) in zip(outputs, targets) { bindings[output] = place }
-    update = try Plan(graph, keeping: outputs, on: backend, binding: bindings)
-    self.hyperparameters = hyperparameters
-
-    let (normGraph, vector, squares) = Self.recordNorm(shape: places[1].shape)
+    update =
+      slice.isEmpty
+      ? nil : try Self.update(options, regions, gradients: gradients, slice, on: backend)
+    let (normGraph, vector, squares) = Self.recordNorm(shape: gradients.shape)
     self.squares = squares
     norm = try Plan(normGraph, keeping: [squares], on: backend, binding: [vector: gradients])
     averaging = try averageDecay.flatMap { decay in
       try regions.average.map { try Self.averaging(decay, $0, regions, on: backend) }
     }
+  }
+
+  private static func update(
+    _ options: OptimizerOptions, _ regions: ParameterRegions<B>,
+    gradients: TensorView<B.Storage>, _ slice: Range<Int>, on backend: B
+  ) throws -> (plan: Plan<B>, hyperparameters: Tensor) {
+    let places = [
+      regions.parameters.block.part(slice), gradients.part(slice), regions.firstMoment,
+      regions.secondMoment,
+    ]
+    let (graph, inputs, hyperparameters, outputs) = record(options, shape: places[0].shape)
+    var bindings = Dictionary(uniqueKeysWithValues: zip(inputs, places))
+    // The new values take the place of the old; outputs skip the gradient.
+    let targets = [places[0], places[2], places[3]]
+    for (output, place) in zip(outputs, targets) { bindings[output] = place }
+    let plan = try Plan(graph, keeping: outputs, on: backend, binding: bindings)
+    return (plan, hyperparameters)
   }
 
   private static func record(
@@ -104,8 +114,11 @@ final class OptimizerPlan<B: Backend> {
           rate: rate, momentum: options.momentum, weightDecay: options.weightDecay,
           gradientScale: gradientScale)
       }
-    try update.write(numbers, to: hyperparameters)
-    try update.run()
-    try averaging?.run()
+    guard let update else { return }
+    try update.plan.write(numbers, to: update.hyperparameters)
+    try update.plan.run()
   }
+
+  /// Brings the moving average of the weights up to date, where one is kept.
+  func average() throws { try averaging?.run() }
 }

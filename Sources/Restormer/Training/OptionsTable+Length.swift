@@ -156,19 +156,21 @@ extension TrainingOptions {
     }
   }
 
-  /// The first step by which the patches of so many epochs are drawn; stages differ in their
+  /// The first step by which the ranks have drawn the patches of so many epochs; stages differ in their
   /// batches.
   fileprivate mutating func setEpochs(_ epochs: Int) throws {
     let patches = epochs * (try data.source(for: model, cacheBytes: 0).count)
+    let ranks = RankGroup.current?.size ?? 1
+    let share = (patches + ranks - 1) / ranks
     var long = self
     long.setTotal(TrainingOption.many)
     var (low, high) = (0, TrainingOption.many)
-    guard long.position(at: high) >= patches else {
+    guard long.position(at: high) >= share else {
       throw DataError("\(epochs), expected at most \(high) steps")
     }
     while high - low > 1 {
       let middle = (low + high) / 2
-      if long.position(at: middle) < patches { low = middle } else { high = middle }
+      if long.position(at: middle) < share { low = middle } else { high = middle }
     }
     setTotal(high)
   }

@@ -48,6 +48,9 @@ extension TrainingOption {
       TrainingOption(
         "train.ema_decay", flag: "ema", "Decay of a moving average of the weights; 0 for none.",
         .zeroForNone(or: .number(0..<1)), \.averageDecay),
+      TrainingOption(
+        "train.shard_optimizer", "Share out the optimizer's moments over ranks.", .truth,
+        \.shardOptimizer),
     ] + mixing
 
   private static let beta = OptionKind<Double>.number(1e-3...1e3)

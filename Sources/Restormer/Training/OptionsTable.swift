@@ -89,8 +89,9 @@ extension TrainingOption {
   private static let ignored =
     [
       TrainingOption(
-        ignored: "num_gpu", "one device trains, with batches of batch_size_per_gpu",
-        unless: ["0", "1", "auto"]),
+        ignored: "num_gpu",
+        "as many ranks train as mpirun or srun starts, each with batches of batch_size_per_gpu",
+        unless: ["0", "auto", "\(RankGroup.current?.size ?? 1)"]),
       TrainingOption(
         ignored: "auto_resume", "a run goes on by itself; another name starts anew",
         unless: ["true"]),

@@ -9,22 +9,24 @@ public final class ParameterRegions<B: Backend> {
   let average: TensorView<B.Storage>?
 
   /// Allocates the blocks; moments and gradients start at zero, the average at the parameters.
+  /// - Parameter moments: the parameters whose moments are kept.
   /// - Throws: the backend's error when memory does not suffice.
   init(
-    _ model: RestormerModel, values: [Float], averaged: Bool, on backend: B
+    _ model: RestormerModel, values: [Float], moments: Range<Int>, averaged: Bool, on backend: B
   ) throws {
     parameters = try DeviceParameters(model, values: values, on: backend)
-    let shape = parameters.block.shape
-    func block() throws -> TensorView<B.Storage> {
+    let extent = parameters.block.shape.count
+    func block(_ count: Int) throws -> TensorView<B.Storage> {
+      let shape = Shape(1, 1, 1, max(1, count))
       let view = TensorView(
         try backend.makeStorage(count: shape.count), offset: 0, shape: shape)
       try backend.fill(view, with: 0)
       return view
     }
-    gradients = try block()
-    firstMoment = try block()
-    secondMoment = try block()
-    average = averaged ? try block() : nil
+    gradients = try block(extent)
+    firstMoment = try block(moments.count)
+    secondMoment = try block(moments.count)
+    average = averaged ? try block(extent) : nil
     if let average { try backend.write(values, to: average) }
   }
 
@@ -34,8 +36,12 @@ public final class ParameterRegions<B: Backend> {
   }
 
   /// All blocks of a training run.
-  static func need(_ model: RestormerModel, averaged: Bool, accumulating: Bool) -> MemoryNeed {
-    let blocks = 4 + (averaged ? 1 : 0) + (accumulating ? 1 : 0)
-    return MemoryNeed(storages: [Int](repeating: model.parameterExtent, count: blocks))
+  static func need(
+    _ model: RestormerModel, averaged: Bool, accumulating: Bool, slices: Int
+  ) -> MemoryNeed {
+    let blocks = 2 + (averaged ? 1 : 0) + (accumulating ? 1 : 0)
+    let moments = OptimizerSlices(extent: model.parameterExtent, count: slices).length
+    return MemoryNeed(
+      storages: [Int](repeating: model.parameterExtent, count: blocks) + [moments, moments])
   }
 }

@@ -61,7 +61,7 @@ public final class Trainer<B: Backend> {
     report(.doing(.planning, mayBreakOff: true))
     // Parameters are made once it is known that they fit.
     let recompute = try TrainingMemoryChoice(
-      options, model, images: source.cacheBytes, on: backend
+      options, model, images: source.cacheBytes, ranks: team.size, on: backend
     ).decide { report(.note($0)) }
     // A run that goes on has no use for the weights that it began with, and they may be gone.
     let start =
@@ -78,20 +78,21 @@ public final class Trainer<B: Backend> {
       model, values: try checkpoint?.values ?? start ?? options.firstValues(of: model, in: team),
       loss: options.loss, lossWeight: options.lossWeight,
       optimizer: options.optimizer, averageDecay: options.averageDecay,
-      accumulating: options.accumulate > 1, recompute: recompute, on: backend)
+      accumulating: options.accumulate > 1, recompute: recompute, team: team,
+      sharding: options.shardOptimizer, on: backend)
     report(.doing(.openingRecords, mayBreakOff: false))
     record = try folder.map {
       try TrainingRecord(
         folder: $0.path, after: checkpoint?.progress ?? RunProgress(), options: options,
         report: report)
     }
-    if let checkpoint { try resume(checkpoint) }
-    try engine.share(in: team)
+    try engine.restore(checkpoint.map(resume), in: team)
     progress = try progress.shared(in: team)
     progress.ranks = team.size
   }
 
-  private func resume(_ checkpoint: Checkpoint) throws {
+  /// Takes up the progress of a state; the numbers that the engine is to go on with.
+  private func resume(_ checkpoint: Checkpoint) -> EngineState {
     for change in checkpoint.changes(to: options) { report(.note("changed option \(change)")) }
     progress = checkpoint.progress
     lastSaved = step
@@ -102,10 +103,6 @@ public final class Trainer<B: Backend> {
       (second, progress.updates) = (first, 0)
       report(.note("another optimizer: its moments start from zero"))
     }
-    try engine.restore(
-      values: checkpoint.values,
-      averaged: checkpoint.averaged.isEmpty ? nil : checkpoint.averaged,
-      first: first, second: second)
     if let validator, progress.best != BestScore(), progress.best.set != validator.set.mark {
       progress.best = BestScore()
       report(
@@ -115,7 +112,15 @@ public final class Trainer<B: Backend> {
       report(.note("\(team.size) rank\(team.size == 1 ? "" : "s") now, \(progress.ranks) before"))
     }
     report(.note("going on after step \(step)"))
+    return EngineState(
+      values: checkpoint.values,
+      averaged: checkpoint.averaged.isEmpty ? nil : checkpoint.averaged, first: first,
+      second: second)
   }
+
+  /// Seconds that summing gradients over ranks has taken, and those of them in which the device had nothing else to do; nil
+  /// for a process alone.
+  public var reductionTimes: (all: Double, waited: Double)? { engine.reductionTimes }
 
   private var step: Int { progress.step }
 
@@ -145,14 +150,14 @@ public final class Trainer<B: Backend> {
       progress.validationDue = isLast || isValidationStep
       let isAsked = try !isLast && shouldStop()
       if try isAsked || !validateSafely(unless: shouldStop) {
-        try save()
+        try saveTogether()
         return .stopped
       }
-      if !isLast && isCheckpointDue { saveIfPossible() }
+      if try !isLast && isCheckpointDue() { saveIfPossible(together: true) }
     }
     // The weights first: they are what the run was for, and on a full disk smaller than its state.
     try folder?.save(weights, as: "final")
-    try save()
+    try saveTogether()
     return .finished
   }
 
@@ -192,9 +197,9 @@ public final class Trainer<B: Backend> {
     let clock = Stopwatch()
     loader.prepare((0..<BatchLoader.stepsAhead).flatMap { requests(step + $0) })
     let (losses, faults, wait) = try backwardWithinMemory()
+    try engine.finishGradients()
     let mean = try BatchLosses(meanOf: losses).mean(over: team)
     note(try team.lines(faults), "another image was taken")
-    try engine.sumGradients(in: team)
     let batches = losses.count * team.size
     let norm = try engine.gradientNorm(batches: batches)
     let rate = options.rate.rate(step: step)
@@ -224,12 +229,13 @@ public final class Trainer<B: Backend> {
   /// waiting for data.
   private func backward() throws -> Batches {
     var result: Batches = ([], [], 0)
-    for request in requests(step) {
+    let requests = requests(step)
+    for (index, request) in requests.enumerated() {
       let asked = Stopwatch()
       let loaded = try loader.batch(request)
       result.wait += asked.seconds
       result.faults += loaded.faults
-      result.losses.append(try engine.backward(loaded.batch))
+      result.losses.append(try engine.backward(loaded.batch, isLast: index == requests.count - 1))
     }
     return result
   }
@@ -241,7 +247,9 @@ public final class Trainer<B: Backend> {
     do {
       return try backward()
     } catch let error where isOutOfMemory(error) {
-      guard !engine.recompute, options.recompute != .off else { throw outOfMemory(error) }
+      guard !engine.recompute, !engine.isReducing, options.recompute != .off else {
+        throw outOfMemory(error)
+      }
       report(.note("step \(step + 1): the device is out of memory: going on with recompute"))
     }
     do {
@@ -290,10 +298,13 @@ public final class Trainer<B: Backend> {
     return interval > 0 ? step % interval == 0 : isEpochOver
   }
 
-  private var isCheckpointDue: Bool {
-    badSteps == 0
+  /// Where every rank has a part of the state, the clock of the first decides for all.
+  private func isCheckpointDue() throws -> Bool {
+    let isDue =
+      badSteps == 0
       && (step % options.checkpointInterval == 0
         || sinceSaved.seconds > 60 * options.checkpointMinutes)
+    return engine.hasAllMoments ? isDue : try team.any(team.isFirst && isDue)
   }
 
   private func finishEpochIfDue() {
@@ -375,8 +386,16 @@ extension Trainer {
     report(.validation(step: step, scores: scores, isBest: verdict == .better))
   }
 
+  /// Saves at a point that all ranks have come to: each gives its part of the state.
+  private func saveTogether() throws {
+    try engine.collectMoments()
+    defer { engine.releaseMoments() }
+    try save()
+  }
+
+  /// Saves what this rank has; where it lacks parts of the state, the newest checkpoint stays as it is.
   private func save() throws {
-    guard let folder else { return }
+    guard let folder, engine.hasAllMoments else { return }
     try saveState(in: folder)
     try folder.save(weights, as: "latest")
     report(.saved(step: step))
@@ -391,11 +410,11 @@ extension Trainer {
     (lastSaved, sinceSaved) = (step, Stopwatch())
   }
 
-  /// A full disk must not cost what has been learned since: the run goes on and tries again when
-  /// the next checkpoint is due.
-  private func saveIfPossible() {
+  /// A full disk must not cost what has been learned since: the run goes on and tries again when the next
+  /// checkpoint is due.
+  private func saveIfPossible(together: Bool = false) {
     do {
-      try save()
+      try together ? saveTogether() : save()
     } catch {
       let kept = lastSaved.map { "the state after step \($0) is kept" } ?? "no state is kept"
       let lost = lastSaved == step ? "weights" : "state"

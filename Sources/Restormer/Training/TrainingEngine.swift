@@ -42,6 +42,13 @@ public final class TrainingEngine<B: Backend> {
   private let accumulated: TensorView<B.Storage>?
   private let accumulation: Plan<B>?
   private var session: Session?
+  private let team: Team
+  private let slices: OptimizerSlices
+  private let reduction: GradientReduction<B>?
+  /// Moments of all ranks, while a state is written.
+  private var collected: (first: [Float], second: [Float])?
+  /// Whether the ranks have begun to sum the gradients of this step.
+  private(set) var isReducing = false
   /// Told how many programs of a new batch shape are made, and of how many.
   var compiling: (_ done: Int, _ count: Int) -> Void = { _, _ in }
 
@@ -51,6 +58,10 @@ public final class TrainingEngine<B: Backend> {
     let target: Tensor
     let losses: [Tensor]
     let plan: Plan<B>
+    /// The gradients of each bucket that ranks sum.
+    let groups: [[Tensor]]
+    /// Whether the device has been seen to have the memory for it.
+    var hasRun = false
   }
 
   /// Allocates parameters, gradients and moments; activations follow with the first batch.
@@ -66,15 +77,37 @@ public final class TrainingEngine<B: Backend> {
   ///   - recompute: keep only the inputs of transformer blocks.
   ///   - backend: where to compute.
   /// - Throws: the backend's error when memory does not suffice.
-  public init(
+  public convenience init(
     _ model: RestormerModel, values: [Float], loss: LossKind, lossWeight: Double = 1,
     optimizer: OptimizerOptions, averageDecay: Double? = nil, accumulating: Bool = false,
     recompute: Bool = false, on backend: B
   ) throws {
+    try self.init(
+      model, values: values, loss: loss, lossWeight: lossWeight, optimizer: optimizer,
+      averageDecay: averageDecay, accumulating: accumulating, recompute: recompute,
+      team: Team(nil), sharding: false, on: backend)
+  }
+
+  /// The same, for one of several ranks.
+  /// - Parameters:
+  ///   - team: the ranks; all of them make an engine of their own.
+  ///   - sharding: whether each rank keeps the optimizer's moments of a slice of the parameters only.
+  init(
+    _ model: RestormerModel, values: [Float], loss: LossKind, lossWeight: Double,
+    optimizer: OptimizerOptions, averageDecay: Double?, accumulating: Bool, recompute: Bool,
+    team: Team, sharding: Bool, on backend: B
+  ) throws {
     (self.model, self.backend, self.loss, self.recompute) = (model, backend, loss, recompute)
-    self.lossWeight = lossWeight
+    (self.lossWeight, self.team) = (lossWeight, team)
+    slices = OptimizerSlices(extent: model.parameterExtent, count: sharding ? team.size : 1)
+    reduction =
+      team.size > 1
+      ? GradientReduction(
+        model.parameters, extent: model.parameterExtent, accumulating: accumulating, team: team,
+        on: backend) : nil
     regions = try ParameterRegions(
-      model, values: values, averaged: averageDecay != nil, on: backend)
+      model, values: values, moments: slices[team.rank], averaged: averageDecay != nil,
+      on: backend)
     if accumulating {
       let shape = regions.gradients.shape
       let sum = TensorView(try backend.makeStorage(count: shape.count), offset: 0, shape: shape)
@@ -85,8 +118,8 @@ public final class TrainingEngine<B: Backend> {
       (accumulated, accumulation) = (nil, nil)
     }
     self.optimizer = try OptimizerPlan(
-      optimizer, regions, gradients: accumulated ?? regions.gradients, averageDecay: averageDecay,
-      on: backend)
+      optimizer, regions, gradients: accumulated ?? regions.gradients, slice: slices[team.rank],
+      averageDecay: averageDecay, on: backend)
   }
 
   private static func accumulation(
@@ -100,17 +133,20 @@ public final class TrainingEngine<B: Backend> {
   }
 
   /// What training in batches of `shape` allocates, with or without recomputation.
+  /// - Parameter slices: how many ranks share out the optimizer's moments.
   /// - Throws: `RuleError`.
   public static func need(
     _ model: RestormerModel, shape: Shape, optimizer: OptimizerOptions, recompute: Bool,
-    averaged: Bool = false, accumulating: Bool = false, on backend: B
+    averaged: Bool = false, accumulating: Bool = false, slices: Int = 1, on backend: B
   ) throws -> MemoryNeed {
     let step = try StepRecording(
       model, shape: shape, loss: .l1, weight: 1, recompute: recompute, traits: backend.traits)
     let external = step.recording.parameters + step.gradients
     return MemoryPlan(
       step.recording.graph, keeping: step.kept, external: external, on: backend
-    ).need + ParameterRegions<B>.need(model, averaged: averaged, accumulating: accumulating)
+    ).need
+      + ParameterRegions<B>.need(
+        model, averaged: averaged, accumulating: accumulating, slices: slices)
       + OptimizerPlan.need(optimizer, model, on: backend)
   }
 
@@ -124,17 +160,50 @@ public final class TrainingEngine<B: Backend> {
     ).recording.graph.nodes
   }
 
-  /// Computes losses and gradients of one batch. With accumulation the gradients are added to those
-  /// of the batches since the last step.
+  /// Computes losses and gradients of one batch. With accumulation the gradients are added to those of the
+  /// batches since the last step.
+  /// - Parameter isLast: whether the step has no more batches: only then ranks begin to sum their gradients.
   /// - Throws: the backend's error.
-  public func backward(_ batch: Batch) throws -> BatchLosses {
+  public func backward(_ batch: Batch, isLast: Bool = true) throws -> BatchLosses {
     let session = try session(batch.inputShape)
     try session.plan.write(batch.input, to: session.input)
     try session.plan.write(batch.target, to: session.target)
-    try session.plan.run()
-    try accumulation?.run()
+    if isLast, let reduction {
+      try run(session, reducedBy: reduction)
+    } else {
+      try session.plan.run()
+      try accumulation?.run()
+    }
     let values = try session.losses.map { Double(try session.plan.read($0)[0]) }
     return BatchLosses(l1: values[0], l2: values[1], loss: values[2])
+  }
+
+  /// Runs a batch and sums the gradients over the ranks: beside the backward pass, once it is known that the device has the
+  /// memory for it. A rank that fails before may go on with less; one that has begun to sum may not begin again.
+  private func run(_ session: Session, reducedBy reduction: GradientReduction<B>) throws {
+    func reduce(_ bucket: Int) throws {
+      isReducing = true
+      try reduction.start(bucket, of: regions.gradients, accumulated)
+    }
+    guard session.hasRun else {
+      try session.plan.run()
+      try backend.synchronize()
+      self.session?.hasRun = true
+      return try reduction.buckets.indices.forEach(reduce)
+    }
+    try session.plan.run(until: session.groups, reduce)
+  }
+
+  /// Waits until the gradients are those of all ranks.
+  /// - Throws: `RankError`.
+  func finishGradients() throws {
+    try reduction?.finish(into: accumulated ?? regions.gradients)
+    isReducing = false
+  }
+
+  /// Seconds that summing over the ranks took so far, and those in which nothing else was done; nil for a rank alone.
+  var reductionTimes: (all: Double, waited: Double)? {
+    reduction.map { ($0.seconds, $0.waited) }
   }
 
   /// The norm of the gradient that the next step would follow, averaged over `batches`.
@@ -157,8 +226,39 @@ public final class TrainingEngine<B: Backend> {
   ) throws {
     let clipping = clip.map { min(1, $0 / (norm + 1e-6)) } ?? 1
     try optimizer.apply(step: step, rate: rate, gradientScale: clipping / Double(batches))
+    try shareParameters()
+    try optimizer.average()
     try zeroGradients()
   }
+
+  /// Gives every rank the parameters that the others have moved.
+  private func shareParameters() throws {
+    guard slices.count > 1 else { return }
+    let own = slices[team.rank]
+    var all = [Float](repeating: 0, count: slices.count * slices.length)
+    all.replaceSubrange(own, with: try values(own))
+    try team.share(&all)
+    try backend.write(Array(all.prefix(slices.extent)), to: regions.parameters.block)
+  }
+
+  /// Has every rank's moments ready for `firstMoment` and `secondMoment`, until they are let go; every rank has to.
+  func collectMoments() throws {
+    guard slices.count > 1 else { return }
+    func collect(_ block: TensorView<B.Storage>) throws -> [Float] {
+      let own = slices[team.rank]
+      var all = [Float](repeating: 0, count: slices.count * slices.length)
+      if !own.isEmpty { all.replaceSubrange(own, with: try backend.read(block)) }
+      try team.share(&all)
+      return Array(all.prefix(slices.extent))
+    }
+    collected = (try collect(regions.firstMoment), try collect(regions.secondMoment))
+  }
+
+  /// Lets them go.
+  func releaseMoments() { collected = nil }
+
+  /// Whether a state can be written: a rank has all moments.
+  var hasAllMoments: Bool { slices.count == 1 || collected != nil }
 
   /// Drops what was accumulated: the next batch starts from zero.
   /// - Throws: the backend's error.
@@ -197,9 +297,12 @@ public final class TrainingEngine<B: Backend> {
     ) { $1 }
     let plan = try Plan(
       step.recording.graph, keeping: step.kept, on: backend, binding: bindings, progress: compiling)
+    let groups = (reduction?.buckets ?? []).map { bucket in
+      step.gradients.filter { bucket.contains(bindings[$0]?.offset ?? 0) }
+    }
     let made = Session(
       shape: shape, input: step.recording.input, target: step.target, losses: step.losses,
-      plan: plan)
+      plan: plan, groups: groups)
     session = made
     return made
   }
@@ -218,20 +321,14 @@ extension TrainingEngine {
 
   /// The optimizer's first moment, or its momentum.
   public func firstMoment(_ range: Range<Int>? = nil) throws -> [Float] {
-    try read(regions.firstMoment, range)
+    if let collected { return Array(collected.first[range ?? 0..<slices.extent]) }
+    return try read(regions.firstMoment, range)
   }
 
   /// The optimizer's second moment.
   public func secondMoment(_ range: Range<Int>? = nil) throws -> [Float] {
-    try read(regions.secondMoment, range)
-  }
-
-  /// The gradient of the batches since the last step, summed.
-  func gradientSums() throws -> [Float] { try read(accumulated ?? regions.gradients, nil) }
-
-  /// Puts other sums in the gradient's place.
-  func restore(gradientSums: [Float]) throws {
-    try backend.write(gradientSums, to: accumulated ?? regions.gradients)
+    if let collected { return Array(collected.second[range ?? 0..<slices.extent]) }
+    return try read(regions.secondMoment, range)
   }
 
   private func read(_ block: TensorView<B.Storage>, _ range: Range<Int>?) throws -> [Float] {
@@ -240,6 +337,12 @@ extension TrainingEngine {
       TensorView(
         block.storage, offset: block.offset + range.lowerBound,
         shape: Shape(1, 1, 1, range.count)))
+  }
+
+  /// Restores parameters; the moving average begins with them.
+  func restore(values: [Float]) throws {
+    try backend.write(values, to: regions.parameters.block)
+    if let average = regions.average { try backend.write(values, to: average) }
   }
 
   /// The weights that a run keeps, where they lie: their moving average, if there is one.
@@ -252,8 +355,11 @@ extension TrainingEngine {
     values: [Float], averaged: [Float]?, first: [Float], second: [Float]
   ) throws {
     try backend.write(values, to: regions.parameters.block)
-    try backend.write(first, to: regions.firstMoment)
-    try backend.write(second, to: regions.secondMoment)
+    let slice = slices[team.rank]
+    if !slice.isEmpty {
+      try backend.write(Array(first[slice]), to: regions.firstMoment)
+      try backend.write(Array(second[slice]), to: regions.secondMoment)
+    }
     if let average = regions.average { try backend.write(averaged ?? values, to: average) }
   }
 }

@@ -8,13 +8,17 @@ struct TrainingMemoryChoice<B: Backend> {
   private let stage: TrainingOptions.Stage
   /// Bytes of decoded images that are kept.
   private let images: Int
+  private let ranks: Int
 
   /// What the program itself takes, libraries and drivers with it: measured.
   private static var program: Int { B.self == CPUBackend.self ? 95_000_000 : 150_000_000 }
 
   /// Plans the stage of `options` that needs most, beside `images` bytes of decoded images.
-  init(_ options: TrainingOptions, _ model: RestormerModel, images: Int, on backend: B) {
+  init(
+    _ options: TrainingOptions, _ model: RestormerModel, images: Int, ranks: Int, on backend: B
+  ) {
     (self.options, self.model, self.backend, self.images) = (options, model, backend, images)
+    self.ranks = ranks
     stage =
       options.stages.max {
         $0.batch * $0.patch * $0.patch < $1.batch * $1.patch * $1.patch
@@ -58,7 +62,8 @@ struct TrainingMemoryChoice<B: Backend> {
     let shape = Shape(stage.batch, options.model.inputChannels, stage.patch, stage.patch)
     let step = try TrainingEngine.need(
       model, shape: shape, optimizer: options.optimizer, recompute: recompute,
-      averaged: options.averageDecay != nil, accumulating: options.accumulate > 1, on: backend)
+      averaged: options.averageDecay != nil, accumulating: options.accumulate > 1,
+      slices: options.shardOptimizer ? ranks : 1, on: backend)
     guard backend.memory.isHost else { return step }
     // Where the device is the machine itself, all else that the run holds lies there too.
     return step + MemoryNeed(pieces: Self.program + images + batches(shape))

@@ -63,11 +63,15 @@ public struct TrainingOption: Sendable {
   }
 
   /// A key that has no effect here. What it asks for is said, unless it is nothing that matters.
-  init(ignored path: String, _ reason: String = "", unless isHarmless: [String]? = nil) {
+  init(
+    ignored path: String, _ reason: String = "",
+    unless isHarmless: @autoclosure @escaping @Sendable () -> [String]? = nil
+  ) {
     (self.path, flag, meaning, expected, isIgnored) = (path, nil, reason, "anything", true)
     preset = nil
     read = { value, options in
-      guard let isHarmless, !isHarmless.contains("\(value)".filter { $0 != "'" }.lowercased())
+      guard let isHarmless = isHarmless(),
+        !isHarmless.contains("\(value)".filter { $0 != "'" }.lowercased())
       else { return }
       options.ignored.append("\(path) \(value) has no effect: \(reason)")
     }

@@ -54,6 +54,8 @@ public struct TrainingOptions: Sendable, Hashable {
   public var clip: Double?
   /// Decay of a moving average of the weights, or nil for none.
   public var averageDecay: Double?
+  /// Whether each rank keeps the optimizer's moments of a part of the parameters only.
+  public var shardOptimizer = false
   /// Random flips and rotations.
   public var augment = true
   /// Go through the pairs in a new order in every epoch.

@@ -1,5 +1,5 @@
 /// The image file formats.
-public enum ImageFormat: String, CaseIterable, Sendable {
+public enum ImageFormat: String, CaseIterable, Codable, Sendable {
   /// Portable Network Graphics: lossless, 8 or 16 bits, with alpha.
   case png
   /// JPEG: lossy, 8 bits, without alpha.

@@ -8,18 +8,17 @@
 #include <stdint.h>
 
 // Counted up with every change of the table below.
-#define RESTORMER_MPI_INTERFACE 1
+#define RESTORMER_MPI_INTERFACE 2
 
 typedef struct {
   int interface;
   // Every function but `stop` gives 0, or MPI's error code, which `describe` puts into words.
   int (*start)(int *rank, int *size, int *local_rank);
   int (*host)(char *name, size_t capacity);
-  // Adds up `count` values of all ranks, in place.
+  // Adds up `count` values of all ranks, in place. Sums of floats may be waited for beside other work: waiting takes no
+  // processor's time.
   int (*sum_floats)(float *values, size_t count);
   int (*sum_doubles)(double *values, size_t count);
-  // Adds up `count` values for each rank: rank r finds its own sums, in place, at r * count.
-  int (*sum_scatter)(float *values, size_t count);
   // Every rank gives `count` values at rank * count and gets those of the others.
   int (*gather_floats)(float *values, size_t count);
   // Rank `root` gives `count` bytes, all others get them.
