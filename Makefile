@@ -38,13 +38,9 @@ test: setup-test lint build-tests ## lint, build, test suite, kernels under oclg
 test-all: ## the same with the slow tests
 	RESTORMER_SLOW_TESTS=1 $(MAKE) test
 
-test-browser: build-tests ## reports in a real browser (installs Chromium without windows, 100 MB)
+test-browser: build-tests ## reports and the server's page in a real browser (installs Chromium without windows, 100 MB)
 	@Scripts/setup.sh browser
-	RESTORMER_BROWSER_TESTS=1 $(TEST) --filter ReportBrowserTests
-
-test-serve-browser: build-tests ## the server's page in the same browser
-	@Scripts/setup.sh browser
-	RESTORMER_BROWSER_TESTS=1 RESTORMER_AXE="$$(Scripts/fetch-axe.sh)" $(TEST) --filter ServeBrowserTests
+	RESTORMER_BROWSER_TESTS=1 RESTORMER_AXE="$$(Scripts/fetch-axe.sh)" $(TEST) --filter BrowserTests
 
 test-second: build-tests ## the operator suite on a second OpenCL implementation
 	@Scripts/second-opencl.sh test
@@ -77,7 +73,7 @@ uninstall: ## remove it again
 demo: build ## restore the sample page, train for two minutes, into demo-output/
 	@Scripts/demo.sh
 
-.PHONY: fuzz test-serve-browser
+.PHONY: fuzz
 fuzz: setup-test ## feed every reader with damaged files for a few minutes (FUZZ_SECONDS each, by default 20)
 	@Scripts/fuzz.sh
 

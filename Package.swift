@@ -57,7 +57,9 @@ let package = Package(
     .target(name: "CBundledModels", path: "Sources/Restormer/CBundledModels"),
     .target(
       name: "CReportPage", path: "Sources/Restormer/Report/CReportPage",
-      exclude: ["page.html", "page.css", "list.js", "viewer.js", "page.js"]),
+      exclude: [
+        "page.html", "view.html", "page.css", "list.js", "viewer.js", "controls.js", "page.js",
+      ]),
     .target(
       name: "Restormer",
       dependencies: [
