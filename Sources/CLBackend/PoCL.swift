@@ -20,4 +20,10 @@ package enum PoCL {
         detail: "PoCL needs the linker 'ld' (package binutils) in PATH")
     }
   }
+
+  /// Bounds the threads of platforms that are loaded from now on; what the user has set already stays.
+  package static func limitThreads(to count: Int) {
+    // The first is the name since PoCL 4.
+    for name in ["POCL_CPU_MAX_CU_COUNT", "POCL_MAX_PTHREAD_COUNT"] { setenv(name, "\(count)", 0) }
+  }
 }

@@ -96,7 +96,7 @@ struct DegradeBatch {
   private var workers: Int {
     let largest = pages.map(memoryNeed).max() ?? 1
     return max(
-      1, min(ProcessInfo.processInfo.activeProcessorCount, MemoryBudget.host.total / largest))
+      1, min(WorkerThreads.count, MemoryBudget.host.total / largest))
   }
 
   private func checkMemory(_ page: CleanPage) throws {

@@ -14,6 +14,16 @@ struct DeviceOptions: ParsableArguments {
       """)
   var device: String?
 
+  @Option(
+    name: [.customShort("j"), .long],
+    help: "Threads of the CPU backend and of PoCL at most; by default one for each core.",
+    transform: whole(1...4096))
+  var threads: Int?
+
+  func validate() throws {
+    if let threads { WorkerThreads.limit(to: threads) }
+  }
+
   /// What was asked for, here or in the environment.
   var request: String {
     if let device { return device }

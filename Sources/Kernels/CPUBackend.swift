@@ -63,7 +63,7 @@ public final class CPUBackend: Backend {
   private let meter = MemoryMeter()
 
   /// The cores that operators spread over.
-  public static var coreCount: Int { ProcessInfo.processInfo.activeProcessorCount }
+  public static var coreCount: Int { WorkerThreads.count }
 
   /// Elements of the widest tensor in a band of rows that a chain of operators takes at a time: few enough to stay in cache,
   /// enough for all cores.

@@ -1,16 +1,22 @@
 import Dispatch
 
-/// Calls `body` once for every index below `count`, on all cores; returns when all are done.
+/// Calls `body` once for every index below `count`, on as many cores as `WorkerThreads` allows; returns when all are done.
 ///
 /// The calls run at the same time: they must write disjoint memory.
 package func parallelFor(_ count: Int, _ body: (Int) -> Void) {
-  guard count > 1 else {
-    if count == 1 { body(0) }
+  let workers = min(count, WorkerThreads.limit)
+  guard workers > 1 else {
+    for index in 0..<count { body(index) }
     return
   }
   withoutActuallyEscaping(body) { body in
     let shared = SharedBody(call: body)
-    DispatchQueue.concurrentPerform(iterations: count) { shared.call($0) }
+    guard workers < count else {
+      return DispatchQueue.concurrentPerform(iterations: count) { shared.call($0) }
+    }
+    DispatchQueue.concurrentPerform(iterations: workers) { worker in
+      for index in stride(from: worker, to: count, by: workers) { shared.call(index) }
+    }
   }
 }
 

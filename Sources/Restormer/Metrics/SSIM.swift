@@ -1,4 +1,5 @@
 import Foundation
+import Kernels
 
 extension Metrics {
   /// Which pixels get a window.
@@ -82,7 +83,7 @@ private struct SSIMBands: @unchecked Sendable {
     let bands = (rows + Self.bandHeight - 1) / Self.bandHeight
     let sums = [Double](unsafeUninitializedCapacity: bands) { sums, count in
       nonisolated(unsafe) let sums = sums
-      DispatchQueue.concurrentPerform(iterations: bands) { band in
+      parallelFor(bands) { band in
         let first = band * Self.bandHeight
         sums.initializeElement(at: band, to: sum(first..<min(first + Self.bandHeight, rows)))
       }

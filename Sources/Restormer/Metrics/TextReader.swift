@@ -28,12 +28,14 @@ public struct TextReader: Sendable {
     program = try InstalledProgram("tesseract", package: "tesseract-ocr")
     folder = try TemporaryFolder()
     (self.language, self.layout, self.patience) = (language, layout, patience)
-    workers = ProcessInfo.processInfo.activeProcessorCount
+    workers = WorkerThreads.count
   }
 
   /// Puts an image where tesseract finds it, as 8 bits without the notes of its file: images of one page are to differ
   /// in their pixels alone.
-  /// - Parameter source: its name, for errors.
+  /// - Parameters:
+  ///   - image: the picture of text.
+  ///   - source: its name, for errors.
   /// - Throws: `ImageError` when there is no room for it.
   public func page(_ image: Image, from source: String) throws -> Page {
     let page = Page(file: folder.newFile(".png"), source: source)
