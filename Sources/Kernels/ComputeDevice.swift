@@ -139,7 +139,11 @@ public enum OpenedBackend {
   ///
   /// With `auto` a device that fails to open is reported through `warn` and the next is taken; a device
   /// that was asked for explicitly must open.
-  /// - Parameter configuration: tunables of an OpenCL device; the defaults of its kind if nil.
+  /// - Parameters:
+  ///   - request: as `DeviceList.candidates(for:)` takes it.
+  ///   - configuration: tunables of an OpenCL device; the defaults of its kind if nil.
+  ///   - profiling: note how long each launch takes.
+  ///   - warn: hears of platforms and devices that failed, one line each.
   /// - Throws: `DeviceError` or the device's `OpenCLError`.
   public static func open(
     _ request: String, configuration: KernelConfiguration? = nil, profiling: Bool = false,
