@@ -27,7 +27,7 @@ let package = Package(
   platforms: [.macOS(.v13)],
   products: [
     .executable(name: "restormer", targets: ["CLI"]),
-    .library(name: "Restormer", targets: ["Restormer"]),
+    .library(name: "Restormer", targets: ["Restormer", "Kernels"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
