@@ -24,7 +24,6 @@ let commit: [CSetting] =
 
 let package = Package(
   name: "restormer",
-  platforms: [.macOS(.v13)],
   products: [
     .executable(name: "restormer", targets: ["CLI"]),
     .library(name: "Restormer", targets: ["Restormer", "Kernels"]),

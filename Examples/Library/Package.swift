@@ -5,7 +5,6 @@ let restormer = Target.Dependency.product(name: "Restormer", package: "restormer
 
 let package = Package(
   name: "restormer-library-example",
-  platforms: [.macOS(.v13)],
   dependencies: [
     // Elsewhere: .package(url: "https://.../restormer", from: "0.2.0")
     .package(name: "restormer", path: "../..")
