@@ -15,7 +15,7 @@ deb=$(ls packages/restormer_*.deb) || fail "no packages: run 'make package' firs
 tarball=$(ls packages/restormer-*.tar.xz)
 
 work=$(mktemp -d)
-trap 'kill "$(cat "$work/root/tmp/serve.pid")" 2>/dev/null || true; umount -q "$work"/root/{proc,sys} || true; rm -rf --one-file-system "$work"' EXIT
+trap 'kill "$(cat "$work/root/tmp/serve.pid" 2>/dev/null)" 2>/dev/null || true; umount -q "$work"/root/{proc,sys} || true; rm -rf --one-file-system "$work"' EXIT
 root=$work/root
 
 debootstrap --variant=minbase bookworm "$root" "$(Scripts/debian-archive.sh)" >"$work/log" 2>&1 \

@@ -182,7 +182,7 @@ struct ServeAPI {
       guard wanted == "png" else {
         throw HTTPFault(.badRequest, "format=\(wanted): expected png, or none for the upload")
       }
-      return file(try picture(of: source.data), .png, source.name)
+      return file(try picture(id, source.data), .png, source.name)
     case ("jobs", "result"):
       let result = try store.result(id)
       return file(result.image.data, result.image.format, result.name)
@@ -202,10 +202,13 @@ struct ServeAPI {
     }
   }
 
-  /// The upload as every browser can show it; one is made at a time.
-  private func picture(of file: Data) throws -> Data {
+  /// The upload as every browser can show it, made once, and one at a time.
+  private func picture(_ id: String, _ file: Data) throws -> Data {
     try checking.withLock {
-      try file.withUnsafeBytes { Data(try Image(bytes: $0).encode(format: .png)) }
+      if let known = try store.picture(id) { return known }
+      let made = try file.withUnsafeBytes { Data(try Image(bytes: $0).encode(format: .png)) }
+      try store.keep(made, asPictureOf: id)
+      return made
     }
   }
 

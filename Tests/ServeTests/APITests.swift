@@ -170,9 +170,16 @@ final class APITests: XCTestCase {
     let (picture, original) = (try image(shown.body), try image(bitmap))
     XCTAssertEqual([picture.width, picture.height], [3, 2])
     XCTAssertEqual(picture.pixels, original.pixels)
+    // It is held once, however many ask for it, and goes with the job.
+    let held = try server.metric("memory_bytes")
+    XCTAssertEqual(try server.ask("GET", path + "?format=png").body, shown.body)
+    XCTAssertEqual(try server.metric("memory_bytes"), held)
     XCTAssertEqual(
       try server.ask("GET", path + "?format=gif").fault,
       "format=gif: expected png, or none for the upload")
+    XCTAssertEqual(
+      try server.ask("DELETE", path.replacing("/source", with: "")).status, 204)
+    XCTAssertEqual(try server.metric("memory_bytes"), 0)
   }
 
   private func image(_ file: Data) throws -> Image {
