@@ -9,7 +9,7 @@ TEST = swift test -c release --skip-build --disable-swift-testing
 OCLGRIND ?= $(if $(wildcard Sources/CLI/DoctorCommand.swift),1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-second build mpi build-tests test test-all test-browser \
+.PHONY: docs test-tutorial test-examples help setup setup-test setup-second build mpi build-tests test test-all test-browser \
 	test-second test-third setup-third lint-gpu gpu-folder test-scripts package test-package install \
 	uninstall demo lint lint-swift oclgrind format clean
 
@@ -38,13 +38,18 @@ test: setup-test lint build-tests ## lint, build, test suite, kernels under oclg
 test-all: ## the same with the slow tests
 	RESTORMER_SLOW_TESTS=1 $(MAKE) test
 
-test-browser: build-tests ## reports in a real browser (installs Chromium without windows, 100 MB)
+test-browser: build-tests ## reports and the server's page in a real browser (installs Chromium without windows, 100 MB)
 	@Scripts/setup.sh browser
-	RESTORMER_BROWSER_TESTS=1 $(TEST) --filter ReportBrowserTests
+	RESTORMER_BROWSER_TESTS=1 RESTORMER_AXE="$$(Scripts/fetch-axe.sh)" $(TEST) --filter BrowserTests
 
-test-serve-browser: build-tests ## the server's page in the same browser
-	@Scripts/setup.sh browser
-	RESTORMER_BROWSER_TESTS=1 RESTORMER_AXE="$$(Scripts/fetch-axe.sh)" $(TEST) --filter ServeBrowserTests
+test-tutorial: build ## every command of the tutorial, as it is written
+	@Scripts/test-tutorial.sh
+
+test-examples: build ## a package that uses the library restores and trains
+	@SWIFT_FLAGS="$(SWIFT_FLAGS)" Scripts/test-examples.sh
+
+docs: build ## the libraries' documentation, into docs-output/
+	@Scripts/docs.sh .build/release docs-output
 
 test-second: build-tests ## the operator suite on a second OpenCL implementation
 	@Scripts/second-opencl.sh test
@@ -62,8 +67,7 @@ package: setup ## a tarball and a .deb for people without Swift, into packages/
 	@Scripts/setup.sh package
 	Scripts/package.sh
 
-test-package: ## try both in an empty Debian 12 (root, debootstrap)
-	@Scripts/setup.sh package
+test-package: package ## try both in an empty Debian 12 (root, debootstrap)
 	Scripts/test-package.sh
 
 PREFIX ?= /usr/local
@@ -77,7 +81,7 @@ uninstall: ## remove it again
 demo: build ## restore the sample page, train for two minutes, into demo-output/
 	@Scripts/demo.sh
 
-.PHONY: fuzz test-serve-browser
+.PHONY: fuzz
 fuzz: setup-test ## feed every reader with damaged files for a few minutes (FUZZ_SECONDS each, by default 20)
 	@Scripts/fuzz.sh
 
@@ -94,14 +98,14 @@ test-scripts: ## test the set-up script on an invented machine
 	@Scripts/test-setup.sh
 
 lint-swift: ## check the form of the Swift sources
-	swift format lint --strict -r Sources Tests Fuzz Package.swift
+	swift format lint --strict -r Sources Tests Fuzz Examples Package.swift
 
 oclgrind: setup-test ## run every operator on a simulated device that finds races
 	$(BUILD)
 	@Scripts/oclgrind.sh
 
 format: ## bring the Swift sources into form
-	swift format -i -r Sources Tests Fuzz Package.swift
+	swift format -i -r Sources Tests Fuzz Examples Package.swift
 
 clean: ## remove what was built
-	rm -rf .build .build-static packages demo-output
+	rm -rf .build .build-static .build-sysroot packages docs-output demo-output

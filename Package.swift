@@ -24,12 +24,11 @@ let commit: [CSetting] =
 
 let package = Package(
   name: "restormer",
-  platforms: [.macOS(.v13)],
   products: [
     .executable(name: "restormer", targets: ["CLI"]),
     .library(name: "CLBackend", targets: ["CLBackend"]),
     .library(name: "Kernels", targets: ["Kernels"]),
-    .library(name: "Restormer", targets: ["Restormer"]),
+    .library(name: "Restormer", targets: ["Restormer", "Kernels"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -60,7 +59,9 @@ let package = Package(
     .target(name: "CBundledModels", path: "Sources/Restormer/CBundledModels"),
     .target(
       name: "CReportPage", path: "Sources/Restormer/Report/CReportPage",
-      exclude: ["page.html", "page.css", "list.js", "viewer.js", "page.js"]),
+      exclude: [
+        "page.html", "view.html", "page.css", "list.js", "viewer.js", "controls.js", "page.js",
+      ]),
     .target(
       name: "Restormer",
       dependencies: [

@@ -9,4 +9,8 @@ if [[ ! -e $script ]]; then
   python3 -m pip download -q --no-deps -d "$folder" axe-core-python==0.1.0 >&2 \
     && python3 -m zipfile -e "$folder"/axe_core_python-*.whl "$folder" >&2 || true
 fi
-if [[ -e $script ]]; then echo "$script"; fi
+if [[ -e $script ]]; then
+  echo "$script"
+else
+  echo "fetch-axe: no axe-core: the pages' accessibility is not checked" >&2
+fi

@@ -64,7 +64,10 @@ def page(command, parents):
                       text(one.get("abstract", ""))]
     if arguments:
         lines += [".SH OPTIONS"] + options(arguments)
-    lines += [".SH EXIT STATUS", "0 on success, otherwise not 0: what went wrong is one line on standard error."]
+    lines.append(".SH EXIT STATUS")
+    for code, meaning in [("0", "success"), ("1", "a fault, told on standard error in a line that begins with 'error:'"),
+                          ("64", "wrong options"), ("130, 143", "ended by Ctrl-C, by SIGTERM")]:
+        lines += [".TP", text(code), text(meaning)]
     if parents:
         lines += [".SH SEE ALSO", "\\fB" + text(parents[0]) + "\\fR(1)"]
     return name, "\n".join(lines) + "\n"

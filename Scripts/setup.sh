@@ -100,6 +100,7 @@ find_missing() { # fills the array `missing` with package names
     has_command chrpath || missing+=(chrpath)
     has_command debootstrap || missing+=(debootstrap)
     has_command xz || missing+=(xz-utils)
+    has_command curl || missing+=(curl)
   fi
 }
 

@@ -15,7 +15,7 @@ deb=$(ls packages/restormer_*.deb) || fail "no packages: run 'make package' firs
 tarball=$(ls packages/restormer-*.tar.xz)
 
 work=$(mktemp -d)
-trap 'umount -q "$work"/root/{proc,sys} || true; rm -rf --one-file-system "$work"' EXIT
+trap 'kill "$(cat "$work/root/tmp/serve.pid" 2>/dev/null)" 2>/dev/null || true; umount -q "$work"/root/{proc,sys} || true; rm -rf --one-file-system "$work"' EXIT
 root=$work/root
 
 debootstrap --variant=minbase bookworm "$root" "$(Scripts/debian-archive.sh)" >"$work/log" 2>&1 \
@@ -46,38 +46,74 @@ restores() { # program, device: the page becomes another one of its size
   echo "ok: $1 restores on $2"
 }
 
+serves() { # program: a page that is sent to the server comes back restored
+  inside "echo \$\$ >/tmp/serve.pid; exec $1 serve -p 0 -d cpu" 2>"$work/serve" &
+  local server=$! url='' id='' try
+  for try in {1..100}; do
+    url=$(grep -oE 'http://[0-9.:]+/' "$work/serve") && break
+    sleep 0.1
+  done
+  [[ -n $url ]] || fail "$1 serve: $(cat "$work/serve")"
+  id=$(curl -sf -H 'Content-Type: image/png' --data-binary @Examples/page-blurred.png "${url}api/jobs?name=page.png" \
+    | sed -E 's/.*"id":"([0-9a-f]+)".*/\1/')
+  curl -sfN -m 120 "${url}api/jobs/$id/events" >"$work/events" || fail "$1 serve: no end of $id"
+  curl -sf -o "$work/served.png" "${url}api/jobs/$id/result" || fail "$1 serve: $(tail -n 3 "$work/events")"
+  cmp -s "$work/served.png" "$root/root/out/page-blurred.png" || fail "$1 serve gives another page than restore"
+  kill "$(cat "$root/tmp/serve.pid")"
+  wait "$server" || fail "$1 serve does not end well"
+  rm "$root/tmp/serve.pid"
+  echo "ok: $1 serves the page that it restores"
+}
+
 inside 'apt-get update' >"$work/log" 2>&1 || fail "apt-get update: $(tail -n 1 "$work/log")"
 inside 'command -v swift' >/dev/null && fail "there is a Swift in the empty system"
 
-# The tarball: no package at all beside it.
-inside "cd /root && apt-get install -y --no-install-recommends xz-utils >/dev/null 2>&1; tar -xJf $(basename "$tarball")"
+# The tarball: no package at all beside it but what unpacks it.
+install() { # packages
+  inside "apt-get install -y --no-install-recommends $*" >"$work/log" 2>&1 || fail "installing $*: $(tail -n 3 "$work/log")"
+}
+install xz-utils
+inside "cd /root && tar -xJf $(basename "$tarball")"
 unpacked=/root/$(basename "$tarball" .tar.xz)/bin/restormer
 inside "$unpacked --version"
 restores "$unpacked" auto
 
-# The .deb: first without any OpenCL driver, then with one.
+# The .deb: first without any OpenCL driver, then with one that lacks its linker, then with all.
 files >"$work/before"
-inside "apt-get install -y --no-install-recommends man-db bash-completion" >"$work/log" 2>&1 \
-  || fail "$(tail -n 1 "$work/log")"
+install man-db bash-completion zsh fish
 files >"$work/tools"
-inside "apt-get install -y --no-install-recommends /root/$(basename "$deb")" >"$work/log" 2>&1 \
-  || fail "installing: $(tail -n 1 "$work/log")"
-inside 'restormer devices' | grep -q 'CPU backend' || fail "devices does not list the CPU backend"
+started=$SECONDS
+install "/root/$(basename "$deb")"
 restores restormer auto
-inside 'MANPAGER=cat man restormer-train' | grep -q -- --data || fail "man restormer-train"
-echo "ok: man restormer-train"
+echo "ok: installed and restored in $((SECONDS - started)) s"
+inside 'restormer devices' | grep -q 'CPU backend' || fail "devices does not list the CPU backend"
+serves restormer
+for page in restormer restormer-restore restormer-train restormer-serve; do
+  inside "MANPAGER=cat man $page" >"$work/page" 2>"$work/log" || fail "man $page: $(cat "$work/log")"
+  [[ ! -s $work/log ]] || fail "man $page warns: $(cat "$work/log")"
+done
+grep -q -- --port "$work/page" || fail "man restormer-serve without --port"
+echo "ok: manual pages"
 inside '. /usr/share/bash-completion/bash_completion
   _completion_loader restormer || [[ $? == 124 ]]
   COMP_WORDS=(restormer rest) COMP_CWORD=1 COMP_LINE="restormer rest" COMP_POINT=14
   _restormer restormer rest restormer
   [[ " ${COMPREPLY[*]} " == *" restore "* ]]' || fail "completion in bash"
-echo "ok: completion"
-inside 'apt-get install -y --no-install-recommends pocl-opencl-icd' >"$work/log" 2>&1 \
-  || fail "$(tail -n 1 "$work/log")"
-inside 'restormer devices' | grep -qi pocl || fail "devices does not list the OpenCL driver"
+inside 'fish -c "complete -C \"restormer rest\""' | grep -q '^restore' || fail "completion in fish"
+inside 'zsh -fc "autoload -U compinit && compinit -u && [[ \$_comps[restormer] == _restormer ]] && autoload +X _restormer"' \
+  || fail "completion in zsh"
+echo "ok: completion in bash, fish and zsh"
+inside 'ls /usr/share/doc/restormer/examples/options/*.yml /usr/share/doc/restormer/examples/sweeps/*.yml' >/dev/null \
+  || fail "no examples"
+install pocl-opencl-icd
+restores restormer auto
+install binutils
+inside 'restormer devices' | grep -qi '^\*.*portable computing' || fail "devices does not take the OpenCL driver"
 restores restormer 0
+# The driver wants newer libraries than the tarball was made with.
+restores "$unpacked" 0
 
-inside 'apt-get purge -y restormer pocl-opencl-icd && apt-get autoremove -y --purge' >"$work/log" 2>&1
+inside 'apt-get purge -y restormer && apt-get autoremove -y --purge' >"$work/log" 2>&1
 rest=$(files | comm -13 "$work/tools" - | grep -i restormer || true)
 [[ -z $rest ]] || fail "left behind after removal: $rest"
 echo "ok: removed without a trace"

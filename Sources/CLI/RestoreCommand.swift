@@ -211,6 +211,8 @@ extension ImageFormat: ExpressibleByArgument {
     self.init(pathExtension: argument)
     guard Self.writable.contains(self) else { return nil }
   }
+
+  public static var allValueStrings: [String] { writable.map(\.rawValue) }
 }
 
 extension TileBlend: ExpressibleByArgument {}

@@ -10,7 +10,10 @@ public final class ImageServer: Sendable {
   private let api: ServeAPI
 
   /// Listens, but answers nobody before `run`.
-  /// - Parameter version: of the program, for `/health`.
+  /// - Parameters:
+  ///   - options: the address and the limits.
+  ///   - engine: what restores.
+  ///   - version: of the program, for `/health`.
   /// - Throws: `ServeError` for options that are unsafe and addresses that cannot be listened at.
   public init(
     _ options: ServeOptions, engine: any ImageEngine, version: String

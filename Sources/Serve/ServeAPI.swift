@@ -31,7 +31,8 @@ struct ServeAPI {
     case (2, "api", "GET"): if let answer = try about(path[2]) { return answer }
     case (2, "api", "POST") where path[2] == "jobs": return try submit(request, readBody)
     case (3, "api", "GET"), (4, "api", "GET"):
-      if let answer = try read(path[2], path[3], path.count > 4 ? path[4] : "") { return answer }
+      let part = path.count > 4 ? path[4] : ""
+      if let answer = try read(path[2], path[3], part, request.query) { return answer }
     case (3, "api", "DELETE"):
       if let answer = try delete(path[2], path[3]) { return answer }
     default: break
@@ -122,11 +123,12 @@ struct ServeAPI {
   /// Other types a page of any site may send without asking first.
   private func checkType(_ request: HTTPRequest) throws {
     let type = request.headers["content-type"]?.prefix { $0 != ";" }.lowercased() ?? ""
-    guard ["image/png", "image/jpeg", "application/octet-stream"].contains(type) else {
+    let images = ImageFormat.readable.map { "image/\($0.rawValue)" }
+    guard (images + ["application/octet-stream"]).contains(type) else {
       throw HTTPFault(
         .unsupportedMediaType,
-        "Content-Type '\(type)': expected image/png, image/jpeg or application/octet-stream, "
-          + "and the file as the body")
+        "Content-Type '\(type)': expected \(images.joined(separator: ", ")) or "
+          + "application/octet-stream, and the file as the body")
     }
   }
 
@@ -167,12 +169,20 @@ struct ServeAPI {
     return name
   }
 
-  private func read(_ kind: String, _ id: String, _ part: String) throws -> HTTPResponse? {
+  private func read(
+    _ kind: String, _ id: String, _ part: String, _ query: [String: String]
+  ) throws -> HTTPResponse? {
     switch (kind, part) {
     case ("jobs", ""): return try HTTPResponse(json: store.status(id))
     case ("jobs", "source"):
       let source = try store.source(id)
-      return file(source.data, source.format, source.name)
+      guard let wanted = query["format"] else {
+        return file(source.data, source.format, source.name)
+      }
+      guard wanted == "png" else {
+        throw HTTPFault(.badRequest, "format=\(wanted): expected png, or none for the upload")
+      }
+      return file(try picture(id, source.data), .png, source.name)
     case ("jobs", "result"):
       let result = try store.result(id)
       return file(result.image.data, result.image.format, result.name)
@@ -189,6 +199,16 @@ struct ServeAPI {
       return response
     case ("batches", "events"): return events(untilFinal: nil) { $0.batch == id }
     default: return nil
+    }
+  }
+
+  /// The upload as every browser can show it, made once, and one at a time.
+  private func picture(_ id: String, _ file: Data) throws -> Data {
+    try checking.withLock {
+      if let known = try store.picture(id) { return known }
+      let made = try file.withUnsafeBytes { Data(try Image(bytes: $0).encode(format: .png)) }
+      try store.keep(made, asPictureOf: id)
+      return made
     }
   }
 

@@ -126,6 +126,15 @@ final class Scratch {
     return file(name)
   }
 
+  /// A folder `data` of five pairs of pictures, each pair of a width of its own, and its path.
+  @discardableResult
+  func pairs() throws -> String {
+    for index in 0..<5 {
+      for part in ["input", "target"] { try picture("data/\(part)/\(index).png", 32 + index, 24) }
+    }
+    return file("data")
+  }
+
   func bytes(_ name: String, _ data: Data) throws -> String {
     try data.write(to: URL(fileURLWithPath: file(name)))
     return file(name)

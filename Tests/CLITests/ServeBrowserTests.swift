@@ -94,6 +94,33 @@ final class ServeBrowserTests: XCTestCase {
     XCTAssertEqual(browser.complaints, [])
   }
 
+  func testAPictureThatTheBrowserDoesNotShowIsShown() throws {
+    try open()
+    try browser.drop([try scratch.bytes("scan.tif", Self.tiff(60, 40))], on: "#drop")
+    try waitUntilDone(1)
+    try browser.wait(
+      for: """
+        [...document.querySelectorAll(".pane img, #list img")]
+          .filter((image) => image.naturalWidth === 60 && image.style.visibility === "").length === 3
+        """)
+    XCTAssertEqual(
+      try browser.text("document.getElementById('download').download"), "scan.png")
+    XCTAssertEqual(browser.complaints, [])
+  }
+
+  /// An uncompressed gray TIFF.
+  private static func tiff(_ width: UInt16, _ height: UInt16) -> Data {
+    let entries: [(tag: UInt16, value: UInt16)] = [
+      (256, width), (257, height), (258, 8), (259, 1), (262, 1), (273, 8 + 2 + 9 * 12 + 4),
+      (277, 1), (278, height), (279, width * height),
+    ]
+    var words: [UInt16] = [0x4949, 42, 8, 0, UInt16(entries.count)]
+    // Each is one 16-bit number in a field of four bytes.
+    for entry in entries { words += [entry.tag, 3, 1, 0, entry.value, 0] }
+    let head = (words + [0, 0]).flatMap { [UInt8($0 & 255), UInt8($0 >> 8)] }
+    return Data(head + (0..<Int(width) * Int(height)).map { UInt8($0 * 5 % 256) })
+  }
+
   func testFiftyPicturesAreQueuedAndFetchedTogether() throws {
     try open()
     let files = try (0..<50).map { try scratch.picture("page \($0).png", 24 + $0, 16) }

@@ -29,6 +29,21 @@ final class ServeCommandTests: XCTestCase {
     XCTAssertEqual(scratch.names(in: "tmp"), [])
   }
 
+  func testAKilledServerStartsAgainAtItsPort() throws {
+    let scratch = try Scratch()
+    let (weights, picture) = (try scratch.weights(), try scratch.picture("a.png", 40, 32))
+    let first = try ServedProgram(["-m", weights])
+    let upload = ["-H", "Content-Type: image/png", "--data-binary", "@\(picture)"]
+    _ = try first.curl("api/jobs?name=a.png", upload)
+    XCTAssertEqual(first.end(SIGKILL), SIGKILL)
+    // Connections that were answered keep the port for a while.
+    let second = try ServedProgram(["-m", weights], port: first.port)
+    XCTAssertEqual(second.url, first.url)
+    let health = String(decoding: try second.curl("health"), as: UTF8.self)
+    XCTAssertTrue(health.contains("\"queued\":0,\"running\":0"), health)
+    XCTAssertEqual(second.end(SIGTERM), 0)
+  }
+
   func testOtherMachinesNeedAToken() throws {
     for (options, fault) in [
       (["--address", "0.0.0.0"], "expected a token"),

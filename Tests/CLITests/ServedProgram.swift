@@ -16,6 +16,10 @@ final class ServedProgram {
     process.standardError = errors
     process.standardInput = FileHandle.nullDevice
     try process.run()
+    // One that neither answers nor ends would hold the tests for ever.
+    let watchdog = DispatchWorkItem { [process] in kill(process.processIdentifier, SIGKILL) }
+    DispatchQueue.global().asyncAfter(deadline: .now() + 60, execute: watchdog)
+    defer { watchdog.cancel() }
     var text = ""
     while !text.contains("Ctrl-C") {
       let piece = errors.fileHandleForReading.availableData
@@ -41,10 +45,13 @@ final class ServedProgram {
     return data
   }
 
-  /// Sends a signal and gives the exit status.
-  func end(_ signal: Int32) -> Int32 {
+  /// The port of the page's address.
+  var port: Int { URL(string: url)?.port ?? 0 }
+
+  /// Sends a signal and gives the exit status, or that signal; nil where the program goes on for 20 seconds.
+  func end(_ signal: Int32) -> Int32? {
     kill(process.processIdentifier, signal)
-    process.waitUntilExit()
-    return process.terminationStatus
+    for _ in 0..<1000 where process.isRunning { usleep(20_000) }
+    return process.isRunning ? nil : process.terminationStatus
   }
 }

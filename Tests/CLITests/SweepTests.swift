@@ -17,12 +17,7 @@ enum SweepFolder {
 
   /// The command line of a sweep of `text` over five pairs.
   static func arguments(_ scratch: Scratch, _ text: String = file) throws -> [String] {
-    for index in 0..<5 {
-      for part in ["input", "target"] {
-        try scratch.picture("data/\(part)/\(index).png", 32 + index, 24)
-      }
-    }
-    let data = scratch.file("data")
+    let data = try scratch.pairs()
     return [
       "train", "--sweep", try scratch.bytes("small.yml", Data(text.utf8)), "--data", data, "--val",
       data, "--experiments", scratch.file("runs"), "--device", "cpu",

@@ -9,11 +9,7 @@ final class TrainingKillTests: XCTestCase {
 
   override func setUpWithError() throws {
     scratch = try Scratch()
-    for index in 0..<5 {
-      for part in ["input", "target"] {
-        try scratch.picture("data/\(part)/\(index).png", 32 + index, 24)
-      }
-    }
+    try scratch.pairs()
   }
 
   override func tearDown() { scratch = nil }

@@ -1,4 +1,5 @@
 import Foundation
+import Restormer
 import Serve
 import XCTest
 
@@ -154,6 +155,35 @@ final class APITests: XCTestCase {
       XCTAssertEqual(try server.ask(method, target).status, status, "\(method) \(target)")
     }
     XCTAssertEqual(try server.ask("HEAD", "/health").body, Data())
+  }
+
+  func testAPictureThatBrowsersDoNotShowIsGivenAsPNG() throws {
+    let bitmap = Upload.bitmap(3, 2)
+    let answer = try server.submit(bitmap, "name=a.bmp", ["Content-Type: image/bmp"])
+    XCTAssertEqual(answer.status, 201, answer.text)
+    let path = "/api/jobs/\(try XCTUnwrap(answer.json["id"] as? String))/source"
+    let source = try server.ask("GET", path)
+    XCTAssertEqual(source.body, bitmap)
+    XCTAssertEqual(source.header("Content-Type"), "image/bmp")
+    let shown = try server.ask("GET", path + "?format=png")
+    XCTAssertEqual(shown.header("Content-Type"), "image/png")
+    let (picture, original) = (try image(shown.body), try image(bitmap))
+    XCTAssertEqual([picture.width, picture.height], [3, 2])
+    XCTAssertEqual(picture.pixels, original.pixels)
+    // It is held once, however many ask for it, and goes with the job.
+    let held = try server.metric("memory_bytes")
+    XCTAssertEqual(try server.ask("GET", path + "?format=png").body, shown.body)
+    XCTAssertEqual(try server.metric("memory_bytes"), held)
+    XCTAssertEqual(
+      try server.ask("GET", path + "?format=gif").fault,
+      "format=gif: expected png, or none for the upload")
+    XCTAssertEqual(
+      try server.ask("DELETE", path.replacing("/source", with: "")).status, 204)
+    XCTAssertEqual(try server.metric("memory_bytes"), 0)
+  }
+
+  private func image(_ file: Data) throws -> Image {
+    try file.withUnsafeBytes { try Image(bytes: $0) }
   }
 
   /// Every operation of the description is there, answers as described and no answer has fields of its own.

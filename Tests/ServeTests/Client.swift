@@ -114,6 +114,17 @@ enum Upload {
     return Data(try image.encode(format: .png))
   }
 
+  /// A Windows bitmap of 24 bits, whose sides fit into a byte.
+  static func bitmap(_ width: UInt8, _ height: UInt8) -> Data {
+    let row = (Int(width) * 3 + 3) / 4 * 4
+    let size = 54 + row * Int(height)
+    var header = [UInt8](repeating: 0, count: 54)
+    header[0..<3] = [0x42, 0x4D, UInt8(size)]
+    (header[10], header[14], header[18], header[22], header[26], header[28]) =
+      (54, 40, width, height, 1, 24)
+    return Data(header + (54..<size).map { UInt8($0 * 7 % 256) })
+  }
+
   /// A PNG whose header claims other sides, with a right checksum, over the data of a small one.
   static func bomb(_ width: UInt32, _ height: UInt32, filler: Int = 0) throws -> Data {
     var file = try png()

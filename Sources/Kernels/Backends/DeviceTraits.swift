@@ -37,7 +37,9 @@ public struct DeviceTraits: Hashable, Sendable {
   }
 
   /// What `device` says of itself.
-  /// - Parameter kind: how its work is to be cut; by default as suits it.
+  /// - Parameters:
+  ///   - device: the device.
+  ///   - kind: how its work is to be cut; by default as suits it.
   public init(_ device: OpenCLDevice, shapedAs kind: Kind? = nil) {
     self.init(kind ?? (device.kind == .cpu ? .cpu : .gpu))
     computeUnits = max(1, device.computeUnits)

@@ -99,10 +99,12 @@ struct Site {
 }
 
 extension Graph {
-  /// Rewrites the recording for a device and a purpose, where it stands: tensors that `kept` names
-  /// and placeholders stay what they are, nodes that do not contribute go.
-  /// - Parameter stages: the rules to try; before a graph is differentiated only the first kind may
-  ///   be.
+  /// Rewrites the recording for a device and a purpose, where it stands: tensors that `kept` names and placeholders stay
+  /// what they are, nodes that do not contribute go.
+  /// - Parameters:
+  ///   - target: the device and the purpose.
+  ///   - kept: the tensors whose values will be asked for.
+  ///   - stages: the rules to try; before a graph is differentiated only the first kind may be.
   public func lower(
     for target: LoweringTarget, keeping kept: [Tensor],
     _ stages: [Rewrite.Stage] = Rewrite.Stage.allCases

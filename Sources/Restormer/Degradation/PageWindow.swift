@@ -75,7 +75,10 @@ extension Degradation {
   /// The window of `page` and the same window after the degradation, which sees the page around it: blur brings in what
   /// lies beyond the edges, and JPEG's blocks lie as on the page.
   ///
-  /// - Parameter channels: 1 or 3, into which the page is converted first; nil for its own.
+  /// - Parameters:
+  ///   - page: the whole clean page.
+  ///   - window: the part of it that is wanted.
+  ///   - channels: 1 or 3, into which the page is converted first; nil for its own.
   /// - Throws: `ImageError` when the window is too large for JPEG.
   public func pair(
     from page: Image, window: PageWindow, channels: Int? = nil

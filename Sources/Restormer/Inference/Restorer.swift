@@ -60,7 +60,9 @@ public final class Restorer<B: Backend> {
   /// Restores one image of the model's input channels, values in [0, 1]; any normalisation is applied
   /// before and undone after the network. The result is not clamped.
   ///
-  /// - Parameter progress: called with the fraction done, 0 to 1; what it throws ends the work.
+  /// - Parameters:
+  ///   - image: as many channels as the model takes.
+  ///   - progress: called with the fraction done, 0 to 1; what it throws ends the work.
   /// - Throws: the backend's error; `RestoreError` when the image fits neither whole nor in tiles.
   public func restore(
     _ image: PlanarImage, progress: (Double) throws -> Void = { _ in }

@@ -41,8 +41,11 @@ public struct RestormerModel: Sendable {
     public let specs: [ParameterSpec]
   }
 
-  /// Records the network for `n` images of `height x width`, each a multiple of 8.
+  /// Records the network for a batch of images of one size.
   /// - Parameters:
+  ///   - n: how many.
+  ///   - height: a multiple of 8.
+  ///   - width: a multiple of 8.
   ///   - recompute: mark every transformer block as a segment that the backward pass records again.
   public func record(n: Int = 1, height: Int, width: Int, recompute: Bool = false) -> Recording {
     precondition(

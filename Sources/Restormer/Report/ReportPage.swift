@@ -13,6 +13,7 @@ enum ReportPage {
       "title": Array(escaped(title).utf8), "images": images,
       // Within a script only "<" could end it; JSON has it in texts alone.
       "data": Array(data.replacing("<", with: "\\u003c").utf8),
+      "view": Array(String(cString: restormer_report_view()).utf8),
       "style": Array(String(cString: restormer_report_style()).utf8),
       "script": Array(String(cString: restormer_report_script()).utf8),
     ]

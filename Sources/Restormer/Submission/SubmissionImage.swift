@@ -15,7 +15,9 @@ public struct SubmissionImage: Sendable, Hashable {
 
   /// The images of a folder by name, numbers in names by value: `2` before `10`. One file is taken too.
   ///
-  /// - Parameter targets: images of the same names and sizes to score against.
+  /// - Parameters:
+  ///   - input: the folder or file.
+  ///   - targets: images of the same names and sizes to score against.
   /// - Throws: `DataError` for an empty folder, missing partners and unequal sizes; `ImageError` for a file
   ///   that is no image.
   public static func list(_ input: String, targets: String? = nil) throws -> [SubmissionImage] {

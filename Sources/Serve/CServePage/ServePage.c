@@ -5,6 +5,11 @@ static const char html_text[] = {
   , 0
 };
 
+static const char view_text[] = {
+#embed "../../Restormer/Report/CReportPage/view.html"
+  , 0
+};
+
 static const char style_text[] = {
 #embed "../../Restormer/Report/CReportPage/page.css"
   ,
@@ -14,6 +19,8 @@ static const char style_text[] = {
 
 static const char script_text[] = {
 #embed "../../Restormer/Report/CReportPage/viewer.js"
+  ,
+#embed "../../Restormer/Report/CReportPage/controls.js"
   ,
 #embed "jobs.js"
   ,
@@ -27,6 +34,7 @@ static const char description_text[] = {
 };
 
 const char *restormer_serve_html(void) { return html_text; }
+const char *restormer_serve_view(void) { return view_text; }
 const char *restormer_serve_style(void) { return style_text; }
 const char *restormer_serve_script(void) { return script_text; }
 const char *restormer_serve_description(void) { return description_text; }

@@ -48,7 +48,8 @@ class Jobs {
 
   /// Queues a file with the options in force now.
   submit(file, options, limits) {
-    const item = this.add({ name: file.name, source: URL.createObjectURL(file), file, options });
+    const local = URL.createObjectURL(file);
+    const item = this.add({ name: file.name, source: local, local, file, options });
     if (file.size > limits.mostBytes) {
       this.fail(item, `larger than the ${Math.round(limits.mostBytes / 1048576)} MB that are taken`);
       return;
@@ -86,8 +87,19 @@ class Jobs {
     else (this.early ??= new Map()).set(status.id, status);
   }
 
+  /// Takes the server's picture of a file that the browser cannot show, such as a TIFF, once there is one.
+  showAsPNG(item) {
+    item.isForeign = true;
+    const id = item.status?.id;
+    if (!id || item.showsPNG) return;
+    item.showsPNG = true;
+    item.source = `/api/jobs/${id}/source?format=png`;
+    this.onChange(item);
+  }
+
   update(item, status) {
     item.status = status;
+    if (item.isForeign) this.showAsPNG(item);
     this.early?.delete(status.id);
     this.onChange(item);
   }
@@ -110,18 +122,21 @@ class Jobs {
   }
 
   /// Cancels what is on its way, and forgets what is done.
-  remove(item) {
-    item.isRemoved = true;
-    this.items = this.items.filter((other) => other !== item);
-    this.waiting = this.waiting.filter((other) => other !== item);
-    if (item.status?.id) this.forget(item.status.id);
-    if (item.file) URL.revokeObjectURL(item.source);
-    item.result?.then(URL.revokeObjectURL, () => {});
+  remove(...gone) {
+    this.items = this.items.filter((item) => !gone.includes(item));
+    this.waiting = this.waiting.filter((item) => !gone.includes(item));
+    for (const item of gone) {
+      item.isRemoved = true;
+      if (item.status?.id) this.forget(item.status.id);
+      if (item.file) URL.revokeObjectURL(item.local);
+      item.result?.then(URL.revokeObjectURL, () => {});
+    }
+    // Told once: the page would show, and fetch, every one that is next for a moment.
     this.onChange();
   }
 
   removeAll() {
-    for (const item of [...this.items]) this.remove(item);
+    this.remove(...this.items);
   }
 }
 

@@ -1,17 +1,10 @@
 // The page: ties the list, the options and the controls to the jobs and the viewer.
 
-const element = (id) => document.getElementById(id);
 const lines = new Map(); // Of the list, by item.
 let chosen;
 let offer = { models: [], mostBytes: Infinity };
 
-const viewer = new Viewer(element("stage"), element("divider"), (state) => {
-  element("scale").textContent = `${Math.round(100 * state.scale)} %`;
-  element("fit").setAttribute("aria-pressed", state.fits);
-  for (const button of element("modes").children) {
-    button.setAttribute("aria-pressed", button.dataset.mode === state.mode);
-  }
-});
+const viewer = makeViewer();
 
 const jobs = new Jobs((item) => {
   if (item) drawLine(item);
@@ -46,7 +39,11 @@ function makeLine(item) {
   image.decoding = "async";
   image.src = item.source;
   // A file that is no picture has nothing to show, not even a broken one.
-  image.addEventListener("error", () => (image.style.visibility = "hidden"));
+  image.addEventListener("load", () => (image.style.visibility = ""));
+  image.addEventListener("error", () => {
+    image.style.visibility = "hidden";
+    jobs.showAsPNG(item);
+  });
   const [name, state, progress] = ["span", "span", "progress"].map((kind) => document.createElement(kind));
   name.className = "file";
   name.textContent = item.name;
@@ -71,6 +68,8 @@ function drawLine(item) {
   const line = lines.get(item);
   if (!line) return;
   const { state, progress, error } = item.status ?? {};
+  const image = line.querySelector("img");
+  if (image.getAttribute("src") !== item.source) image.src = item.source;
   line.className = state ?? "uploading";
   line.querySelector(".state").textContent = stateText(item);
   line.querySelector(".state").title = error ?? "";
@@ -192,44 +191,12 @@ addEventListener("drop", (event) => take(event.dataTransfer.files));
 
 // ---- Controls ----
 
-const actions = {
+tieControls(viewer, step, setMode, {
   o: () => element("files").click(),
-  n: () => step(1),
-  p: () => step(-1),
-  s: () => setMode(viewer.mode === "side" ? "slider" : "side"),
   d: () => element("download").hidden || element("download").click(),
   x: () => chosen && jobs.remove(chosen),
-  "+": () => viewer.zoomBy(1.4),
-  "=": () => viewer.zoomBy(1.4),
-  "-": () => viewer.zoomBy(1 / 1.4),
-  0: () => viewer.fit(),
-  1: () => viewer.zoomTo(1),
-};
-
-const buttons = { next: "n", previous: "p", larger: "+", smaller: "-", fit: "0", actual: "1" };
-for (const [id, key] of Object.entries(buttons)) element(id).addEventListener("click", actions[key]);
-for (const button of element("modes").children) {
-  button.addEventListener("click", () => setMode(button.dataset.mode));
-}
-element("clear").addEventListener("click", () => jobs.removeAll());
-
-document.addEventListener("keydown", (event) => {
-  const isTyping = event.target.closest("select, input, summary");
-  if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
-  const action = actions[event.key];
-  if (!action) return;
-  event.preventDefault();
-  action();
 });
-
-// ---- Light and dark ----
-
-const prefersDark = matchMedia("(prefers-color-scheme: dark)");
-const setTheme = (isDark) => (document.documentElement.dataset.theme = isDark ? "dark" : "light");
-prefersDark.addEventListener("change", (event) => setTheme(event.matches));
-setTheme(prefersDark.matches);
-element("theme").addEventListener("click", () =>
-  setTheme(document.documentElement.dataset.theme !== "dark"));
+element("clear").addEventListener("click", () => jobs.removeAll());
 
 // ---- Start ----
 
@@ -239,11 +206,8 @@ function drawModel() {
   element("sharp").hidden = !model?.leavesSharpAlone;
 }
 
-const header = document.querySelector("header");
-const measure = () =>
-  document.documentElement.style.setProperty("--header", `${header.offsetHeight}px`);
-new ResizeObserver(measure).observe(header);
-measure();
+followTheme();
+measureHeading();
 drawStatus();
 element("model").addEventListener("change", drawModel);
 try {

@@ -5,7 +5,7 @@ struct HTTPRequest {
   let method: String
   /// Percent-decoded, without the query.
   let path: String
-  /// Percent-decoded; of a name given twice the last counts.
+  /// Percent-decoded, a plus sign being a space as forms send it; of a name given twice the last counts.
   let query: [String: String]
   /// By lower-case names; values given twice are joined by commas.
   let headers: [String: String]
@@ -49,7 +49,8 @@ struct HTTPRequest {
   private static func parts(of target: Substring) throws -> (String, [String: String]) {
     let halves = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
     var query: [String: String] = [:]
-    for pair in halves.dropFirst().joined().split(separator: "&") {
+    let form = halves.dropFirst().joined().replacing("+", with: "%20")
+    for pair in form.split(separator: "&") {
       let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       query[try decoded(sides[0])] = sides.count > 1 ? try decoded(sides[1]) : ""
     }

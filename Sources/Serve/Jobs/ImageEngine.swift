@@ -38,7 +38,10 @@ public protocol ImageEngine: AnyObject, Sendable {
   /// The models, the one for whoever names none first.
   var models: [OfferedModel] { get }
   /// Restores the picture in a file.
-  /// - Parameter progress: called with the fraction done, 0 to 1; what it throws ends the work where that is possible.
+  /// - Parameters:
+  ///   - file: PNG, JPEG or another format that is read.
+  ///   - request: what is to be done with it.
+  ///   - progress: called with the fraction done, 0 to 1; what it throws ends the work where that is possible.
   /// - Throws: an error whose description is one line.
   func restore(
     _ file: Data, _ request: JobRequest, progress: (Double) throws -> Void

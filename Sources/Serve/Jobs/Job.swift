@@ -31,6 +31,8 @@ final class Job {
   var state = State.queued
   var progress = 0.0
   var result: RestoredImage?
+  /// The upload as a PNG, once somebody asked for it.
+  var picture: Data?
   var fault: String?
   var started: Date?
   var finished: Date?
@@ -43,7 +45,7 @@ final class Job {
     (self.source, self.header) = (source, header)
   }
 
-  var bytes: Int { source.count + (result?.data.count ?? 0) }
+  var bytes: Int { source.count + (result?.data.count ?? 0) + (picture?.count ?? 0) }
 
   /// The upload's name with the extension of the result.
   var resultName: String {

@@ -24,12 +24,16 @@ final class JobStore: @unchecked Sendable {
   func reserve(_ count: Int) throws {
     try lock.withLock {
       forgetOld()
-      guard bytes + count <= options.mostMemory else {
-        throw HTTPFault(
-          .serviceUnavailable, "uploads and results fill the memory set aside for them",
-          retryAfter: 30)
-      }
+      try checkRoom(forBytes: count)
       bytes += count
+    }
+  }
+
+  private func checkRoom(forBytes count: Int) throws {
+    guard bytes + count <= options.mostMemory else {
+      throw HTTPFault(
+        .serviceUnavailable, "uploads and results fill the memory set aside for them",
+        retryAfter: 30)
     }
   }
 
@@ -69,6 +73,20 @@ final class JobStore: @unchecked Sendable {
 
   /// - Throws: `HTTPFault` where there is no such job.
   func status(_ id: String) throws -> JobStatus { try lock.withLock { status(try job(id)) } }
+
+  /// The PNG of a job's upload, if it was kept.
+  func picture(_ id: String) throws -> Data? { try lock.withLock { try job(id).picture } }
+
+  /// Keeps a PNG of a job's upload as long as the job, so that many who ask for it hold it once.
+  /// - Throws: `HTTPFault` when there is no room for it, or no such job.
+  func keep(_ picture: Data, asPictureOf id: String) throws {
+    try lock.withLock {
+      let job = try job(id)
+      try checkRoom(forBytes: picture.count)
+      job.picture = picture
+      bytes += picture.count
+    }
+  }
 
   /// The upload of a job.
   func source(_ id: String) throws -> (data: Data, format: ImageFormat, name: String) {

@@ -20,7 +20,9 @@ public final class RestoreEngine: ImageEngine, @unchecked Sendable {
   private let weights: [String: ModelWeights]
   private var ready: (key: Key, restore: Restoring)?
 
-  /// - Parameter models: names, purposes and weights; the first is the one for whoever names none.
+  /// - Parameters:
+  ///   - backend: where to compute.
+  ///   - models: names, purposes and weights; the first is the one for whoever names none.
   public init(
     on backend: OpenedBackend, models: [(name: String, purpose: String, weights: ModelWeights)]
   ) {

@@ -5,6 +5,7 @@ extension Image {
   /// Values are clamped to [0, 1], scaled and rounded, halves to even; NaN becomes 0. The colour
   /// profile, EXIF and XMP are kept, the orientation is upright.
   /// - Parameters:
+  ///   - path: the file, which is replaced if it is there.
   ///   - format: PNG has `bitDepth` bits and keeps alpha. JPEG has 8 bits, and lays a transparent
   ///     image over white, as viewers show it.
   ///   - quality: of JPEG, 1 to 100; from 90 on colour keeps its full resolution.

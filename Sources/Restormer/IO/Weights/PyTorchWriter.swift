@@ -1,7 +1,9 @@
 extension StateDict {
   /// Writes the tensors as `torch.save({"params": state_dict}, path)` would, whole or not at all: the form in which
   /// Restormer's authors publish weights.
-  /// - Parameter type: `float32`, `float16` or `bfloat16`.
+  /// - Parameters:
+  ///   - path: the file, which is replaced if it is there.
+  ///   - type: `float32`, `float16` or `bfloat16`.
   /// - Throws: `FileError` naming the file and the system's reason; `ModelError` beyond 4 GB.
   public func writePyTorch(to path: String, as type: ElementType = .float32) throws {
     let file = try AtomicFile(path: path)

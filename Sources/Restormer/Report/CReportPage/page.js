@@ -2,7 +2,6 @@
 
 const LABELS = { before: "Before", after: "After", target: "Target" };
 const page = JSON.parse(document.getElementById("data").textContent);
-const element = (id) => document.getElementById(id);
 
 for (const [place, item] of page.items.entries()) {
   item.place = place;
@@ -47,14 +46,7 @@ function meanTable(views) {
 
 // ---- Viewer ----
 
-const viewer = new Viewer(element("stage"), element("divider"), (state) => {
-  element("scale").textContent = `${Math.round(100 * state.scale)} %`;
-  element("fit").setAttribute("aria-pressed", state.fits);
-  for (const button of element("modes").children) {
-    button.setAttribute("aria-pressed", button.dataset.mode === state.mode);
-  }
-});
-
+const viewer = makeViewer();
 const list = new ImageList(element("list"), [...page.items], show);
 
 /// The views to show: a pair over each other, all side by side.
@@ -113,50 +105,13 @@ function fillOrders() {
   list.sort(choices[0].compare);
 }
 
-const actions = {
-  n: () => list.step(1),
-  p: () => list.step(-1),
-  s: () => setMode(viewer.mode === "side" ? "slider" : "side"),
-  "+": () => viewer.zoomBy(1.4),
-  "=": () => viewer.zoomBy(1.4),
-  "-": () => viewer.zoomBy(1 / 1.4),
-  0: () => viewer.fit(),
-  1: () => viewer.zoomTo(1),
-};
-
-const buttons = { next: "n", previous: "p", larger: "+", smaller: "-", fit: "0", actual: "1" };
-for (const [id, key] of Object.entries(buttons)) element(id).addEventListener("click", actions[key]);
-for (const button of element("modes").children) {
-  button.addEventListener("click", () => setMode(button.dataset.mode));
-}
-
-document.addEventListener("keydown", (event) => {
-  const isTyping = event.target.closest("select, input");
-  if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
-  const action = actions[event.key];
-  if (!action) return;
-  event.preventDefault();
-  action();
-});
-
-// ---- Light and dark ----
-
-const prefersDark = matchMedia("(prefers-color-scheme: dark)");
-const setTheme = (isDark) => (document.documentElement.dataset.theme = isDark ? "dark" : "light");
-prefersDark.addEventListener("change", (event) => setTheme(event.matches));
-setTheme(prefersDark.matches);
-element("theme").addEventListener("click", () =>
-  setTheme(document.documentElement.dataset.theme !== "dark"));
-
 // ---- Start ----
 
-const header = document.querySelector("header");
-const measure = () =>
-  document.documentElement.style.setProperty("--header", `${header.offsetHeight}px`);
 document.querySelector("main").classList.toggle("single", page.items.length === 1);
+followTheme();
 fillHeading();
-new ResizeObserver(measure).observe(header);
-measure();
+measureHeading();
 fillPairs();
 fillOrders();
+tieControls(viewer, (by) => list.step(by), setMode);
 list.choose(list.items[0]);
