@@ -59,6 +59,7 @@ struct DegradeBatch {
   func run(_ manifest: DegradationManifest) throws -> DegradeOutcome {
     let progress = SharedProgress(count: pages.count)
     let record = SharedRecord(manifest)
+    let remarks = RemarkNotes()
     let interrupt = InterruptFlag("leaving after these pairs (once more to leave at once)")
     let faults = concurrently(pages, workers: workers) { page -> String? in
       let fault = fault(of: page, manifest, record, interrupt)
@@ -66,6 +67,7 @@ struct DegradeBatch {
       return fault
     }
     progress.clear()
+    remarks.finish()
     try record.write()
     return DegradeOutcome(
       pairs: record.pairs, oldPairs: record.oldPairs, faults: faults.compactMap { $0 },

@@ -71,6 +71,7 @@ struct EvaluateCommand: ParsableCommand {
       throw ValidationError("--inputs is for images that are restored: leave it or --model away")
     }
     noteLeftOut(in: [images, targets, right, reading.inputs])
+    let remarks = RemarkNotes()
     let folder = try PairedFolder(
       input: images, target: targets, right: right, rule: .tolerant)
     let inputs = try degradedInputs(folder)
@@ -85,6 +86,7 @@ struct EvaluateCommand: ParsableCommand {
     }
     let interrupt = InterruptFlag("leaving after these images (once more to leave at once)")
     var (rows, faults) = ([EvaluationRow](), folder.faults)
+    var depths = DepthNotes()
     var bar = ProgressLine()
     for (index, pair) in folder.pairs.enumerated() {
       if interrupt.isSet { throw EvaluationFailure(description: "interrupted") }
@@ -97,6 +99,7 @@ struct EvaluateCommand: ParsableCommand {
       do {
         let (image, target) = (try read(pair, show), try Image(contentsOf: pair.target))
         let row = try EvaluationRow(name: name, image, target, border: border)
+        if model == nil { depths.add(name, image, target) }
         let degraded = try inputs.map { try Self.degraded(pair, $0) }
         try page?.add(name, ReportViews(before: degraded?.image, after: image, target: target))
         pages = [(image, pair.input), (target, pair.target)] + [degraded].compactMap { $0 }
@@ -110,6 +113,8 @@ struct EvaluateCommand: ParsableCommand {
     }
     try readability?.finish()
     bar.clear()
+    remarks.finish()
+    depths.tell()
     try page?.finish()
     for (index, errors) in (readability?.errors ?? []).enumerated() { rows[index].reading = errors }
     let columns =

@@ -82,18 +82,21 @@ struct RestoreRun: BackendVisitor {
     let source = try ImageSource(job.input)
     try checkHostMemory(job, restorer, width: source.width, height: source.height)
     let image = try source.image()
-    var isKept = false
+    var (isKept, losses) = (false, [String]())
     do {
       let restored = try restorer.restore(
         image, right: try job.right.map(Bitmap.init(contentsOf:)), progress: progress)
       isKept = !evenSharp && weights.leavesAlone(restored.crispness)
-      try write(isKept ? image : restored.picture, of: source, isKept: isKept, for: job)
+      let result = isKept ? image : restored.picture
+      losses = result.losses(as: job.format)
+      try write(result, of: source, isKept: isKept, for: job)
     } catch let error where !(error is ImageError) {
       throw RestoreFailure(description: "\(job.inputName): \(oneLine(error))")
     }
     let seconds = Date().timeIntervalSince(start)
     var summary = "\(image.width)x\(image.height) \(duration(seconds))"
     for remark in image.remarks { summary += ", \(remark)" }
+    for loss in losses { summary += ", left out: \(loss)" }
     if isKept { summary += ", sharp already: left as it is (--even-sharp)" }
     if verbose {
       summary += ", " + (try describeTiles(restorer, image))

@@ -50,6 +50,8 @@ struct TrainCommand: ParsableCommand {
   func run() throws {
     // The run outlives whoever reads its lines.
     signal(SIGPIPE, SIG_IGN)
+    let remarks = RemarkNotes()
+    defer { remarks.finish() }
     if let sweep { return try runSweep(sweep) }
     let chosen = try TrainingOptions(settings: flags.settings)
     for note in chosen.notes { Console.note("note: \(note)") }

@@ -58,7 +58,7 @@ public final class Trainer<B: Backend> {
     report(.doing(.planning, mayBreakOff: true))
     // Parameters are made once it is known that they fit.
     let recompute = try TrainingMemoryChoice(
-      options, model, images: source.cacheBytes, on: backend
+      options, model, images: source.cacheBytes, picture: validator?.largestPicture, on: backend
     ).decide { report(.note($0)) }
     // A run that goes on has no use for the weights that it began with, and they may be gone.
     let start =
