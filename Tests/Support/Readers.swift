@@ -75,7 +75,11 @@ package enum Reader: String, CaseIterable {
   private static let path = "/dev/shm/restormer-reader-\(getpid())"
 
   private func onFile(_ bytes: [UInt8], _ body: (String) throws -> Void) {
-    _ = FileManager.default.createFile(atPath: Self.path, contents: Data(bytes))
+    let descriptor = open(Self.path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+    precondition(
+      bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) } == bytes.count,
+      "Reader: cannot write \(Self.path)")
+    close(descriptor)
     do { try body(Self.path) } catch { _ = "\(error)" }
     unlink(Self.path)
   }
