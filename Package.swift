@@ -13,7 +13,8 @@ let fuzzing: [Target] =
   ? []
   : [
     .executableTarget(
-      name: "Fuzz", dependencies: ["Restormer", "TestSupport"], path: "Fuzz", swiftSettings: strict)
+      name: "Fuzz", dependencies: ["TestSupport", "Restormer", "Kernels", "CLBackend"],
+      path: "Fuzz", swiftSettings: strict)
   ]
 
 /// What `--version` names beside the version.
@@ -21,6 +22,9 @@ let commit: [CSetting] =
   (Context.gitInformation?.currentCommit).map {
     [.define("RESTORMER_COMMIT", to: "\"\($0.prefix(12))\"")]
   } ?? []
+
+// Every target names all modules whose types it sees, also those that it knows through another: SwiftPM compiles a module anew
+// only when one that it names changes, and the layout of a struct from further down is part of its own.
 
 let package = Package(
   name: "restormer",
@@ -65,7 +69,8 @@ let package = Package(
     .target(
       name: "Restormer",
       dependencies: [
-        "Basics", "Kernels", "CImage", "CZip", "CBundledModels", "CMessagePassing", "CReportPage",
+        "Basics", "Kernels", "CLBackend", "CImage", "CZip", "CBundledModels", "CMessagePassing",
+        "CReportPage",
         .product(name: "Yams", package: "Yams"),
       ],
       path: "Sources/Restormer",
@@ -78,27 +83,36 @@ let package = Package(
       name: "CServePage", path: "Sources/Serve/CServePage",
       exclude: ["serve.html", "serve.css", "jobs.js", "serve.js", "openapi.json"]),
     .target(
-      name: "Serve", dependencies: ["Restormer", "CServePage"], path: "Sources/Serve",
+      name: "Serve", dependencies: ["Restormer", "Kernels", "CLBackend", "CServePage"],
+      path: "Sources/Serve",
       exclude: ["CServePage"], swiftSettings: strict),
     .target(name: "CVersion", path: "Sources/CLI/CVersion", cSettings: commit),
     .target(name: "CTerminal", path: "Sources/CLI/CTerminal"),
     .executableTarget(
       name: "CLI",
       dependencies: [
-        "Basics", "Restormer", "Serve", "CVersion", "CTerminal",
+        "Basics", "Restormer", "Kernels", "CLBackend", "Serve", "CVersion", "CTerminal",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       path: "Sources/CLI", exclude: ["CVersion", "CTerminal"], swiftSettings: strict),
     .target(
-      name: "TestSupport", dependencies: ["Restormer"], path: "Tests/Support", swiftSettings: strict
+      name: "TestSupport", dependencies: ["Restormer", "Kernels", "CLBackend"],
+      path: "Tests/Support", swiftSettings: strict
     ),
     .testTarget(name: "CLBackendTests", dependencies: ["CLBackend"], swiftSettings: strict),
     .testTarget(
-      name: "KernelsTests", dependencies: ["TestSupport"], swiftSettings: strict),
-    .testTarget(name: "RestormerTests", dependencies: ["TestSupport"], swiftSettings: strict),
+      name: "KernelsTests", dependencies: ["TestSupport", "Restormer", "Kernels", "CLBackend"],
+      swiftSettings: strict),
     .testTarget(
-      name: "ServeTests", dependencies: ["Serve", "TestSupport"], swiftSettings: strict),
-    .testTarget(name: "CLITests", dependencies: ["TestSupport"], swiftSettings: strict),
+      name: "RestormerTests", dependencies: ["TestSupport", "Restormer", "Kernels", "CLBackend"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "ServeTests",
+      dependencies: ["Serve", "TestSupport", "Restormer", "Kernels", "CLBackend"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "CLITests", dependencies: ["TestSupport", "Restormer", "Kernels", "CLBackend"],
+      swiftSettings: strict),
   ] + fuzzing,
   cLanguageStandard: .c2x
 )

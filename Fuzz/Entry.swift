@@ -1,4 +1,13 @@
 import Foundation
+import TestSupport
+
+/// libFuzzer's loop.
+@_silgen_name("LLVMFuzzerRunDriver")
+private func runDriver(
+  _ count: UnsafeMutablePointer<CInt>,
+  _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>,
+  _ body: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
+) -> CInt
 
 /// The reader of this process, named by `RESTORMER_FUZZ`.
 private let reader: Reader = {
@@ -11,25 +20,23 @@ private let reader: Reader = {
   return reader
 }()
 
-/// With `RESTORMER_FUZZ_SEEDS=DIR` the seeds are written there, and nothing else is done.
-@_cdecl("LLVMFuzzerInitialize")
-public func initialize(
-  _: UnsafeMutablePointer<CInt>?,
-  _: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?>?
-) -> CInt {
-  guard let folder = ProcessInfo.processInfo.environment["RESTORMER_FUZZ_SEEDS"] else { return 0 }
-  do {
-    for reader in Reader.allCases { try reader.writeSeeds(to: "\(folder)/\(reader.rawValue)") }
-  } catch {
-    print(error)
-    exit(1)
-  }
-  exit(0)
-}
-
-/// libFuzzer's entry: one input.
+/// One input, under the name that libFuzzer's library asks for.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
   reader.read(Array(UnsafeBufferPointer(start: bytes, count: count)))
   return 0
+}
+
+/// Feeds one reader; with `RESTORMER_FUZZ_SEEDS=DIR` writes the seeds of all of them there instead.
+@main
+enum Fuzz {
+  static func main() throws {
+    if let folder = ProcessInfo.processInfo.environment["RESTORMER_FUZZ_SEEDS"] {
+      for reader in Reader.allCases { try reader.writeSeeds(to: "\(folder)/\(reader.rawValue)") }
+      return
+    }
+    var count = CommandLine.argc
+    var arguments = CommandLine.unsafeArgv
+    exit(runDriver(&count, &arguments, testOneInput))
+  }
 }

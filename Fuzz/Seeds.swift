@@ -4,7 +4,7 @@ import TestSupport
 @testable import Restormer
 
 extension Reader {
-  /// Writes small whole files, from which the fuzzer sets out, into `folder`.
+  /// Writes small whole files, from which the fuzzer sets out beside those of `Tests/Samples`, into `folder`.
   func writeSeeds(to folder: String) throws {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     for (index, bytes) in try seeds().enumerated() {
@@ -29,7 +29,9 @@ extension Reader {
       }
     case .pickle: Self.pickles.map(PickleText.pickle)
     case .state: [try tensors(["kind": "restormer training state 1", "step": "3"])]
-    case .png, .jpeg: try pictures(self == .png ? .png : .jpeg)
+    case .png: try pictures(.png)
+    case .jpeg: try pictures(.jpeg)
+    case .tiff, .webp, .bmp, .events, .manifest: []
     case .options:
       [Array(TrainingOptions().yaml.utf8), Self.text("name: a\ntrain: {optim_g: {type: SGD}}\n")]
     case .sweep:

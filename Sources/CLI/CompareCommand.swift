@@ -37,6 +37,7 @@ struct CompareCommand: ParsableCommand {
 
   func run() throws {
     noteLeftOut(in: [before, after, target])
+    let remarks = RemarkNotes()
     var (files, faults) = try ComparedFiles.list(before: before, after: after, target: target)
     let count = files.count + faults.count
     let report = try ReportFile(
@@ -56,6 +57,7 @@ struct CompareCommand: ParsableCommand {
       }
     }
     bar.clear()
+    remarks.finish()
     try report.finish()
     if let means = report.means { printMeans(means) }
     try endBatch(faults, of: count)

@@ -78,6 +78,7 @@ struct DegradeBatch {
     let record = SharedRecord(
       manifest, isKept: share.ranks?.isFirst ?? true,
       inTurnsOn: share.isShard ? "\(writer.folder)/target" : nil)
+    let remarks = RemarkNotes()
     let interrupt = InterruptFlag("leaving after these pairs (once more to leave at once)")
     let faults = concurrently(pages, workers: workers) { number, page -> Numbered<String>? in
       let fault = fault(of: page, manifest, record, interrupt)
@@ -85,6 +86,7 @@ struct DegradeBatch {
       return fault.map { Numbered(number: number, value: $0) }
     }
     progress.clear()
+    remarks.finish()
     try record.finish(share)
     let codes = try share.gathered(
       [interrupt.code].compactMap { $0 }.map { Numbered(number: share.number, value: $0) })

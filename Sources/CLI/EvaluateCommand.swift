@@ -73,6 +73,7 @@ struct EvaluateCommand: ParsableCommand {
       throw ValidationError("--inputs is for images that are restored: leave it or --model away")
     }
     noteLeftOut(in: [images, targets, right, reading.inputs])
+    let remarks = RemarkNotes()
     let folder = try PairedFolder(
       input: images, target: targets, right: right, rule: .tolerant)
     let inputs = try degradedInputs(folder)
@@ -93,6 +94,7 @@ struct EvaluateCommand: ParsableCommand {
       Numbered(number: $0.offset - folder.faults.count, value: $0.element)
     }
     var rows: [Numbered<EvaluationRow>] = []
+    var depths = DepthNotes()
     var bar = ProgressLine()
     for (done, (index, pair)) in pairs.enumerated() {
       if interrupt.isSet { throw EvaluationFailure(description: "interrupted") }
@@ -105,6 +107,7 @@ struct EvaluateCommand: ParsableCommand {
       do {
         let (image, target) = (try read(pair, show), try Image(contentsOf: pair.target))
         let row = try EvaluationRow(name: name, image, target, border: border)
+        if model == nil { depths.add(name, image, target) }
         let degraded = try inputs.map { try Self.degraded(pair, $0) }
         try page?.add(
           name, number: index, ReportViews(before: degraded?.image, after: image, target: target))
@@ -120,6 +123,8 @@ struct EvaluateCommand: ParsableCommand {
     }
     try readability?.finish()
     bar.clear()
+    remarks.finish()
+    depths.tell()
     try page?.finish()
     for (index, errors) in (readability?.errors ?? []).enumerated() {
       rows[index].value.reading = errors

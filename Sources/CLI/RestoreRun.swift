@@ -183,7 +183,7 @@ struct RestoreRun {
       state.busy += clock.seconds
       return RestoredJob(
         image: images.image, restored: restored,
-        summary: try summary(images.image, restored.decision, restorer),
+        summary: try summary(images.image, restored, as: job.format, restorer),
         seconds: reading.images.seconds + clock.seconds)
     }
   }
@@ -205,13 +205,15 @@ struct RestoreRun {
 
   /// What is said of an image behind its size and time.
   private func summary<B: Backend>(
-    _ image: Bitmap, _ decision: RestoreDecision, _ restorer: Restorer<B>
+    _ image: Bitmap, _ restored: Restored<Bitmap>, as format: ImageFormat,
+    _ restorer: Restorer<B>
   ) throws -> String {
     var summary = ""
     for remark in image.remarks { summary += ", \(remark)" }
-    if decision.isLeftAlone { summary += ", sharp already: left as it is (--even-sharp)" }
+    for loss in restored.picture.losses(as: format) { summary += ", left out: \(loss)" }
+    if restored.decision.isLeftAlone { summary += ", sharp already: left as it is (--even-sharp)" }
     if verbose {
-      summary += ", " + (try describe(decision, restorer, image))
+      summary += ", " + (try describe(restored.decision, restorer, image))
       if let plan = restorer.plan { summary += "; " + plan.summary }
     }
     return summary

@@ -70,6 +70,7 @@ struct SubmitCommand: ParsableCommand {
   func run() throws {
     let format = try submissionFormat()
     noteLeftOut(in: [input, targets])
+    let remarks = RemarkNotes()
     let images = try SubmissionImage.list(input, targets: targets)
     let submission = try Submission(
       images, format: format, sample: sample.map(SampleSubmission.init(contentsOf:)))
@@ -87,6 +88,7 @@ struct SubmitCommand: ParsableCommand {
       return result
     }
     bar.clear()
+    remarks.finish()
     let sources = images.count == 1 ? "one image" : "\(images.count) images"
     Console.note("\(output): \(grouped(summary.rows)) rows of \(sources)")
     if let score = summary.score {

@@ -55,6 +55,8 @@ struct TrainCommand: ParsableCommand {
   func run() throws {
     // The run outlives whoever reads its lines.
     signal(SIGPIPE, SIG_IGN)
+    let remarks = RemarkNotes()
+    defer { remarks.finish() }
     if let sweep { return try runSweep(sweep) }
     var chosen = try TrainingOptions(settings: flags.settings)
     if shardOptimizer { chosen.shardOptimizer = true }

@@ -60,7 +60,7 @@ final class CompareTests: XCTestCase {
       atPath: scratch.file("out"), withIntermediateDirectories: true)
     for (before, after, options, part) in [
       ("in", "other", [], "no partner"), ("in", "large", [], "not of the same size"),
-      ("in", "empty", [], "no PNG, JPEG, TIFF, WEBP or BMP"),
+      ("in", "empty", [], "no PNG, JPEG, TIFF, WebP or BMP"),
       ("none", "in", [], "none: the folder cannot be read"),
       ("in", "in", ["--target", scratch.file("large")], "not of the same size"),
       ("small", "small", ["--target", scratch.file("small")], "small/a.png: "),

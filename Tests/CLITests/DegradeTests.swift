@@ -103,7 +103,7 @@ final class DegradeTests: XCTestCase {
     let pdf = try scratch.bytes("a.pdf", Data("%PDF-1.4".utf8))
     let nothing = ["PATH": scratch.file("empty")]
     for (arguments, parts) in [
-      ([scratch.file("empty")], ["empty", "no PNG, JPEG, TIFF, WEBP, BMP or PDF"]),
+      ([scratch.file("empty")], ["empty", "no PNG, JPEG, TIFF, WebP, BMP or PDF"]),
       ([pdf], ["pdftoppm: not installed", "poppler-utils"]),
       ([try scratch.bytes("b.pdf", Data("text".utf8))], ["b.pdf", "not a PDF file"]),
       ([try scratch.bytes("b.png", Data())], ["b.png", "empty"]),

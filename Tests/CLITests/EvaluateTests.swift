@@ -58,6 +58,21 @@ final class EvaluateTests: XCTestCase {
     }
   }
 
+  /// 16 bits beside 8 differ by what was rounded away.
+  func testDifferentDepthsAreSaid() throws {
+    let images = [8, 16].map { depth in (0..<2).map { "\(depth)/\($0).png" } }
+    for (names, depth) in zip(images, [8, 16]) {
+      for name in names { try scratch.picture(name, 16, 16, bitDepth: depth) }
+    }
+    for (target, isSaid) in [("8", false), ("16", true)] {
+      let run = try Program.run(["evaluate", scratch.file("8"), scratch.file(target)])
+      XCTAssertEqual(run.status, 0, run.errors)
+      XCTAssertEqual(
+        run.errors.hasPrefix("0.png and 1 more: 8 bits a sample are compared with 16"), isSaid,
+        run.errors)
+    }
+  }
+
   func testTableAndCSVHoldTheSameRows() throws {
     let csv = try evaluate("csv").split(separator: "\n").map { $0.split(separator: ",") }
     let table = try evaluate("table").split(separator: "\n").map { $0.split(separator: " ") }

@@ -41,7 +41,7 @@ final class FaultTests: XCTestCase {
     try FileManager.default.createDirectory(
       atPath: scratch.file("nothing"), withIntermediateDirectories: true)
     try expectBadPicture(
-      scratch.file("nothing"), in: scratch, naming: "no PNG, JPEG, TIFF, WEBP or BMP")
+      scratch.file("nothing"), in: scratch, naming: "no PNG, JPEG, TIFF, WebP or BMP")
   }
 
   /// 20,000 x 20,000 pixels of 16 bits, under 8 GB of address space.

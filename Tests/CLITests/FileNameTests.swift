@@ -52,6 +52,19 @@ final class FileNameTests: XCTestCase {
     XCTAssertTrue(table.output.contains("\n\"a\nb,\"\".png\",inf"), table.output)
   }
 
+  func testAnOptionsFileIsFoundByItsBytes() throws {
+    let scratch = try Scratch()
+    let file = try scratch.bytes("x.yml", Data("network_g: {dim: 3}\n".utf8))
+    let name = scratch.file(String(systemBytes: [0xE9] + Array(".yml".utf8)))
+    XCTAssertEqual(rename(file, name.systemPath), 0)
+    // The shell names it: `Process` would not take the byte.
+    let run = try Program.run(
+      ["train", "--options"],
+      launcher: ["bash", "-c", #"exec "$@" "$0"/$'\xe9'.yml"#, scratch.path])
+    XCTAssertEqual(run.faults.count, 1, run.errors)
+    XCTAssertTrue(run.errors.contains("dim is 3"), run.errors)
+  }
+
   func testImagesOfOtherFormatsAreNamed() throws {
     let scratch = try Scratch()
     for part in ["a/input", "a/target"] { try folder(scratch, part, ["x.png"]) }

@@ -41,7 +41,7 @@ final class SubmitTests: XCTestCase {
       atPath: scratch.file("out"), withIntermediateDirectories: true)
     let sample = try scratch.bytes("sample.csv", Data("id,value\na_1_1,0\na_1_3,0\n".utf8))
     for (input, options, parts) in [
-      ("empty", [], ["empty", "no PNG, JPEG, TIFF, WEBP or BMP"]), ("none", [], ["none"]),
+      ("empty", [], ["empty", "no PNG, JPEG, TIFF, WebP or BMP"]), ("none", [], ["none"]),
       ("in", ["--targets", scratch.file("other")], ["b.png", "no partner"]),
       ("in", ["--targets", scratch.file("large")], ["a.png", "not of the same size"]),
       ("in", ["--sample", sample], [sample, "2 rows, expected 64", "a_1_2"]),

@@ -1,4 +1,6 @@
+import Kernels
 import Restormer
+import TestSupport
 import XCTest
 
 /// Damaged, foreign and unreachable files: one clear line each, never a crash or half an image.
@@ -101,6 +103,61 @@ final class ImageDamageTests: XCTestCase {
           cut.remarks, ["the end of the file is missing or damaged, all pixels are there"])
       }
     }
+  }
+
+  /// The checksum of a PNG's pixels stands behind them, and that of their chunk behind it: no pixel is missing without them.
+  func testAPNGWhosePixelsAreAllThereIsRead() throws {
+    let end = "the end of the file is missing or damaged, all pixels are there"
+    for value in [7, nil] as [Int?] {
+      var noise = SplitMix64(seed: 1)
+      let samples = (0..<60 * 40).map { _ in value ?? Int(noise.next() % 256) }
+      let builder = ImagePNGBuilder(width: 60, height: 40, bitDepth: 8, colorType: 0) { x, y, _ in
+        samples[y * 60 + x]
+      }
+      let whole = builder.bytes
+      let image = try whole.withUnsafeBytes { try Image(bytes: $0) }
+      let (head, pixels) = builder.parts
+      let wrong = head + ImagePNGBuilder.chunk("IDAT", pixels.dropLast() + [pixels.last! ^ 1])
+      var files = [
+        (
+          wrong + ImagePNGBuilder.chunk("IEND", []),
+          "the checksum of its pixels is wrong, all of them are there"
+        ),
+        (
+          Array(whole.dropLast(12)) + ImagePNGBuilder.chunk("tRNS", [0, 7])
+            + ImagePNGBuilder.chunk("IEND", []),
+          "its transparency (tRNS) is invalid and was left out"
+        ),
+      ]
+      // Within the chunk's checksum, then within that of the pixels.
+      files += (13...20).map { (Array(whole.dropLast($0)), end) }
+      for (file, remark) in files {
+        let read = try file.withUnsafeBytes { try Image(bytes: $0) }
+        XCTAssertEqual(read.pixels, image.pixels)
+        XCTAssertNil(read.alpha)
+        XCTAssertEqual(read.remarks.first, remark)
+      }
+      XCTAssertThrowsError(
+        try Array(whole.dropLast(30)).withUnsafeBytes { try Image(bytes: $0) })
+    }
+  }
+
+  /// An arithmetic coder leaves out zeros at its end, so that a file without its last marker looks like one that lacks pixels.
+  func testAnArithmeticJPEGWithoutItsEndIsRead() throws {
+    let whole = try Samples.file("jpeg", "arithmetic.jpg")
+    let image = try whole.withUnsafeBytes { try Image(bytes: $0) }
+    XCTAssertEqual(image.remarks, [])
+    for count in 1...2 {
+      let cut = try Array(whole.dropLast(count)).withUnsafeBytes { try Image(bytes: $0) }
+      XCTAssertEqual(cut.pixels, image.pixels)
+      XCTAssertEqual(
+        cut.remarks, ["the end of the file is missing, with at most a few bytes of its pixels"])
+    }
+    // A file cut elsewhere is now and then a whole one of other pixels.
+    let accepted = (10...40).filter { count in
+      (try? Array(whole.dropLast(count)).withUnsafeBytes { try Image(bytes: $0) }) != nil
+    }
+    XCTAssertLessThan(accepted.count, 4, "\(accepted)")
   }
 
   func testAnyFlippedBitBeforeTheEndOfAPNGIsAnError() throws {

@@ -7,10 +7,14 @@ final class ImageNotesTests: XCTestCase {
     try image.encode(format: format).withUnsafeBytes { try Image(bytes: $0) }
   }
 
-  private func pixel(_ chunks: [(String, [UInt8])]) throws -> Image {
+  private func pixelFile(_ chunks: [(String, [UInt8])]) -> [UInt8] {
     var builder = ImagePNGBuilder(width: 2, height: 1, bitDepth: 8, colorType: 2) { _, _, _ in 9 }
     builder.before = chunks
-    return try builder.bytes.withUnsafeBytes { try Image(bytes: $0) }
+    return builder.bytes
+  }
+
+  private func pixel(_ chunks: [(String, [UInt8])]) throws -> Image {
+    try pixelFile(chunks).withUnsafeBytes { try Image(bytes: $0) }
   }
 
   private func profile(_ count: Int) -> [UInt8] {
@@ -66,6 +70,49 @@ final class ImageNotesTests: XCTestCase {
     XCTAssertNil(try roundTrip(usual, .jpeg).iccProfile)
   }
 
+  /// What JPEG has no room or no words for is left out, and said.
+  func testWhatAJPEGCannotHoldIsNamed() throws {
+    let codes = try Bitmap(file: pixelFile([("cICP", [12, 16, 0, 1])]))
+    XCTAssertEqual(codes.losses(as: .png), [])
+    XCTAssertEqual(codes.losses(as: .jpeg), ["its colours as of cICP, which JPEG cannot name"])
+    let exif = imageEXIF(orientation: 1, littleEndian: true)
+    let keyword = Array("XML:com.adobe.xmp\0\0\0\0\0".utf8)
+    for (room, isHeld) in [(65_533, true), (65_534, false)] {
+      let chunks = [
+        ("eXIf", exif + [UInt8](repeating: 1, count: room - 6 - exif.count)),
+        ("iTXt", keyword + [UInt8](repeating: 32, count: room - 29)),
+      ]
+      let image = try Bitmap(file: pixelFile(chunks))
+      XCTAssertEqual(image.losses(as: .jpeg).count, isHeld ? 0 : 2)
+      let back = try Bitmap(file: image.encode(format: .jpeg))
+      XCTAssertEqual(back.tags.exif, isHeld ? image.tags.exif : nil)
+      XCTAssertEqual(back.tags.xmp, isHeld ? image.tags.xmp : nil)
+    }
+    // A profile is spread over segments.
+    var image = codes
+    image.iccProfile = profile(200_000)
+    XCTAssertEqual(try Bitmap(file: image.encode(format: .jpeg)).iccProfile, image.iccProfile)
+    image.iccProfile = profile(255 * 65_519 + 1)
+    XCTAssertEqual(image.losses(as: .jpeg).count, 2)
+    XCTAssertNil(try Bitmap(file: image.encode(format: .jpeg)).iccProfile)
+  }
+
+  func testABrokenProfileInAJPEGIsLeftOutAndSaid() throws {
+    let whole = try pixel([]).encode(format: .jpeg)
+    // The second part of one.
+    let broken = Array("ICC_PROFILE\0".utf8) + [2, 1] + profile(140)
+    let image = try Bitmap(file: imageJPEG(whole, inserting: 0xE2, broken))
+    XCTAssertNil(image.iccProfile)
+    XCTAssertEqual(image.remarks, ["its colour profile is damaged and was left out"])
+  }
+
+  func testXMPBeyondOneSegmentIsSaid() throws {
+    let whole = try pixel([]).encode(format: .jpeg)
+    let more = Array("http://ns.adobe.com/xmp/extension/\0".utf8) + [UInt8](repeating: 0, count: 40)
+    let image = try Bitmap(file: imageJPEG(whole, inserting: 0xE1, more))
+    XCTAssertEqual(image.remarks, ["its XMP beyond one segment was left out"])
+  }
+
   func testEXIFIsCarriedOverUpright() throws {
     for isLittle in [false, true] {
       let exif = imageEXIF(orientation: 6, littleEndian: isLittle)
@@ -117,5 +164,11 @@ final class ImageNotesTests: XCTestCase {
       }
       XCTAssertEqual(try pixel([("eXIf", exif)]).tags.exif?.count, exif.count)
     }
+  }
+}
+
+extension Bitmap {
+  fileprivate init(file: [UInt8]) throws {
+    self = try file.withUnsafeBytes { try Bitmap(bytes: $0) }
   }
 }

@@ -100,6 +100,13 @@ final class ImageOtherFormatsTests: XCTestCase {
     let masks = [0xF800, 0x07E0, 0x001F].flatMap { little($0, 4) }
     let packed = try read(bmp(1, 1, bits: 16, coding: 3, behind: masks, data: [0xE0, 0xFF, 0, 0]))
     XCTAssertEqual(packed.pixels, [1, 1, 0])
+    // Opacity of zero everywhere is none.
+    let withAlpha = [0x7C00, 0x03E0, 0x001F, 0x8000].flatMap { little($0, 4) }
+    for (high, alpha) in [(UInt8(0x7F), [1, 1]), (0xFF, [0, 1])] as [(UInt8, [Float])] {
+      let image = try read(
+        bmp(2, 1, bits: 16, coding: 6, behind: withAlpha, data: [0xFF, 0x7F, 0xFF, high]))
+      XCTAssertEqual(image.alpha, alpha)
+    }
   }
 
   func testPalettesAndRunsOfBMPs() throws {
@@ -110,6 +117,10 @@ final class ImageOtherFormatsTests: XCTestCase {
     let runs = try read(
       bmp(3, 1, bits: 8, coding: 1, behind: colors, data: [1, 1, 2, 2, 0, 1]))
     XCTAssertEqual(runs.pixels, plain.pixels)
+    // Rows that go down, which the format forbids with runs: the end of a row, then the second.
+    let down = try read(
+      bmp(1, -2, bits: 8, coding: 1, behind: colors, data: [1, 1, 0, 0, 1, 2, 0, 1]))
+    XCTAssertEqual(down.pixels.prefix(2).map { $0 * 255 }, [254, 253])
     // Three numbers as they are, padded to a pair.
     let literal = try read(
       bmp(3, 1, bits: 8, coding: 1, behind: colors, data: [0, 3, 1, 2, 2, 0, 0, 1]))

@@ -13,15 +13,20 @@ struct ImagePNGBuilder {
   var sample: (_ x: Int, _ y: Int, _ channel: Int) -> Int
 
   var bytes: [UInt8] {
+    var file = parts.head + Self.chunk("IDAT", parts.pixels)
+    for (type, data) in after { file += Self.chunk(type, data) }
+    return file + Self.chunk("IEND", [])
+  }
+
+  /// What precedes the pixels, and their stream.
+  var parts: (head: [UInt8], pixels: [UInt8]) {
     let header =
       Self.number(width) + Self.number(height)
       + [UInt8(bitDepth), UInt8(colorType), 0, 0, interlaced ? 1 : 0]
     var file: [UInt8] = [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
     file += Self.chunk("IHDR", header)
     for (type, data) in before { file += Self.chunk(type, data) }
-    file += Self.chunk("IDAT", Self.deflated(rows))
-    for (type, data) in after { file += Self.chunk(type, data) }
-    return file + Self.chunk("IEND", [])
+    return (file, Self.deflated(rows))
   }
 
   /// Unfiltered rows; interlaced ones pass after pass, each with its own grid.

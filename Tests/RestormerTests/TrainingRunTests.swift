@@ -320,6 +320,17 @@ final class TrainingRunTests: XCTestCase {
     XCTAssertFalse(FileManager.default.fileExists(atPath: "\(folder)/huge"))
   }
 
+  /// Weights of more steps than are asked for must not pass for theirs.
+  func testFewerStepsThanAreDoneAreRefused() throws {
+    try run(options("done"))
+    try run(options("done"))
+    var fewer = options("done")
+    fewer.stages[1].steps = 2
+    XCTAssertThrowsError(try run(fewer)) {
+      XCTAssertTrue("\($0)".contains("done: 8 steps are done, 6 (--steps) are fewer"), "\($0)")
+    }
+  }
+
   /// The state holds everything: weights that a run began with may be gone when it goes on.
   func testARunGoesOnWithoutItsPretrainedWeights() throws {
     try run(options("teacher"))

@@ -46,6 +46,38 @@ final class ValidationTests: XCTestCase {
     }
   }
 
+  /// The pairs of `data`, whose pixels have few values, as numbers of colours in a table.
+  private func writePalettes(_ folder: String) throws {
+    try makeFolders(folder)
+    for part in ["input", "target"] {
+      for index in 0..<3 {
+        let image = try Image(contentsOf: scratch.file("data/\(part)/\(index).png"))
+        let levels = image.plane(0).map { UInt8(($0 * 255).rounded()) }
+        let table = Set(levels).sorted()
+        var builder = ImagePNGBuilder(
+          width: image.width, height: image.height, bitDepth: 8, colorType: 3
+        ) { x, y, _ in table.firstIndex(of: levels[y * image.width + x]) ?? 0 }
+        builder.before = [("PLTE", table.flatMap { [$0, $0, $0] })]
+        _ = try scratch.write(builder.bytes, "\(folder)/\(part)/\(index).png")
+      }
+    }
+  }
+
+  /// A validation takes whole pictures: where that is more than a step takes, the promise says so.
+  func testThePromiseOfMemoryCountsTheValidation() throws {
+    try makeFolders("large")
+    for part in ["input", "target"] {
+      try Image(
+        width: 320, height: 240, channels: 3, pixels: [Float](repeating: 0.5, count: 3 * 320 * 240)
+      ).write(to: scratch.file("large/\(part)/0.png"), format: .png)
+    }
+    for (val, isMore) in [("data", false), ("large", true)] {
+      let notes = try run(options("promise-\(val)", val: val), stopAfter: 1).notes
+      let line = try XCTUnwrap(notes.first { $0.contains("; this device offers ") })
+      XCTAssertEqual(line.contains(", validating "), isMore, line)
+    }
+  }
+
   private func options(_ name: String, val: String) -> TrainingOptions {
     var options = TrainingOptions()
     options.name = name
@@ -93,8 +125,9 @@ final class ValidationTests: XCTestCase {
     try writeAgain("opaque") { image in
       image.alpha = [Float](repeating: 1, count: image.width * image.height)
     }
+    try writePalettes("palette")
     for channels in [3, 1] {
-      let scores = try ["data", "gray", "deep", "opaque"].map { val in
+      let scores = try ["data", "gray", "deep", "opaque", "palette"].map { val in
         var options = options("\(val)-\(channels)", val: val)
         (options.model.inputChannels, options.model.outputChannels) = (channels, channels)
         return try run(options).scores

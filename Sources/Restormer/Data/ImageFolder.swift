@@ -11,16 +11,16 @@ package struct ImageFolder: Sendable {
 
   /// The formats that are read, for messages.
   package static let readable: String = {
-    let names = ImageFormat.allCases.map { $0.rawValue.uppercased() }
+    let names = ImageFormat.readable.map(\.title)
     return names.dropLast().joined(separator: ", ") + " or " + names.suffix(1).joined()
   }()
 
   /// Endings of image files that are known as such and not read.
   private static let foreignEndings: Set<String> = [
-    "apng", "arw", "avif", "bmp", "cr2", "cr3", "dds", "dib", "dng", "exr", "gif", "hdr", "heic",
-    "heif", "hif", "ico", "j2c", "j2k", "jng", "jp2", "jpf", "jpx", "jxl", "jxr", "mng", "nef",
-    "orf", "pam", "pbm", "pcx", "pef", "pfm", "pgm", "pnm", "ppm", "psd", "qoi", "raf", "rw2",
-    "sgi", "srw", "svg", "tga", "tif", "tiff", "webp", "xcf",
+    "apng", "arw", "avif", "cr2", "cr3", "dds", "dng", "exr", "gif", "hdr", "heic", "heif", "hif",
+    "ico", "j2c", "j2k", "jng", "jp2", "jpf", "jpx", "jxl", "jxr", "mng", "nef", "orf", "pam",
+    "pbm", "pcx", "pef", "pfm", "pgm", "pnm", "ppm", "psd", "qoi", "raf", "rw2", "sgi", "srw",
+    "svg", "tga", "xcf",
   ]
 
   /// Whether a name has the ending of an image, readable or not.

@@ -134,10 +134,8 @@ public struct PairFolderWriter: Sendable {
 
   /// - Throws: `DataError` when there is a file at `path` that does not consist of `bytes`.
   private static func check(_ path: String, is bytes: [UInt8]?) throws {
-    guard FileManager.default.fileExists(atPath: path) else { return }
-    if let bytes, FileManager.default.contents(atPath: path)?.elementsEqual(bytes) ?? false {
-      return
-    }
+    guard FileKind(path) != nil else { return }
+    if let bytes, (try? mappedFile(path))?.elementsEqual(bytes) ?? false { return }
     throw DataError("\(path) exists, of another seed, recipe or page (--overwrite replaces it)")
   }
 

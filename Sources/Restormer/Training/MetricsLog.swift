@@ -2,13 +2,13 @@ import Foundation
 
 /// Appends rows of numbers to a CSV file; when a run goes on, the rows past its step are dropped
 /// first.
-final class MetricsLog {
+package final class MetricsLog {
   let file: AppendedFile
 
   /// Opens or starts the log. Rows start with their step; those after `step` are dropped, and those
   /// of `step` itself that have a value in column `repeated`, which will come again.
   /// - Throws: `FileError`; what the file holds is then as it was.
-  init(path: String, columns: [String], after step: Int, without repeated: String?) throws {
+  package init(path: String, columns: [String], after step: Int, without repeated: String?) throws {
     let column = repeated.flatMap(columns.firstIndex)
     let rows = try Self.rows(path).dropFirst().filter { row in
       let fields = row.split(separator: ",", omittingEmptySubsequences: false)

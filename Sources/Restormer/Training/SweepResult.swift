@@ -42,7 +42,7 @@ public struct SweepResult: Sendable {
 
 extension SweepResult.Validation {
   /// The validations in a run's `metrics.csv`; rows that cannot be read are left out.
-  static func read(_ path: String) -> [Self] {
+  package static func read(_ path: String) -> [Self] {
     let text = String(decoding: (try? mappedFile(path)) ?? Data(), as: UTF8.self)
     let rows = text.split(whereSeparator: \.isNewline).map {
       $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)

@@ -61,7 +61,8 @@ public final class Trainer<B: Backend> {
     report(.doing(.planning, mayBreakOff: true))
     // Parameters are made once it is known that they fit.
     let recompute = try TrainingMemoryChoice(
-      options, model, images: source.cacheBytes, ranks: team.size, on: backend
+      options, model, images: source.cacheBytes, picture: validator?.largestPicture,
+      ranks: team.size, on: backend
     ).decide { report(.note($0)) }
     // A run that goes on has no use for the weights that it began with, and they may be gone.
     let start =

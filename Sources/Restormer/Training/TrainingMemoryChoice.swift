@@ -9,16 +9,20 @@ struct TrainingMemoryChoice<B: Backend> {
   /// Bytes of decoded images that are kept.
   private let images: Int
   private let ranks: Int
+  /// The largest picture of the validation.
+  private let picture: (width: Int, height: Int)?
 
   /// What the program itself takes, libraries and drivers with it: measured.
   private static var program: Int { B.self == CPUBackend.self ? 95_000_000 : 150_000_000 }
 
-  /// Plans the stage of `options` that needs most, beside `images` bytes of decoded images.
+  /// Plans the stage of `options` that needs most, beside `images` bytes of decoded images; `picture`
+  /// is the largest that is validated on.
   init(
-    _ options: TrainingOptions, _ model: RestormerModel, images: Int, ranks: Int, on backend: B
+    _ options: TrainingOptions, _ model: RestormerModel, images: Int,
+    picture: (width: Int, height: Int)?, ranks: Int, on backend: B
   ) {
     (self.options, self.model, self.backend, self.images) = (options, model, backend, images)
-    self.ranks = ranks
+    (self.picture, self.ranks) = (picture, ranks)
     stage =
       options.stages.max {
         $0.batch * $0.patch * $0.patch < $1.batch * $1.patch * $1.patch
@@ -30,7 +34,7 @@ struct TrainingMemoryChoice<B: Backend> {
   func decide(_ note: (String) -> Void) throws -> Bool {
     let plain = try need(stage, recompute: false)
     let line =
-      "patch \(stage.patch), batch \(stage.batch) needs \(describe(plain)); this device offers "
+      "patch \(stage.patch), batch \(stage.batch) needs \(describe(plain))\(try beyond(plain)); this device offers "
       + gigabytes(backend.memory.total - backend.bytesInUse)
     if options.recompute != .on, fits(plain) {
       note(line)
@@ -44,6 +48,37 @@ struct TrainingMemoryChoice<B: Backend> {
     }
     note(both + ": using recompute")
     return true
+  }
+
+  /// What a validation takes, for people, where that is more than the steps do.
+  private func beyond(_ step: MemoryNeed) throws -> String {
+    guard let need = try validation(), need.total > step.total else { return "" }
+    return ", validating \(gigabytes(need.total))" + (fits(need) ? "" : ", less in tiles")
+  }
+
+  /// A validation restores its pictures in the place of a step's activations: with weights of their own, whole where they fit.
+  private func validation() throws -> MemoryNeed? {
+    guard let picture else { return nil }
+    let (width, height) = (roundUp(picture.width, 8), roundUp(picture.height, 8))
+    let recording = model.record(height: height, width: width)
+    recording.graph.lower(
+      for: LoweringTarget(backend.traits, .inference, rules: try .inForce),
+      keeping: [recording.output])
+    let plan = MemoryPlan(
+      recording.graph, keeping: [recording.output], external: recording.parameters, on: backend)
+    let need =
+      plan.need + MemoryNeed(storages: [model.parameterExtent])
+      + ParameterRegions<B>.need(
+        model, averaged: options.averageDecay != nil, accumulating: options.accumulate > 1)
+    guard backend.memory.isHost else { return need }
+    return need + MemoryNeed(pieces: Self.program + images + hostBytes(of: picture))
+  }
+
+  /// Bytes of a validated picture in the machine's own memory: the input, what the network is given and gives, the result and
+  /// the target as floats; beside them the weights as they are read and as they are copied.
+  private func hostBytes(of picture: (width: Int, height: Int)) -> Int {
+    let channels = 3 * options.model.inputChannels + 3 * options.model.outputChannels
+    return 4 * (picture.width * picture.height * channels + 2 * model.parameterExtent)
   }
 
   private func fits(_ need: MemoryNeed) -> Bool {

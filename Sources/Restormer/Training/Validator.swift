@@ -7,6 +7,8 @@ struct Validator {
   /// What is restored.
   let set: ValidationSet
   private let channels: (input: Int, output: Int)
+  /// Columns and rows of the largest picture.
+  private(set) var largestPicture: (width: Int, height: Int)?
   private let samples: Int
   private let scoring: Scoring
   /// Rows and columns of a sample: enough to look at, whatever the photographs' size.
@@ -40,6 +42,9 @@ struct Validator {
         throw DataError(
           "\(pair.target): \(header.width)x\(header.height), SSIM needs at least 11x11 pixels "
             + "inside the crop_border")
+      }
+      if header.width * header.height > largestPicture.map({ $0.width * $0.height }) ?? 0 {
+        largestPicture = (header.width, header.height)
       }
     }
   }

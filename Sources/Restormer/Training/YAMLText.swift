@@ -28,7 +28,7 @@ enum YAMLText {
   }
 
   private static func text(of path: String) throws -> String {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    let descriptor = open(path.systemPath, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw FileError.last("read", path) }
     let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
     guard let bytes = try? file.read(upToCount: most + 1) ?? Data() else {

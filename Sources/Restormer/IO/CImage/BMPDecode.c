@@ -121,7 +121,7 @@ static int open_file(Decoder *decoder) {
   int is_run = compression == RUNS_OF_8_BITS || compression == RUNS_OF_4_BITS;
   if ((bits != 1 && bits != 4 && bits != 8 && bits != 16 && bits != 24 && bits != 32) ||
       (compression != PLAIN && !is_masked && !is_run) || (is_masked && bits != 16 && bits != 32) ||
-      (is_run && (bits != (compression == RUNS_OF_8_BITS ? 8 : 4) || decoder->is_top_down)))
+      (is_run && bits != (compression == RUNS_OF_8_BITS ? 8 : 4)))
     return fail(decoder, "a BMP of an unknown coding");
   decoder->reader.unbounded = is_run;
   if (!is_old) read_density(decoder, header);
@@ -159,6 +159,16 @@ static void convert(const Decoder *decoder, const uint8_t *from, uint8_t *to) {
   }
 }
 
+// Programs that know no opacity leave its bits at zero: a picture that nobody could see is meant to be opaque.
+static void show_invisible(const CImageLayout *layout, uint8_t *pixels, size_t stride) {
+  size_t step = (size_t)layout->channels + 1, count = layout->width * step;
+  for (uint32_t y = 0; y < layout->height; y++)
+    for (size_t i = step - 1; i < count; i += step)
+      if (pixels[y * stride + i] != 0) return;
+  for (uint32_t y = 0; y < layout->height; y++)
+    for (size_t i = step - 1; i < count; i += step) pixels[y * stride + i] = 255;
+}
+
 static int read_runs(Decoder *decoder, size_t row_size) {
   const CImageSource *source = &decoder->reader.source;
   const CImageLayout *layout = &decoder->reader.layout;
@@ -189,6 +199,7 @@ static int read(CImageReader *reader, uint8_t *pixels, size_t stride) {
       return fail(decoder, "the file is truncated");
     convert(decoder, row, pixels + (decoder->is_top_down ? i : layout->height - 1 - i) * stride);
   }
+  if (layout->has_alpha) show_invisible(layout, pixels, stride);
   return 1;
 }
 
@@ -198,11 +209,7 @@ static void release(CImageReader *reader) {
 }
 
 CImageReader *cimage_open_bmp(CImageSource source) {
-  Decoder *decoder = calloc(1, sizeof *decoder);
-  if (decoder == NULL) return NULL;
-  decoder->reader.source = source;
-  decoder->reader.read = read;
-  decoder->reader.release = release;
-  open_file(decoder);
-  return &decoder->reader;
+  Decoder *decoder = cimage_decoder(sizeof *decoder, source, read, release);
+  if (decoder != NULL) open_file(decoder);
+  return (CImageReader *)decoder;
 }

@@ -22,6 +22,17 @@ int cimage_append(CImageBytes *to, const void *bytes, size_t count) {
   return 1;
 }
 
+void *cimage_decoder(size_t size, CImageSource source,
+                     int (*read)(CImageReader *reader, uint8_t *pixels, size_t stride),
+                     void (*release)(CImageReader *reader)) {
+  CImageReader *reader = calloc(1, size);
+  if (reader == NULL) return NULL;
+  reader->source = source;
+  reader->read = read;
+  reader->release = release;
+  return reader;
+}
+
 static void copy_line(char *text, size_t room, const char *message) {
   size_t i = 0;
   for (; message[i] != '\0' && i + 1 < room; i++) {

@@ -8,6 +8,11 @@ int cimage_append(CImageBytes *to, const void *bytes, size_t count);
 
 void cimage_release(CImageBytes *bytes);
 
+// Memory for a decoder that begins with a `CImageReader` of `source`, zeros else; NULL when it is short.
+void *cimage_decoder(size_t size, CImageSource source,
+                     int (*read)(CImageReader *reader, uint8_t *pixels, size_t stride),
+                     void (*release)(CImageReader *reader));
+
 // Copies a library's message as one line of at most CIMAGE_TEXT_LENGTH characters.
 void cimage_say(char *text, const char *message);
 

@@ -1,8 +1,10 @@
-#include <jerror.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "JPEGSource.h"
+
+// Behind libjpeg's main header: which messages there are, and so their numbers, depends on its version.
+#include <jerror.h>
 
 typedef enum { HEADER, PIXELS, END } Phase;
 
@@ -15,6 +17,7 @@ typedef struct {
   JPEGSource source;
   Phase phase;
   int has_ended;       // the file ended before the stream did
+  int has_spare;       // an arithmetic decoder was lent more zeros than it needed
   unsigned seen_components;
   uint8_t *row;        // of a picture in CMYK
 } Decoder;
@@ -39,6 +42,9 @@ static void warn(j_common_ptr common, int level) {
       decoder->has_ended = 1;
       return;
     case JWRN_EXTRANEOUS_DATA:
+      decoder->has_spare = decoder->source.zeros > 0;
+      if (decoder->has_spare) return;
+      break;
     case JWRN_BOGUS_PROGRESSION:
     case JWRN_NOT_SEQUENTIAL:
       break;
@@ -84,6 +90,7 @@ static void read_profile(Decoder *decoder) {
 // The first segment of each kind counts.
 static void read_notes(Decoder *decoder) {
   static const char exif[] = "Exif\0", xmp[] = "http://ns.adobe.com/xap/1.0/";
+  static const char more[] = "http://ns.adobe.com/xmp/extension/";
   for (jpeg_saved_marker_ptr marker = decoder->jpeg.marker_list; marker; marker = marker->next) {
     const uint8_t *data = marker->data;
     size_t size = marker->data_length;
@@ -93,6 +100,8 @@ static void read_notes(Decoder *decoder) {
       cimage_append(&reader->exif, data + sizeof exif, size - sizeof exif);
     if (size > sizeof xmp && !memcmp(data, xmp, sizeof xmp) && reader->xmp.count == 0)
       cimage_append(&reader->xmp, data + sizeof xmp, size - sizeof xmp);
+    if (size > sizeof more && !memcmp(data, more, sizeof more))
+      cimage_remark(reader, "its XMP beyond one segment was left out");
   }
 }
 
@@ -147,7 +156,7 @@ static void convert_cmyk(const uint8_t *from, size_t width, uint8_t *to) {
 static int lacks_pixels(const Decoder *decoder) {
   const struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
   if (!decoder->has_ended) return 0;
-  if (jpeg->arith_code) return 1;
+  if (jpeg->arith_code && !decoder->has_spare) return 1;
   if (!jpeg_has_multiple_scans((j_decompress_ptr)jpeg)) return 0;
   if (!jpeg->progressive_mode) return decoder->seen_components + 1 != 1u << jpeg->num_components;
   for (int c = 0; c < jpeg->num_components; c++)
@@ -161,6 +170,7 @@ static void read_rows(Decoder *decoder, uint8_t *pixels, size_t stride) {
   const CImageLayout *layout = &decoder->reader.layout;
   int is_cmyk = jpeg->num_components == 4;
   decoder->phase = PIXELS;
+  decoder->source.lends_zeros = jpeg->arith_code;
   jpeg->out_color_space = is_cmyk ? JCS_CMYK : layout->channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
   jpeg->dct_method = JDCT_ISLOW;
   if (is_cmyk) decoder->row = malloc((size_t)layout->width * 4);
@@ -187,7 +197,9 @@ static int read(CImageReader *reader, uint8_t *pixels, size_t stride) {
     jpeg_finish_decompress(&decoder->jpeg);
   }
   if (decoder->has_ended)
-    cimage_remark(reader, "the end of the file is missing or damaged, all pixels are there");
+    cimage_remark(reader, decoder->jpeg.arith_code
+                              ? "the end of the file is missing, with at most a few bytes of its pixels"
+                              : "the end of the file is missing or damaged, all pixels are there");
   return 1;
 }
 
@@ -199,13 +211,9 @@ static void release(CImageReader *reader) {
 }
 
 CImageReader *cimage_open_jpeg(CImageSource source) {
-  Decoder *decoder = calloc(1, sizeof *decoder);
+  Decoder *decoder = cimage_decoder(sizeof *decoder, source, read, release);
   if (decoder == NULL) return NULL;
-  CImageReader *reader = &decoder->reader;
-  reader->source = source;
-  reader->read = read;
-  reader->release = release;
-  decoder->jpeg.err = cimage_jpeg_fault(&decoder->fault, reader->error);
+  decoder->jpeg.err = cimage_jpeg_fault(&decoder->fault, decoder->reader.error);
   if (setjmp(decoder->fault.jump) == 0) open_file(decoder);
-  return reader;
+  return &decoder->reader;
 }

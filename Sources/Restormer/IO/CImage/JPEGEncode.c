@@ -71,9 +71,8 @@ static void set_up(Encoder *encoder, int quality) {
   set_density(jpeg, &encoder->notes->tags);
 }
 
-// A segment holds 65,533 bytes; what is longer is left out.
 static void write_segment(Encoder *encoder, const char *name, size_t length, CImageSpan data) {
-  if (data.count == 0 || length + data.count > 65533) return;
+  if (data.count == 0) return;
   encoder->segment.count = 0;
   if (!cimage_append(&encoder->segment, name, length) ||
       !cimage_append(&encoder->segment, data.bytes, data.count))

@@ -8,6 +8,8 @@ typedef struct {
   struct jpeg_source_mgr manager;  // must come first
   const CImageSource *file;
   uint64_t offset;
+  int lends_zeros;  // behind the end of the file, to an arithmetic decoder
+  int zeros;        // that were lent
   uint8_t block[1 << 16];
 } JPEGSource;
 

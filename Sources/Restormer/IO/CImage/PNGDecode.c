@@ -10,8 +10,14 @@ typedef struct {
   png_structp png;
   png_infop info;
   uint64_t offset;
+  int ignores_sum;  // of the unpacked pixels
   jmp_buf fault;
 } Decoder;
+
+// What libpng says of pixels that do not give the checksum behind them (RFC 1950), and what is said here.
+static const char WRONG_SUM[] = "IDAT: incorrect data check";
+static const char END_REMARK[] = "the end of the file is missing or damaged, all pixels are there";
+static const char WRONG_SUM_REMARK[] = "the checksum of its pixels is wrong, all of them are there";
 
 static void fail(png_structp png, png_const_charp message) {
   Decoder *decoder = png_get_error_ptr(png);
@@ -24,15 +30,21 @@ static void warn(png_structp png, png_const_charp message) {
   Decoder *decoder = png_get_error_ptr(png);
   if (strncmp(message, "tRNS:", 5) == 0)
     message = "its transparency (tRNS) is invalid and was left out";
+  if (strcmp(message, WRONG_SUM) == 0) message = WRONG_SUM_REMARK;
   cimage_remark(&decoder->reader, message);
 }
 
 static void take(png_structp png, png_bytep to, size_t count) {
   Decoder *decoder = png_get_io_ptr(png);
   const CImageSource *source = &decoder->reader.source;
-  if (source->read(source->context, decoder->offset, to, count) != count)
-    png_error(png, "the file is truncated");
-  decoder->offset += count;
+  size_t got = source->read(source->context, decoder->offset, to, count);
+  decoder->offset += got;
+  if (got == count) return;
+  // The last bytes of pixels are their checksum: a file may end within it. What is no longer than the head of a chunk is one,
+  // or a chunk's own checksum.
+  enum { SUM = 4, HEAD = 8 };
+  if (count <= HEAD || got + SUM < count) png_error(png, "the file is truncated");
+  memset(to + got, 0, count - got);
 }
 
 static void read_tags(Decoder *decoder) {
@@ -73,6 +85,7 @@ static void open_file(Decoder *decoder) {
   png_structp png = decoder->png;
   png_set_read_fn(png, decoder, take);
   png_set_benign_errors(png, 1);
+  png_set_option(png, PNG_IGNORE_ADLER32, decoder->ignores_sum);
   // A chunk without pixels whose checksum is wrong is left out.
   png_set_crc_action(png, PNG_CRC_ERROR_QUIT, PNG_CRC_WARN_DISCARD);
   // `CImageReader` has limits of its own.
@@ -81,7 +94,6 @@ static void open_file(Decoder *decoder) {
   png_read_info(png, decoder->info);
   normalize(decoder);
   read_tags(decoder);
-  cimage_read_png_notes(&decoder->reader);
 }
 
 static void read_rows(Decoder *decoder, uint8_t *pixels, size_t stride) {
@@ -97,46 +109,64 @@ static void read_rows(Decoder *decoder, uint8_t *pixels, size_t stride) {
       png_read_row(decoder->png, pixels + y * stride, NULL);
 }
 
-// With all pixels there, only damage among them counts: a checksum of theirs that is wrong.
-static int read_end(Decoder *decoder) {
+// Whether libpng has handed out the last row of the last pass: it looks on from there to the end of the stream.
+static int has_all_rows(const Decoder *decoder) {
+  if (png_get_interlace_type(decoder->png, decoder->info) != PNG_INTERLACE_NONE)
+    return png_get_current_pass_number(decoder->png) >= PNG_INTERLACE_ADAM7_PASSES;
+  return png_get_current_row_number(decoder->png) >= decoder->reader.layout.height;
+}
+
+static void close_png(Decoder *decoder) {
+  if (decoder->png != NULL) png_destroy_read_struct(&decoder->png, &decoder->info, NULL);
+}
+
+static int open_png(Decoder *decoder) {
+  decoder->offset = 0;
+  cimage_say(decoder->reader.error, "out of memory");
+  if (setjmp(decoder->fault) != 0) return 0;
+  decoder->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, decoder, fail, warn);
+  if (decoder->png != NULL) decoder->info = png_create_info_struct(decoder->png);
+  if (decoder->info == NULL) return 0;
+  open_file(decoder);
+  decoder->reader.error[0] = '\0';
+  return 1;
+}
+
+// Reads the rows and what is behind them. With all pixels there, only damage among them counts: a chunk's checksum.
+static int read_to_end(Decoder *decoder, uint8_t *pixels, size_t stride) {
   char *error = decoder->reader.error;
   if (setjmp(decoder->fault) == 0) {
-    png_read_end(decoder->png, NULL);
+    read_rows(decoder, pixels, stride);
+    png_read_end(decoder->png, decoder->info);
     return 1;
   }
-  if (strcmp(error, "IDAT: CRC error") == 0) return 0;
-  cimage_remark(&decoder->reader, "the end of the file is missing or damaged, all pixels are there");
+  if (!has_all_rows(decoder) || strcmp(error, "IDAT: CRC error") == 0) return 0;
+  cimage_remark(&decoder->reader, END_REMARK);
   error[0] = '\0';
   return 1;
 }
 
 static int read(CImageReader *reader, uint8_t *pixels, size_t stride) {
   Decoder *decoder = (Decoder *)reader;
-  if (setjmp(decoder->fault) != 0) return 0;
-  read_rows(decoder, pixels, stride);
-  return read_end(decoder);
+  if (read_to_end(decoder, pixels, stride)) return 1;
+  if (strcmp(reader->error, WRONG_SUM) != 0) return 0;
+  // zlib may look at its checksum before it hands out the last row.
+  close_png(decoder);
+  decoder->ignores_sum = 1;
+  if (!open_png(decoder) || !read_to_end(decoder, pixels, stride)) return 0;
+  // Where the file ends within it, that has been said.
+  if (strstr(reader->remark, END_REMARK) == NULL) cimage_remark(reader, WRONG_SUM_REMARK);
+  return 1;
 }
 
 static void release(CImageReader *reader) {
-  Decoder *decoder = (Decoder *)reader;
-  if (decoder->png != NULL) png_destroy_read_struct(&decoder->png, &decoder->info, NULL);
-  free(decoder);
+  close_png((Decoder *)reader);
+  free(reader);
 }
 
 CImageReader *cimage_open_png(CImageSource source) {
-  Decoder *decoder = calloc(1, sizeof *decoder);
+  Decoder *decoder = cimage_decoder(sizeof *decoder, source, read, release);
   if (decoder == NULL) return NULL;
-  decoder->reader.source = source;
-  decoder->reader.read = read;
-  decoder->reader.release = release;
-  cimage_say(decoder->reader.error, "out of memory");
-  if (setjmp(decoder->fault) == 0) {
-    decoder->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, decoder, fail, warn);
-    if (decoder->png != NULL) decoder->info = png_create_info_struct(decoder->png);
-    if (decoder->info != NULL) {
-      open_file(decoder);
-      decoder->reader.error[0] = '\0';
-    }
-  }
+  if (open_png(decoder)) cimage_read_png_notes(&decoder->reader);
   return &decoder->reader;
 }

@@ -305,11 +305,7 @@ static void release(CImageReader *reader) {
 }
 
 CImageReader *cimage_open_tiff(CImageSource source) {
-  Decoder *decoder = calloc(1, sizeof *decoder);
-  if (decoder == NULL) return NULL;
-  decoder->reader.source = source;
-  decoder->reader.read = read;
-  decoder->reader.release = release;
-  open_file(decoder);
-  return &decoder->reader;
+  Decoder *decoder = cimage_decoder(sizeof *decoder, source, read, release);
+  if (decoder != NULL) open_file(decoder);
+  return (CImageReader *)decoder;
 }

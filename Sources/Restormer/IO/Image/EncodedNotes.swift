@@ -2,16 +2,32 @@ import CImage
 
 /// What is written into a file besides its pixels, as far as its format can say it.
 struct EncodedNotes {
-  private let tags: ImageTags
-  private let profile: [UInt8]
+  /// What the format cannot say and was left out, for people.
+  private(set) var losses: [String] = []
+  private var tags: ImageTags
+  private var profile: [UInt8]
 
   init(_ picture: any Picture, _ format: ImageFormat) {
     tags = picture.tags
+    let own = Self.profile(of: picture)
+    profile = own ?? []
+    if own == nil, picture.iccProfile != nil {
+      losses.append("its colour profile, which is for other channels")
+    }
+    guard format == .jpeg else { return }
     // PNG says by chunks of their own what JPEG needs a profile for.
-    let made =
-      format == .jpeg
-      ? ColorProfile(picture.tags)?.bytes(channels: picture.channels) : nil
-    profile = Self.profile(of: picture) ?? made ?? []
+    profile = own ?? ColorProfile(picture.tags)?.bytes(channels: picture.channels) ?? []
+    if tags.codingPoints != nil { losses.append("its colours as of cICP, which JPEG cannot name") }
+    profile = whatFits(profile, "colour profile", in: CIMAGE_JPEG_ICC) ?? []
+    tags.exif = whatFits(tags.exif, "EXIF", in: CIMAGE_JPEG_EXIF)
+    tags.xmp = whatFits(tags.xmp, "XMP", in: CIMAGE_JPEG_XMP)
+  }
+
+  /// Bytes of a kind, or nil where they are more than `most`.
+  private mutating func whatFits(_ bytes: [UInt8]?, _ kind: String, in most: Int) -> [UInt8]? {
+    guard let bytes, bytes.count > most else { return bytes }
+    losses.append("its \(kind) of \(bytes.count) bytes, of which JPEG holds \(most)")
+    return nil
   }
 
   /// The profile unless it describes another number of channels: bytes 16 to 19 name its colour

@@ -7,6 +7,7 @@ extension Bitmap {
   ///   missing: there are no partly decoded images. Damage that costs no pixel is in `remarks`.
   public init(contentsOf path: String) throws(ImageError) {
     self = try ImageReader(ByteSource(InputFile(path: path))).bitmap()
+    ImageRemarks.tell(path, remarks)
   }
 
   /// Decodes the bytes of an image file; `path` is only for the error's text.

@@ -41,6 +41,11 @@ extension Bitmap {
   }
 }
 
+extension Bitmap {
+  /// What a file of `format` cannot say of the image besides its pixels, for people.
+  public func losses(as format: ImageFormat) -> [String] { EncodedNotes(self, format).losses }
+}
+
 extension Picture {
   fileprivate func encodedFile(
     _ format: ImageFormat, _ quality: Int

@@ -96,6 +96,9 @@ typedef struct {
   int (*write)(void *context, const uint8_t *bytes, size_t count);
 } CImageOutput;
 
+// What notes of a JPEG may hold: a segment is of 65,533 bytes, its name among them; a profile is spread over up to 255.
+enum { CIMAGE_JPEG_EXIF = 65533 - 6, CIMAGE_JPEG_XMP = 65533 - 29, CIMAGE_JPEG_ICC = 255 * 65519 };
+
 // Encode row after row. Return 0 with one line in `error`, or 1. JPEG has no alpha.
 int cimage_encode_png(const CImageLayout *layout, const CImageNotes *notes,
                       const CImageOutput *output, char *error);
