@@ -83,7 +83,7 @@ let package = Package(
       name: "CServePage", path: "Sources/Serve/CServePage",
       exclude: ["serve.html", "serve.css", "jobs.js", "serve.js", "openapi.json"]),
     .target(
-      name: "Serve", dependencies: ["Restormer", "Kernels", "CLBackend", "CServePage"],
+      name: "Serve", dependencies: ["Basics", "Restormer", "Kernels", "CLBackend", "CServePage"],
       path: "Sources/Serve",
       exclude: ["CServePage"], swiftSettings: strict),
     .target(name: "CVersion", path: "Sources/CLI/CVersion", cSettings: commit),
@@ -96,7 +96,7 @@ let package = Package(
       ],
       path: "Sources/CLI", exclude: ["CVersion", "CTerminal"], swiftSettings: strict),
     .target(
-      name: "TestSupport", dependencies: ["Restormer", "Kernels", "CLBackend"],
+      name: "TestSupport", dependencies: ["Basics", "Restormer", "Kernels", "CLBackend"],
       path: "Tests/Support", swiftSettings: strict
     ),
     .testTarget(name: "CLBackendTests", dependencies: ["CLBackend"], swiftSettings: strict),
