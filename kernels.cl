@@ -638,7 +638,7 @@ __kernel void depthwise_gate_window(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias),
 // gy, are added up.
 
 // One work-item: one channel.
-__kernel void depthwise_conv_backward_weight_sum(TENSOR_IN(partial), TENSOR_OUT(gw),
+__kernel void depthwise_conv_backward_sum(TENSOR_IN(partial), TENSOR_OUT(gw),
                                                    TENSOR_OUT(gbias), int has_bias, int images,
                                                    int channels, int groups) {
   const int c = (int)get_global_id(0);

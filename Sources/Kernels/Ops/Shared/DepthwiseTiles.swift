@@ -55,7 +55,7 @@ struct DepthwiseTiles {
   ) throws -> Launch {
     let channels = planes * shape.c
     return try backend.launch(
-      DepthwiseConv.section, "depthwise_conv_backward_weight_sum",
+      DepthwiseConv.section, "depthwise_conv_backward_sum",
       [
         .tensor(partial), .tensor(outputs[0]), .tensor(outputs[outputs.count - 1]),
         .int(outputs.count - 1), .int(shape.n), .int(channels), .int(parts),
