@@ -111,7 +111,12 @@ public final class Trainer<B: Backend> {
     if progress.ranks != team.size {
       report(.note("\(team.size) rank\(team.size == 1 ? "" : "s") now, \(progress.ranks) before"))
     }
-    report(.note("going on after step \(step)"))
+    let isBeyond = step > options.totalSteps
+    report(
+      .note(
+        isBeyond
+          ? "\(step) steps are done, \(options.totalSteps) are fewer: the final weights are those after step \(step)"
+          : "going on after step \(step)"))
   }
 
   private var step: Int { progress.step }
