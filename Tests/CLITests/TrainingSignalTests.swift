@@ -51,6 +51,35 @@ final class TrainingSignalTests: XCTestCase {
       scratch.names(in: "runs/r").filter { $0.hasPrefix(".") }, [], "half-written files")
   }
 
+  /// Planning a network of hundreds of blocks takes minutes: a request is heard meanwhile.
+  func testARunIsLeftWhileItIsPlanned() throws {
+    let blocks = try scratch.bytes(
+      "blocks.yml", Data("network_g: {num_blocks: [256, 256, 256, 256]}\n".utf8))
+    let run = try Program.run(
+      [
+        "train", "--options", blocks, "--data", scratch.file("data"), "--steps", "1", "--patch",
+        "16",
+        "--batch", "1", "--experiments", scratch.file("runs"), "--name", "r", "-d", "cpu",
+      ]
+    ) { process in
+      wait(process) { heedsRequests(process) }
+      usleep(200_000)
+      process.terminate()
+    }
+    XCTAssertEqual(run.status, 143, run.errors)
+    XCTAssertTrue(run.errors.hasSuffix("interrupted\n"), run.errors)
+    XCTAssertEqual(scratch.names(in: "runs"), [])
+  }
+
+  /// Whether the program has taken signals into its own hands: to the system it ignores SIGTERM then.
+  private func heedsRequests(_ process: Process) -> Bool {
+    let path = "/proc/\(process.processIdentifier)/status"
+    let status = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("SigIgn:") }
+    let mask = line.flatMap { UInt64($0.dropFirst(7).filter { !$0.isWhitespace }, radix: 16) }
+    return (mask ?? 0) >> UInt64(SIGTERM - 1) & 1 == 1
+  }
+
   func testAClosedTerminalSaves() throws {
     let run = try Program.run(arguments(1_000_000, device: "cpu")) { process in
       wait(process) { recorded > 0 }

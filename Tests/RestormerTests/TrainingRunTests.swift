@@ -154,7 +154,8 @@ final class TrainingRunTests: XCTestCase {
     try run(options("shorter"), stopAfter: 6)
     var shorter = options("shorter")
     shorter.setTotal(5)
-    try run(shorter)
+    let notes = try run(shorter)
+    XCTAssertTrue(notes.contains { $0.hasPrefix("6 steps are done, 5 are fewer") }, "\(notes)")
     XCTAssertEqual(try weights("shorter", "final"), try weights("shorter", "latest"))
   }
 
@@ -327,7 +328,7 @@ final class TrainingRunTests: XCTestCase {
     var fewer = options("done")
     fewer.stages[1].steps = 2
     XCTAssertThrowsError(try run(fewer)) {
-      XCTAssertTrue("\($0)".contains("done: 8 steps are done, 6 (--steps) are fewer"), "\($0)")
+      XCTAssertTrue("\($0)".contains("done: finished after step 8, 6 (--steps) are fewer"), "\($0)")
     }
   }
 

@@ -33,8 +33,8 @@ public struct ModelConfiguration: Hashable, Sendable {
 
   /// Channels beyond this are a mistake, and larger numbers would not even be countable.
   static let largestDim = 4096
-  /// Blocks of a level beyond this are a mistake: planning alone would take gigabytes.
-  static let mostBlocks = 512
+  /// Blocks of a level beyond this are a mistake: planning alone would take many minutes.
+  static let mostBlocks = 256
   /// The largest factor of the feed-forward networks.
   static let largestExpansion = 16.0
 

@@ -77,22 +77,27 @@ extension TrainingOption {
 
 extension Checkpoint {
   /// Old weights must not pass for those of other options; `folder` is the run's.
-  /// - Throws: `DataError` when no step of `options` is left to do, but more steps were done than
-  ///   they have, or the done ones
-  ///   with other data, loss, rate and the like.
+  /// - Throws: `DataError` when no step of `options` is left to do, but the done ones were done with other data, loss, rate
+  ///   and the like, or by a run that finished with more steps.
   func checkEnd(of options: TrainingOptions, folder: String) throws {
     guard progress.step >= options.totalSteps else { return }
     let changes = changes(to: options).filter {
       TrainingOption.shapesWeights($0.prefix { $0 != ":" })
     }
-    guard !changes.isEmpty else {
-      guard progress.step > options.totalSteps else { return }
+    if !changes.isEmpty {
       throw DataError(
-        "\(folder): \(progress.step) steps are done, \(options.totalSteps) (--steps) are fewer: choose another --name "
-          + "to train with these")
+        "\(folder): finished after step \(progress.step) with other options "
+          + "(\(changes.joined(separator: "; "))): choose another --name to train with these")
     }
-    throw DataError(
-      "\(folder): finished after step \(progress.step) with other options "
-        + "(\(changes.joined(separator: "; "))): choose another --name to train with these")
+    if isFinished, progress.step > options.totalSteps {
+      throw DataError(
+        "\(folder): finished after step \(progress.step), \(options.totalSteps) (--steps) are fewer: choose another "
+          + "--name to train so many")
+    }
+  }
+
+  /// Whether its own options have no step left.
+  private var isFinished: Bool {
+    options["train.total_iter"].flatMap { Int($0) }.map { progress.step >= $0 } ?? false
   }
 }

@@ -112,11 +112,18 @@ public final class Trainer<B: Backend> {
     if progress.ranks != team.size {
       report(.note("\(team.size) rank\(team.size == 1 ? "" : "s") now, \(progress.ranks) before"))
     }
-    report(.note("going on after step \(step)"))
+    report(.note(positionNote))
     return EngineState(
       values: checkpoint.values,
       averaged: checkpoint.averaged.isEmpty ? nil : checkpoint.averaged, first: first,
       second: second)
+  }
+
+  /// Where a run that was taken up stands.
+  private var positionNote: String {
+    guard step > options.totalSteps else { return "going on after step \(step)" }
+    return "\(step) steps are done, \(options.totalSteps) are fewer: the final weights are those "
+      + "after step \(step)"
   }
 
   /// Seconds that summing gradients over ranks has taken, and those of them in which the device had nothing else to do; nil

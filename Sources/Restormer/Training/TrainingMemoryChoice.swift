@@ -69,7 +69,8 @@ struct TrainingMemoryChoice<B: Backend> {
     let need =
       plan.need + MemoryNeed(storages: [model.parameterExtent])
       + ParameterRegions<B>.need(
-        model, averaged: options.averageDecay != nil, accumulating: options.accumulate > 1, slices: 1)
+        model, averaged: options.averageDecay != nil, accumulating: options.accumulate > 1,
+        slices: options.shardOptimizer ? ranks : 1)
     guard backend.memory.isHost else { return need }
     return need + MemoryNeed(pieces: Self.program + images + hostBytes(of: picture))
   }

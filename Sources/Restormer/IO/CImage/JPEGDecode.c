@@ -198,7 +198,8 @@ static int read(CImageReader *reader, uint8_t *pixels, size_t stride) {
   }
   if (decoder->has_ended)
     cimage_remark(reader, decoder->jpeg.arith_code
-                              ? "the end of the file is missing, with at most a few bytes of its pixels"
+                              ? "the end of the file is missing, with at most a few bytes of its "
+                                "pixels"
                               : "the end of the file is missing or damaged, all pixels are there");
   return 1;
 }
