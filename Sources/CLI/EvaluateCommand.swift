@@ -54,6 +54,8 @@ struct EvaluateCommand: ParsableCommand {
   @Option(name: .long, help: "Also write an HTML page with the images, their targets and scores.")
   var report: String?
 
+  @OptionGroup var statistics: LocalStatisticsOptions
+
   @OptionGroup var reading: ReadingOptions
 
   @OptionGroup var device: DeviceOptions
@@ -151,7 +153,9 @@ struct EvaluateCommand: ParsableCommand {
     let weights = try ChosenModel(path, key: weightsOptions.paramKey).weights
     let opened = try device.open()
     Console.note("device: \(opened.name)")
-    return try opened.accept(RestoringVisitor(weights: weights))
+    var options = RestoreOptions()
+    options.localStatistics = statistics.localStatistics
+    return try opened.accept(RestoringVisitor(weights: weights, options: options))
   }
 }
 
@@ -165,9 +169,10 @@ private struct EvaluationFailure: Error, CustomStringConvertible {
 
 private struct RestoringVisitor: BackendVisitor {
   let weights: ModelWeights
+  let options: RestoreOptions
 
   func visit<B: Backend>(_ backend: B) throws -> PairReader {
-    let restorer = try Restorer(weights, on: backend)
+    let restorer = try Restorer(weights, on: backend, options: options)
     restorer.note = Console.note
     return { pair, progress in
       let image = try Image(contentsOf: pair.input)

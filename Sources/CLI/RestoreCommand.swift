@@ -79,8 +79,12 @@ struct RestoreCommand: ParsableCommand {
   @Option(name: .long, help: "Also write an HTML page that shows the images before and after.")
   var report: String?
 
-  @Flag(name: .long, help: "Let the bundled model change pages that look sharp already, too.")
+  @Flag(
+    name: .long,
+    help: "Let the bundled model change pages that look sharp already and what is no page, too.")
   var evenSharp = false
+
+  @OptionGroup var statistics: LocalStatisticsOptions
 
   @Flag(name: .long, help: "Print where the device's time went, per kernel.")
   var profile = false
@@ -137,8 +141,8 @@ struct RestoreCommand: ParsableCommand {
     let interrupt = InterruptGuard()
     let outcomes = try opened.accept(
       RestoreRun(
-        jobs: jobs, weights: chosen.weights, options: options, evenSharp: evenSharp,
-        verbose: verbose, report: page, interrupt: interrupt))
+        jobs: jobs, weights: chosen.weights, options: options, verbose: verbose, report: page,
+        interrupt: interrupt))
     var faults = outcomes.compactMap(\.error)
     do { try interrupt.whole { try page?.finish() } } catch { faults.append(oneLine(error)) }
     if profile { try printProfile(opened) }
@@ -192,6 +196,8 @@ struct RestoreCommand: ParsableCommand {
     options.overlap = overlap
     options.blend = blend
     options.ensemble = tta
+    options.evenSharp = evenSharp
+    options.localStatistics = statistics.localStatistics
     return options
   }
 }

@@ -13,6 +13,8 @@ struct RestoreOutcome: Encodable {
   var width: Int?
   var height: Int?
   var seconds: Double?
+  /// What the picture was found to be, by weights for pages of text.
+  var decision: String?
   /// The fault in one line.
   var error: String?
 
@@ -35,7 +37,6 @@ struct RestoreRun: BackendVisitor {
   let jobs: [RestoreJob]
   let weights: ModelWeights
   let options: RestoreOptions
-  let evenSharp: Bool
   let verbose: Bool
   let report: ReportFile?
   let interrupt: InterruptGuard
@@ -83,28 +84,39 @@ struct RestoreRun: BackendVisitor {
     try checkHostMemory(job, restorer, width: source.width, height: source.height)
     let image = try source.image()
     var isKept = false
+    var page: PageDecision?
     do {
       let restored = try restorer.restore(
         image, right: try job.right.map(Bitmap.init(contentsOf:)), progress: progress)
-      isKept = !evenSharp && weights.leavesAlone(restored.crispness)
-      try write(isKept ? image : restored.picture, of: source, isKept: isKept, for: job)
+      page = restored.page
+      isKept =
+        page?.isLeftAlone ?? (!options.evenSharp && weights.leavesAlone(restored.crispness))
+      try write(
+        isKept ? image : restored.picture, of: source, isKept: isKept, page?.summary, for: job)
     } catch let error where !(error is ImageError) {
       throw RestoreFailure(description: "\(job.inputName): \(oneLine(error))")
     }
     let seconds = Date().timeIntervalSince(start)
     var summary = "\(image.width)x\(image.height) \(duration(seconds))"
     for remark in image.remarks { summary += ", \(remark)" }
-    if isKept { summary += ", sharp already: left as it is (--even-sharp)" }
+    if let page {
+      if page.isLeftAlone || page.share < 0.995 || verbose { summary += ", \(page.summary)" }
+    } else if isKept {
+      summary += ", sharp already: left as it is (--even-sharp)"
+    }
     if verbose {
       summary += ", " + (try describeTiles(restorer, image))
       if let plan = restorer.plan { summary += "; " + plan.summary }
     }
-    return (RestoreOutcome(job, isKept ? .kept : .restored, image, seconds: seconds), summary)
+    var outcome = RestoreOutcome(job, isKept ? .kept : .restored, image, seconds: seconds)
+    outcome.decision = page?.kind.rawValue
+    return (outcome, summary)
   }
 
   /// Writes the result. What is left as it is keeps every byte where the format stays the same.
   private func write(
-    _ result: Bitmap, of source: ImageSource, isKept: Bool, for job: RestoreJob
+    _ result: Bitmap, of source: ImageSource, isKept: Bool, _ decision: String?,
+    for job: RestoreJob
   ) throws {
     let same = isKept && source.format == job.format ? try source.bytes() : nil
     try interrupt.whole {
@@ -121,7 +133,7 @@ struct RestoreRun: BackendVisitor {
     let after =
       try job.output.map { try Image(contentsOf: $0) } ?? Image(encoded: result, as: job.format)
     try report.add(
-      (job.output ?? job.inputName).fileName,
+      (job.output ?? job.inputName).fileName + (decision.map { " (\($0))" } ?? ""),
       ReportViews(before: Image(try source.image()), after: after))
   }
 

@@ -63,6 +63,8 @@ struct SubmitCommand: ParsableCommand {
     help: "Average over the flips and rotations that the weights were trained with.")
   var tta = false
 
+  @OptionGroup var statistics: LocalStatisticsOptions
+
   @OptionGroup var device: DeviceOptions
 
   @OptionGroup var talk: TalkOptions
@@ -122,6 +124,7 @@ struct SubmitCommand: ParsableCommand {
     Console.note("device: \(opened.name)")
     var options = RestoreOptions()
     options.ensemble = tta
+    options.localStatistics = statistics.localStatistics
     if tta { weights.tellEnsemble() }
     return try opened.accept(SubmissionRestoring(weights: weights, options: options))
   }

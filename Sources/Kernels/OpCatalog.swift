@@ -17,6 +17,7 @@ public enum OpCatalog {
     LayerNorm.self, LayerNormBackwardInput.self, LayerNormBackwardWeight.self,
     ChannelAttention.self, ChannelAttentionBackward.self,
     AttentionGram.self, AttentionMatrix.self, AttentionBlock.self,
+    LocalAttention.self,
   ]
 
   /// Every case of every operator.

@@ -11,6 +11,10 @@ public struct RestoreOptions: Sendable {
   public var blend = TileBlend.smooth
   /// Average over the flips and rotations that the network was trained with.
   public var ensemble = false
+  /// Where attention takes its statistics from.
+  public var localStatistics = LocalStatistics.automatic
+  /// Change pictures that look sharp already or are no pages, too, where the weights would leave them alone.
+  public var evenSharp = false
 
   /// Whole images where they fit, smooth tiles elsewhere.
   public init() {}
@@ -36,6 +40,8 @@ public final class Restorer<B: Backend> {
   public let options: RestoreOptions
   let whitensPaper: Bool
   let leastCrispnessGain: Double?
+  /// Whether pages that lie on their side are turned for the network, which knows upright ones only.
+  let turnsPages: Bool
   private let normalization: ImageNormalization
   /// The orientations that results are averaged over.
   private let orientations: [Symmetry]
@@ -72,10 +78,17 @@ public final class Restorer<B: Backend> {
     guard options.overlap >= 0 else {
       throw RestoreError("overlap \(options.overlap): expected 0 or more")
     }
-    model = weights.model
+    if case .pixels(let side) = options.localStatistics, side < LocalStatistics.smallest {
+      throw RestoreError(
+        "local statistics of \(side) pixels: expected at least \(LocalStatistics.smallest)")
+    }
+    var model = weights.model
+    model.statistics = options.localStatistics.choice(trainedOn: weights.trainingPatch)
+    self.model = model
     normalization = weights.normalization
     orientations = options.ensemble ? weights.symmetries : [.identity]
     (whitensPaper, leastCrispnessGain) = (weights.whitensPaper, weights.leastCrispnessGain)
+    turnsPages = weights.areForPages && weights.symmetries.allSatisfy { !$0.transposed }
     self.backend = backend
     self.options = options
     parameters = try DeviceParameters(weights.model, values: weights.values, on: backend)
@@ -113,10 +126,11 @@ public final class Restorer<B: Backend> {
   /// Restores a picture of which `window` gives parts, and gives away its rows one by one: the picture itself need never
   /// be in memory as floats, unless orientations are averaged.
   func restoreRows(
-    width: Int, height: Int, window: Window, progress: (Double) throws -> Void,
-    _ take: TileMerger.Taker
+    width: Int, height: Int, isTurned: Bool = false, window: Window,
+    progress: (Double) throws -> Void, _ take: TileMerger.Taker
   ) throws {
-    guard orientations.count > 1 else {
+    let orientations = isTurned ? orientations.map(\.ofTurned) : orientations
+    guard orientations != [.identity] else {
       return try restoreOnce(
         width: width, height: height, window: window, progress: progress, take)
     }

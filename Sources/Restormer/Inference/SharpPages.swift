@@ -9,6 +9,7 @@ extension ModelWeights {
   /// Whether `picture` was sharp already, which shows in `restored` being hardly crisper. Then it is better left alone.
   public func leavesAlone(_ picture: Image, restored: Image) -> Bool {
     guard picture.channels == restored.channels else { return false }
+    if areForPages { return picture.pixels == restored.pixels }
     var crispness = Crispness()
     for plane in 0..<picture.channels {
       for y in 0..<picture.height {
@@ -33,6 +34,15 @@ public struct Crispness: Sendable {
   private var own = 0.0
   private var shared = 0.0
   private var above: (before: [Float], after: [Float]) = ([], [])
+
+  /// Of nothing yet.
+  init() {}
+
+  /// Of steps that are summed already.
+  init(own: Double, shared: Double) { (self.own, self.shared) = (own, shared) }
+
+  /// How many times as steep edges became; 1 where there are none.
+  var gain: Double { own > 0 ? own / max(shared, 1e-12 * own) : 1 }
 
   /// Adds a row; those of a plane come one after the other.
   mutating func add(_ y: Int, before: [Float], after: [Float]) {

@@ -53,6 +53,7 @@ public final class RestoreEngine: ImageEngine, @unchecked Sendable {
     ready = nil
     var options = RestoreOptions()
     options.ensemble = request.ensemble
+    options.evenSharp = request.evenSharp
     let restore = try backend.accept(
       Preparation(weights: weights, options: options, evenSharp: request.evenSharp))
     ready = (key, restore)
