@@ -379,6 +379,19 @@ INLINE float sum_of_slices(__global const float *partial, int slices, ulong coun
   return total;
 }
 
+// Adds the squares of row[begin..end] to *sum.
+INLINE void add_squares(__global const float *row, int begin, int end, __global float *sum) {
+  vector lanes = (vector)(0.0f);
+  int p = begin;
+  for (; p + VECTOR_WIDTH <= end; p += VECTOR_WIDTH) {
+    const vector value = LOAD(row + p);
+    lanes = fma(value, value, lanes);
+  }
+  float run = sum_lanes(lanes);
+  for (; p < end; ++p) run = fma(row[p], row[p], run);
+  *sum += run;
+}
+
 // ---- Ceilings ----
 // What the device does at best, for `restormer bench`; no operator: sums of multiply-adds, a copy y = x, an empty launch.
 //
@@ -2342,19 +2355,6 @@ __kernel void layer_norm_backward_weight_sum(
 #endif
 #define HEAD_SUMS(m) (((m) * ((m) + 2) + SUMS_UNIT - 1) / SUMS_UNIT * SUMS_UNIT)
 
-// Adds the squares of row[begin..end] to *sum.
-INLINE void add_squares(__global const float *row, int begin, int end, __global float *sum) {
-  vector lanes = (vector)(0.0f);
-  int p = begin;
-  for (; p + VECTOR_WIDTH <= end; p += VECTOR_WIDTH) {
-    const vector value = LOAD(row + p);
-    lanes = fma(value, value, lanes);
-  }
-  float run = sum_lanes(lanes);
-  for (; p < end; ++p) run = fma(row[p], row[p], run);
-  *sum += run;
-}
-
 #ifdef CPU_DEVICE
 // For CPUs. One work-item: one slice (dimension 1) of one image and head (2), a transposed panel of the right rows at a time.
 // `previous` holds sums to add to, if `adds`; it may be `partial` itself.
@@ -2630,4 +2630,209 @@ __kernel void attention_backward_apply(
             HEAD_PLANE(g, n, 0, head), g_plane, PLANE(a, n, head), 1, m, 0, 0, 0, 0, out, gqkv_plane, first,
             pixels, m, row_begin, row_end);
     }
+}
+
+// ---- LocalAttention ----
+// Channel attention with the statistics of windows. Along a side of `size` pixels window i starts at
+// min(i * step, size - window); the windows' starts and ends cut it into cells. Per image and head of m channels:
+// sums over the cells, [cell][slice][products m m, squares of q m, of k m]; A_w = softmax_j (t G_w) of every window from
+// the sums of its cells, [window][m][m]; their mean over the windows above each cell, [cell][m][m]; y = mean A v.
+// qkv: [n, 3 c, h, w], y: [n, c, h, w]. `slices` bands of rows of a cell are summed apart.
+
+#define LOCAL_AXES \
+  int height, int window_height, int step_down, int windows_down, int width, int window_width, int step_across, \
+      int windows_across, int cells_across, int m
+#define LOCAL_SUMS (m * (m + 2))
+#define LOCAL_PLANE(x, n, part, head) PLANE(x, n, ((part) * heads + (head)) * m)
+
+INLINE int window_start(int index, int size, int window, int step) { return min(index * step, size - window); }
+
+// The cut before cell `index`: starts and ends of the windows in order, each once.
+INLINE int cell_cut(int index, int size, int window, int step, int windows) {
+  int cut = 0, next_start = 0, next_end = 0;
+  for (int i = 0; i < index; ++i) {
+    while (next_start < windows && window_start(next_start, size, window, step) <= cut) ++next_start;
+    while (next_end < windows && window_start(next_end, size, window, step) + window <= cut) ++next_end;
+    const int start = next_start < windows ? window_start(next_start, size, window, step) : size;
+    const int end = next_end < windows ? window_start(next_end, size, window, step) + window : size;
+    cut = min(start, end);
+  }
+  return cut;
+}
+
+#define ROW_CUT(index) cell_cut(index, height, window_height, step_down, windows_down)
+#define COLUMN_CUT(index) cell_cut(index, width, window_width, step_across, windows_across)
+
+#ifdef CPU_DEVICE
+// For CPUs. One work-item: one slice of one cell (dimension 1) of one image and head (2).
+__kernel void local_gram(
+    TENSOR_IN(qkv), __global float *sums, ulong sums_offset, LOCAL_AXES, int heads, int slices) {
+  const int place = (int)get_global_id(1), cell = place / slices, slice = place % slices;
+  const int group = (int)get_global_id(2), n = group / heads, head = group % heads;
+  const int top = ROW_CUT(cell / cells_across), bottom = ROW_CUT(cell / cells_across + 1);
+  const int left = COLUMN_CUT(cell % cells_across), right = COLUMN_CUT(cell % cells_across + 1);
+  const int lines = (bottom - top + slices - 1) / slices, first = top + slice * lines;
+  __global float *sum = sums + sums_offset + ((ulong)group * get_global_size(1) + place) * LOCAL_SUMS;
+  __global const float *q = LOCAL_PLANE(qkv, n, 0, head), *k = LOCAL_PLANE(qkv, n, 1, head);
+  for (int index = 0; index < LOCAL_SUMS; ++index) sum[index] = 0.0f;
+  float panel[PANEL_PIXELS * PANEL_CHANNELS];
+  for (int y = first; y < min(first + lines, bottom); ++y)
+    for (int begin = y * width + left; begin < y * width + right; begin += PANEL_PIXELS) {
+      const int end = min(begin + PANEL_PIXELS, y * width + right);
+      for (int j = 0; j < m; j += PANEL_CHANNELS) {
+        turn_panel(k + (ulong)j * qkv_plane + begin, qkv_plane, min(m - j, PANEL_CHANNELS), end - begin, panel);
+        panel_product(q + begin, qkv_plane, 0, panel, 0, 1, end - begin, sum + j, m, m, m - j);
+      }
+      for (int i = 0; i < m; ++i) {
+        add_squares(q + (ulong)i * qkv_plane, begin, end, sum + m * m + i);
+        add_squares(k + (ulong)i * qkv_plane, begin, end, sum + m * m + m + i);
+      }
+    }
+}
+#endif
+
+#define LOCAL_TILE 24  // rows and columns of products of a work-group, three by three for each item
+#define LOCAL_STEP 32
+
+// For GPUs. One work-group of 8 x 8 items: LOCAL_TILE rows and columns (dimension 0) of one slice of one cell (1) of one
+// image and head (2), LOCAL_STEP pixels at a time in local memory.
+__kernel __attribute__((reqd_work_group_size(64, 1, 1))) void local_gram_tiles(
+    TENSOR_IN(qkv), __global float *sums, ulong sums_offset, LOCAL_AXES, int heads, int slices) {
+  __local float rows[LOCAL_TILE][LOCAL_STEP + 1], columns[LOCAL_TILE][LOCAL_STEP + 1];
+  const int item = (int)get_local_id(0), tiles = (m + LOCAL_TILE - 1) / LOCAL_TILE;
+  const int row = LOCAL_TILE * ((int)get_group_id(0) / tiles), column = LOCAL_TILE * ((int)get_group_id(0) % tiles);
+  const int place = (int)get_global_id(1), cell = place / slices, slice = place % slices;
+  const int group = (int)get_global_id(2), n = group / heads, head = group % heads;
+  const int top = ROW_CUT(cell / cells_across), bottom = ROW_CUT(cell / cells_across + 1);
+  const int left = COLUMN_CUT(cell % cells_across), across = COLUMN_CUT(cell % cells_across + 1) - left;
+  const int lines = (bottom - top + slices - 1) / slices, first = top + slice * lines;
+  const int count = max(0, min(first + lines, bottom) - first) * across;
+  __global const float *q = LOCAL_PLANE(qkv, n, 0, head), *k = LOCAL_PLANE(qkv, n, 1, head);
+  float block[3][3] = {{0.0f}};
+  float row_square = 0.0f, column_square = 0.0f;
+  for (int begin = 0; begin < count; begin += LOCAL_STEP) {
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int index = item; index < LOCAL_TILE * LOCAL_STEP; index += 64) {
+      const int i = index / LOCAL_STEP, p = begin + index % LOCAL_STEP;
+      const ulong pixel = (ulong)(first + p / across) * width + left + p % across;
+      rows[i][index % LOCAL_STEP] = p < count && row + i < m ? q[(row + i) * qkv_plane + pixel] : 0.0f;
+      columns[i][index % LOCAL_STEP] = p < count && column + i < m ? k[(column + i) * qkv_plane + pixel] : 0.0f;
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int p = 0; p < LOCAL_STEP; ++p)
+#pragma unroll
+      for (int a = 0; a < 3; ++a)
+#pragma unroll
+        for (int b = 0; b < 3; ++b)
+          block[a][b] = fma(rows[item / 8 + 8 * a][p], columns[item % 8 + 8 * b][p], block[a][b]);
+    if (item < LOCAL_TILE)
+      for (int p = 0; p < LOCAL_STEP; ++p) {
+        row_square = fma(rows[item][p], rows[item][p], row_square);
+        column_square = fma(columns[item][p], columns[item][p], column_square);
+      }
+  }
+  __global float *sum = sums + sums_offset + ((ulong)group * get_global_size(1) + place) * LOCAL_SUMS;
+#pragma unroll
+  for (int a = 0; a < 3; ++a)
+#pragma unroll
+    for (int b = 0; b < 3; ++b) {
+      const int i = row + item / 8 + 8 * a, j = column + item % 8 + 8 * b;
+      if (i < m && j < m) sum[i * m + j] = block[a][b];
+    }
+  if (item >= LOCAL_TILE) return;
+  if (column == 0 && row + item < m) sum[m * m + row + item] = row_square;
+  if (row == 0 && column + item < m) sum[m * m + m + column + item] = column_square;
+}
+
+// One of a window's sums: number `index` of all its cells and their slices, in order.
+INLINE float window_sum(__global const float *sums, int index, int4 cells, int cells_across, int slices, int m) {
+  float total = 0.0f;
+  for (int y = cells.x; y < cells.y; ++y)
+    for (int x = cells.z; x < cells.w; ++x)
+      total += sum_of_slices(sums + (ulong)(y * cells_across + x) * slices * LOCAL_SUMS + index, slices, LOCAL_SUMS);
+  return total;
+}
+
+// The cells from `first` to `last` pixel along one side.
+INLINE int2 cells_between(int first, int last, int cells, int size, int window, int step, int windows) {
+  int2 found = (int2)(0, 0);
+  for (int i = 0; i < cells; ++i) {
+    const int cut = cell_cut(i, size, window, step, windows);
+    if (cut <= first) found.x = i;
+    if (cut < last) found.y = i + 1;
+  }
+  return found;
+}
+
+// One work-group: one row (dimension 0) of the weights of one window (1) of one image and head (2).
+__kernel void local_softmax(
+    __global const float *restrict sums, ulong sums_offset, TENSOR_IN(t), __global float *restrict weights,
+    ulong weights_offset, LOCAL_AXES, int heads, int cells_down, int slices) {
+  __local float shared[GROUP_SIZE];
+  const int i = (int)get_group_id(0), window = (int)get_global_id(1), group = (int)get_global_id(2);
+  const int item = (int)get_local_id(0), items = (int)get_local_size(0);
+  const int top = window_start(window / windows_across, height, window_height, step_down);
+  const int left = window_start(window % windows_across, width, window_width, step_across);
+  const int4 cells = (int4)(
+      cells_between(top, top + window_height, cells_down, height, window_height, step_down, windows_down),
+      cells_between(left, left + window_width, cells_across, width, window_width, step_across, windows_across));
+  __global const float *from = sums + sums_offset + (ulong)group * cells_down * cells_across * slices * LOCAL_SUMS;
+  __global float *row = weights + weights_offset + (((ulong)group * get_global_size(1) + window) * m + i) * m;
+  const float q = fmax(sqrt(window_sum(from, m * m + i, cells, cells_across, slices, m)), 1e-12f);
+  const float scale = PLANE(t, 0, group % heads)[0];
+  float largest = -INFINITY;
+  for (int j = item; j < m; j += items) {
+    const float k = fmax(sqrt(window_sum(from, m * m + m + j, cells, cells_across, slices, m)), 1e-12f);
+    row[j] = scale * (window_sum(from, i * m + j, cells, cells_across, slices, m) / q / k);
+    largest = fmax(largest, row[j]);
+  }
+  largest = group_largest(largest, shared);
+  float total = 0.0f;
+  for (int j = item; j < m; j += items) {
+    row[j] = exp(row[j] - largest);
+    total += row[j];
+  }
+  total = group_total(total, shared);
+  for (int j = item; j < m; j += items) row[j] /= total;
+}
+
+// One work-item: one element (dimension 0) of the mean weights of one cell (1) of one image and head (2).
+__kernel void local_mean(
+    __global const float *restrict weights, ulong weights_offset, __global float *restrict means, ulong means_offset,
+    LOCAL_AXES, int cells_down) {
+  const int element = (int)get_global_id(0), cell = (int)get_global_id(1), group = (int)get_global_id(2);
+  if (element >= m * m) return;
+  const int y = ROW_CUT(cell / cells_across), x = COLUMN_CUT(cell % cells_across);
+  __global const float *from = weights + weights_offset + (ulong)group * windows_down * windows_across * m * m;
+  float total = 0.0f;
+  int count = 0;
+  for (int window = 0; window < windows_down * windows_across; ++window) {
+    const int top = window_start(window / windows_across, height, window_height, step_down);
+    const int left = window_start(window % windows_across, width, window_width, step_across);
+    if (y < top || y >= top + window_height || x < left || x >= left + window_width) continue;
+    total += from[(ulong)window * m * m + element];
+    ++count;
+  }
+  means[means_offset + ((ulong)group * cells_down * cells_across + cell) * m * m + element] = total / count;
+}
+
+// y = mean A v. One work-item: `columns` pixels of one cell's line (dimension 0: cell, then one of `blocks`), `strip` rows of
+// a head (1), one line of one image (2).
+__kernel void local_apply(
+    __global const float *restrict means, ulong means_offset, TENSOR_IN(qkv), TENSOR_OUT(y), LOCAL_AXES, int heads, int cells_down, int blocks,
+    int columns, int strip) {
+  const int column = (int)get_global_id(0) / blocks, strips = (m + strip - 1) / strip;
+  if (column >= cells_across) return;
+  const int head = (int)get_global_id(1) / strips, row_begin = strip * ((int)get_global_id(1) % strips);
+  const int line = (int)get_global_id(2) % height, n = (int)get_global_id(2) / height;
+  int row = 0;
+  while (row + 1 < cells_down && ROW_CUT(row + 1) <= line) ++row;
+  const int right = COLUMN_CUT(column + 1);
+  const int begin = COLUMN_CUT(column) + columns * ((int)get_global_id(0) % blocks), end = min(begin + columns, right);
+  __global const float *a =
+      means + means_offset + ((ulong)(n * heads + head) * cells_down * cells_across + row * cells_across + column) * m * m;
+  for (int first = line * width + begin; first < line * width + end; first += BLOCK_COLUMNS)
+    product(
+        LOCAL_PLANE(qkv, n, 2, head), qkv_plane, a, m, 1, 0, 0, 0, 0, LOCAL_PLANE(y, n, 0, head), y_plane, first,
+        line * width + right, m, row_begin, min(row_begin + strip, m));
 }

@@ -54,6 +54,8 @@ struct EvaluateCommand: ParsableCommand {
   @Option(name: .long, help: "Also write an HTML page with the images, their targets and scores.")
   var report: String?
 
+  @OptionGroup var statistics: LocalStatisticsOptions
+
   @OptionGroup var reading: ReadingOptions
 
   @OptionGroup var device: DeviceOptions
@@ -170,13 +172,15 @@ struct EvaluateCommand: ParsableCommand {
     let weights = try ChosenModel(path, key: weightsOptions.paramKey).weights
     let opened = try device.open()
     Console.note("device: \(opened.name)")
-    return try Self.makeReader(weights, on: opened.backend)
+    var options = RestoreOptions()
+    options.localStatistics = statistics.localStatistics
+    return try Self.makeReader(weights, options, on: opened.backend)
   }
 
   private static func makeReader(
-    _ weights: ModelWeights, on backend: some Backend
+    _ weights: ModelWeights, _ options: RestoreOptions, on backend: some Backend
   ) throws -> PairReader {
-    let restorer = try Restorer(weights, on: backend)
+    let restorer = try Restorer(weights, on: backend, options: options)
     restorer.note = Console.note
     return { pair, progress in
       try restorer.restore(

@@ -79,8 +79,12 @@ struct RestoreCommand: ParsableCommand {
   @Option(name: .long, help: "Also write an HTML page that shows the images before and after.")
   var report: String?
 
-  @Flag(name: .long, help: "Let the bundled model change pages that look sharp already, too.")
+  @Flag(
+    name: .long,
+    help: "Let the bundled model change pages that look sharp already and what is no page, too.")
   var evenSharp = false
+
+  @OptionGroup var statistics: LocalStatisticsOptions
 
   @Flag(name: .long, help: "Print where the device's time went, per kernel.")
   var profile = false
@@ -202,6 +206,7 @@ struct RestoreCommand: ParsableCommand {
     options.overlap = overlap
     options.blend = blend
     (options.ensemble, options.evenSharp) = (tta, evenSharp)
+    options.localStatistics = statistics.localStatistics
     return options
   }
 }

@@ -14,6 +14,8 @@ struct RestoreOutcome: Codable {
   var width: Int?
   var height: Int?
   var seconds: Double?
+  /// What the picture was found to be, by weights for pages of text.
+  var decision: String?
   /// The fault in one line.
   var error: String?
 
@@ -163,7 +165,9 @@ struct RestoreRun {
     Console.noteOfFile(
       "\(job.inputName) -> \(job.outputName)  \(image.width)x\(image.height) \(duration(seconds))"
         + result.summary)
-    return RestoreOutcome(job, isKept ? .kept : .restored, image, seconds: seconds)
+    var outcome = RestoreOutcome(job, isKept ? .kept : .restored, image, seconds: seconds)
+    outcome.decision = result.restored.decision.page?.kind.rawValue
+    return outcome
   }
 
   private func failure(_ job: RestoreJob, _ error: any Error) -> RestoreOutcome {
@@ -211,7 +215,11 @@ struct RestoreRun {
     var summary = ""
     for remark in image.remarks { summary += ", \(remark)" }
     for loss in restored.picture.losses(as: format) { summary += ", left out: \(loss)" }
-    if restored.decision.isLeftAlone { summary += ", sharp already: left as it is (--even-sharp)" }
+    if let page = restored.decision.page {
+      if page.isLeftAlone || page.share < 0.995 || verbose { summary += ", \(page.summary)" }
+    } else if restored.decision.isLeftAlone {
+      summary += ", sharp already: left as it is (--even-sharp)"
+    }
     if verbose {
       summary += ", " + (try describe(restored.decision, restorer, image))
       if let plan = restorer.plan { summary += "; " + plan.summary }
@@ -240,7 +248,8 @@ struct RestoreRun {
     let after =
       try job.output.map { try Image(contentsOf: $0) } ?? Image(encoded: result, as: job.format)
     try report.add(
-      (job.output ?? job.inputName).fileName, number: job.number,
+      (job.output ?? job.inputName).fileName
+        + (restored.decision.page.map { " (\($0.summary))" } ?? ""), number: job.number,
       ReportViews(before: Image(try source.image()), after: after))
   }
 

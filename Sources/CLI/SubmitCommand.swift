@@ -63,6 +63,8 @@ struct SubmitCommand: ParsableCommand {
     help: "Average over the flips and rotations that the weights were trained with.")
   var tta = false
 
+  @OptionGroup var statistics: LocalStatisticsOptions
+
   @OptionGroup var device: DeviceOptions
 
   @OptionGroup var talk: TalkOptions
@@ -124,6 +126,7 @@ struct SubmitCommand: ParsableCommand {
     Console.note("device: \(opened.name)")
     var options = RestoreOptions()
     options.ensemble = tta
+    options.localStatistics = statistics.localStatistics
     if tta { weights.tellEnsemble() }
     return try Self.makeRestore(weights, options, on: opened.backend)
   }

@@ -18,6 +18,7 @@ package enum OpCatalog {
     LayerNorm.self, LayerNormBackwardInput.self, LayerNormBackwardWeight.self,
     ChannelAttention.self, ChannelAttentionBackward.self,
     AttentionGram.self, AttentionMatrix.self, AttentionBlock.self,
+    LocalAttention.self,
   ]
 
   /// Every case of every operator.

@@ -34,6 +34,41 @@ final class RestoreBundledTests: XCTestCase {
     XCTAssertGreaterThan(after, before + 3)
   }
 
+  /// What is no page of text comes back byte for byte, and that is said wherever results are spoken of.
+  func testWhatIsNoPageComesBackAsItWas() throws {
+    let scratch = try Scratch()
+    let pixels = (0..<3 * 96 * 64).map { i -> Float in
+      let (x, y) = (Float(i % 96), Float(i / 96 % 64))
+      return 0.5 + 0.3 * sin(x / 7) * cos(y / 9)
+    }
+    let picture = scratch.file("picture.png")
+    let image = Image(width: 96, height: 64, channels: 3, pixels: pixels)
+    try image.quantized.write(to: picture, format: .png)
+    let run = try Program.run([
+      "restore", picture, "-o", scratch.file("a.png"), "-d", "cpu", "--json", "--report",
+      scratch.file("report.html"),
+    ])
+    XCTAssertEqual(run.status, 0, run.errors)
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: picture))
+    XCTAssertEqual(try Data(contentsOf: URL(fileURLWithPath: scratch.file("a.png"))), bytes)
+    let said = "no page of text: left as it is; -m takes weights for photographs"
+    XCTAssertTrue(run.errors.contains(said), run.errors)
+    XCTAssertTrue(run.output.contains("noPage"), run.output)
+    let report = try String(contentsOfFile: scratch.file("report.html"), encoding: .utf8)
+    XCTAssertTrue(report.contains("no page of text"))
+    let forced = try Program.run([
+      "restore", picture, "-o", scratch.file("b.png"), "-d", "cpu", "--even-sharp",
+    ])
+    XCTAssertEqual(forced.status, 0, forced.errors)
+    XCTAssertFalse(forced.errors.contains("left as it is"), forced.errors)
+    XCTAssertGreaterThan(try difference(picture, scratch.file("b.png")), 0)
+    let statistics = try Program.run([
+      "restore", picture, "-o", scratch.file("c.png"), "--local-statistics", "4",
+    ])
+    XCTAssertEqual(statistics.status, 64, statistics.errors)
+    XCTAssertTrue(statistics.errors.contains("local-statistics"), statistics.errors)
+  }
+
   func testAnUnknownModelIsAnsweredWithTheNames() throws {
     let scratch = try Scratch()
     let run = try Program.run(

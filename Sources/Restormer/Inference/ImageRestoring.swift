@@ -53,11 +53,15 @@ extension Restorer {
         { plane, y, row in restoration.setColor(plane, y, row) })
       done += 1
     }
-    let isLeftAlone = !isPair && (leastGain.map { !restoration.crispness.grows(by: $0) } ?? false)
+    var result = restoration.result
+    let page =
+      holdsToPages ? PageDecision.decide(&result, picture, shade: passes[0].views[0].shade) : nil
+    let isSharp = !isPair && (leastGain.map { !restoration.crispness.grows(by: $0) } ?? false)
+    let isLeftAlone = page?.isLeftAlone ?? isSharp
     return Restored(
-      picture: isLeftAlone ? picture : restoration.result,
+      picture: isLeftAlone ? picture : result,
       decision: RestoreDecision(
-        isLeftAlone: isLeftAlone, paperLight: passes[0].light,
+        isLeftAlone: isLeftAlone, page: page, paperLight: passes[0].light,
         layout: try layout(width: picture.width, height: picture.height)))
   }
 
@@ -75,11 +79,14 @@ extension Restorer {
       throw RestoreError(
         "a right view is for dual-pixel models, this model takes \(wanted) channels")
     }
-    let light = light(of: picture, 0..<picture.channels)
+    let shade = treatment.whitensPaper ? PaperShade(of: picture, 0..<picture.channels) : nil
+    let light = shade == nil ? light(of: picture, 0..<picture.channels) : 1
+    let isTurned = treatment.turnsPages && picture.liesOnItsSide
     let planes = Array(0..<picture.channels)
     func pass(_ shown: [Int], _ planes: [(plane: Int, channels: Range<Int>)]) -> Pass<P> {
       Pass(
-        views: [NetworkView(picture, planes: shown, light: light)], planes: planes, light: light)
+        views: [NetworkView(picture, planes: shown, light: light, shade: shade)], planes: planes,
+        light: light, isTurned: isTurned)
     }
     if wanted == picture.channels { return [pass(planes, planes.map { ($0, $0..<$0 + 1) })] }
     if wanted == 1 { return planes.map { pass([$0], [($0, 0..<1)]) } }
@@ -110,6 +117,9 @@ extension Restorer {
     return Pass(views: views, planes: (0..<given).map { ($0, $0..<$0 + 1) }, light: 1)
   }
 
+  /// Whether what is no blurred print is left as it is.
+  private var holdsToPages: Bool { treatment.areForPages && !options.evenSharp }
+
   private func light(of picture: some Picture, _ planes: Range<Int>) -> Float {
     treatment.whitensPaper ? picture.paperLight(planes) : 1
   }
@@ -120,14 +130,17 @@ extension Restorer {
     _ take: (_ plane: Int, _ y: Int, _ row: [Float]) -> Void
   ) throws {
     let (width, height) = (pass.views[0].picture.width, pass.views[0].picture.height)
-    try restoreRows(width: width, height: height, window: pass.window, progress: progress) {
-      y, row in
+    try restoreRows(
+      width: width, height: height, isTurned: pass.isTurned, window: pass.window,
+      progress: progress
+    ) { y, row in
       for (plane, channels) in pass.planes {
+        let paper = pass.views[0].shade?.row(plane, y, 0..<width)
         let scale = pass.light / Float(channels.count)
         take(
           plane, y,
           (0..<width).map { x in
-            channels.reduce(0) { $0 + row[$1 * width + x] } * scale
+            channels.reduce(0) { $0 + row[$1 * width + x] } * scale * (paper?[x] ?? 1)
           })
       }
     }
@@ -141,6 +154,8 @@ private struct Pass<P: Picture> {
   /// For each plane of the result: the network's channels whose mean it is.
   let planes: [(plane: Int, channels: Range<Int>)]
   let light: Float
+  /// Whether the network is shown it turned by a quarter.
+  var isTurned = false
 
   /// All views' planes, one after the other.
   func window(_ x: Int, _ y: Int, _ width: Int, _ height: Int) -> PlanarImage {

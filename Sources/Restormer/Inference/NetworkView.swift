@@ -6,10 +6,12 @@ struct NetworkView<P: Picture> {
   let planes: [Int]
   /// How bright the paper is, by which values are divided.
   let light: Float
+  /// The paper where it is not the same everywhere, by which values are divided instead.
+  let shade: PaperShade?
 
   /// A view of planes of `picture`.
-  init(_ picture: P, planes: [Int], light: Float = 1) {
-    (self.picture, self.planes, self.light) = (picture, planes, light)
+  init(_ picture: P, planes: [Int], light: Float = 1, shade: PaperShade? = nil) {
+    (self.picture, self.planes, self.light, self.shade) = (picture, planes, light, shade)
   }
 
   /// Copies a part of a row of one plane.
@@ -17,8 +19,11 @@ struct NetworkView<P: Picture> {
     _ plane: Int, _ y: Int, _ x: Range<Int>, into values: UnsafeMutablePointer<Float>
   ) {
     picture.readAsSeen(plane, y, x, into: values)
-    guard light != 1 else { return }
-    for i in 0..<x.count { values[i] /= light }
+    if let paper = shade?.row(plane, y, x) {
+      for i in 0..<x.count { values[i] /= paper[i] }
+    } else if light != 1 {
+      for i in 0..<x.count { values[i] /= light }
+    }
   }
 
   /// The window at `(x, y)` of `width x height`, mirrored beyond the edges.

@@ -8,7 +8,10 @@ public struct RestoreOptions: Sendable {
   public var blend = TileBlend.smooth
   /// Average over the flips and rotations that the network was trained with.
   public var ensemble = false
-  /// Change pictures that look sharp already, too, where the weights would leave them alone.
+  /// Where attention takes its statistics from.
+  public var localStatistics = LocalStatistics.automatic
+  /// Change pictures that look sharp already or are no pages, too, where the weights would leave
+  /// them alone.
   public var evenSharp = false
 
   /// Whole images where they fit, smooth tiles elsewhere.
@@ -21,6 +24,10 @@ public struct RestoreOptions: Sendable {
     }
     if case .pixels(let side) = tile, overlap >= side {
       throw RestoreError("overlap \(overlap): expected less than the tile's \(side) pixels")
+    }
+    if case .pixels(let side) = localStatistics, side < LocalStatistics.smallest {
+      throw RestoreError(
+        "local statistics of \(side) pixels: expected at least \(LocalStatistics.smallest)")
     }
     guard overlap >= 0 else { throw RestoreError("overlap \(overlap): expected 0 or more") }
   }

@@ -10,6 +10,8 @@ public struct Restored<Picture: Sendable>: Sendable {
 public struct RestoreDecision: Sendable, Equatable {
   /// Whether the picture looked sharp already, so that it was left as it was.
   public let isLeftAlone: Bool
+  /// What the picture was taken for, where the weights are for pages of text alone.
+  public let page: PageDecision?
   /// The brightness of the page's paper, 0 to 1, which the network was shown as white; 1 for a picture shown as it is.
   public let paperLight: Float
   /// How it was cut, and what was done to fit it into memory.
@@ -29,16 +31,25 @@ package struct PictureTreatment {
   let whitensPaper: Bool
   /// How many times as crisp a picture has to become to be worth changing; nil where everything is changed.
   let leastCrispnessGain: Double?
+  /// Whether what is no blurred print is left as it is.
+  let areForPages: Bool
+  /// The side of the largest patches of training, where it is known.
+  let trainingPatch: Int?
+
+  /// Whether pages that lie on their side are turned for the network, which knows upright ones only.
+  var turnsPages: Bool { areForPages && symmetries.allSatisfy { !$0.transposed } }
 
   /// The treatment that `weights` ask for.
   init(_ weights: ModelWeights) {
     (normalization, symmetries) = (weights.normalization, weights.symmetries)
     (whitensPaper, leastCrispnessGain) = (weights.whitensPaper, weights.leastCrispnessGain)
+    (areForPages, trainingPatch) = (weights.areForPages, weights.trainingPatch)
   }
 
   /// No more than the normalisation of training.
   package init(_ normalization: ImageNormalization) {
     (self.normalization, symmetries) = (normalization, [.identity])
     (whitensPaper, leastCrispnessGain) = (false, nil)
+    (areForPages, trainingPatch) = (false, nil)
   }
 }

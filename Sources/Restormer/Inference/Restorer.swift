@@ -47,7 +47,8 @@ public final class Restorer<B: Backend> {
     options: RestoreOptions = .init()
   ) throws {
     try options.check()
-    let model = parameters.model
+    var model = parameters.model
+    model.statistics = options.localStatistics.choice(trainedOn: treatment.trainingPatch)
     let orientations = options.ensemble ? treatment.symmetries : [.identity]
     (self.model, self.parameters, self.backend) = (model, parameters, backend)
     (self.treatment, self.orientations, self.options) = (treatment, orientations, options)
@@ -90,10 +91,11 @@ public final class Restorer<B: Backend> {
   /// Restores a picture of which `window` gives parts, and gives away its rows one by one: the picture itself need never
   /// be in memory as floats, unless orientations are averaged.
   func restoreRows(
-    width: Int, height: Int, window: Window, progress: (Double) throws -> Void,
-    _ take: TileMerger.Taker
+    width: Int, height: Int, isTurned: Bool = false, window: Window,
+    progress: (Double) throws -> Void, _ take: TileMerger.Taker
   ) throws {
-    guard orientations.count > 1 else {
+    let orientations = isTurned ? orientations.map(\.ofTurned) : orientations
+    guard orientations != [.identity] else {
       return try restoreOnce(
         width: width, height: height, window: window, progress: progress, take)
     }

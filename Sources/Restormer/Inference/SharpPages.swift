@@ -16,6 +16,15 @@ struct Crispness: Sendable {
   private var shared = 0.0
   private var above: (before: [Float], after: [Float]) = ([], [])
 
+  /// Of nothing yet.
+  init() {}
+
+  /// Of steps that are summed already.
+  init(own: Double, shared: Double) { (self.own, self.shared) = (own, shared) }
+
+  /// How many times as steep edges became; 1 where there are none.
+  var gain: Double { own > 0 ? own / max(shared, 1e-12 * own) : 1 }
+
   /// Adds a row; those of a plane come one after the other.
   mutating func add(_ y: Int, before: [Float], after: [Float]) {
     func add(_ stepBefore: Float, _ stepAfter: Float) {

@@ -5,9 +5,13 @@ import Kernels
 package struct Layers {
   package let graph: Graph
   package let configuration: ModelConfiguration
+  /// Where the network takes its statistics from; over the whole image by default.
+  private let statistics: StatisticsWindow?
 
-  package init(graph: Graph, configuration: ModelConfiguration) {
-    (self.graph, self.configuration) = (graph, configuration)
+  package init(
+    graph: Graph, configuration: ModelConfiguration, statistics: StatisticsWindow? = nil
+  ) {
+    (self.graph, self.configuration, self.statistics) = (graph, configuration, statistics)
   }
 
   /// 1x1 convolution: `y[o] = sum_i W[o, i] x[i] (+ b[o])` at every pixel.
@@ -43,7 +47,12 @@ package struct Layers {
   package func attention(_ x: Tensor, heads: Int, _ scope: ParameterScope) -> Tensor {
     let temperature = scope.parameter("temperature", [heads, 1, 1])
     let qkv = depthwise(conv1x1(x, 3 * x.shape.c, scope["qkv"]), scope["qkv_dwconv"])
-    let attended = graph.channelAttention(qkv, temperature: temperature, heads: heads)
+    let attended =
+      if let window = statistics?.window(in: x.shape) {
+        graph.localAttention(qkv, temperature: temperature, heads: heads, window: window)
+      } else {
+        graph.channelAttention(qkv, temperature: temperature, heads: heads)
+      }
     return conv1x1(attended, x.shape.c, scope["project_out"])
   }
 

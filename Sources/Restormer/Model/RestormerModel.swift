@@ -9,6 +9,8 @@ public struct RestormerModel: Sendable {
   public let parameters: [ParameterSpec]
   /// Elements of the contiguous block that holds all parameters, gaps included.
   public let parameterExtent: Int
+  /// Where attention takes its statistics from when images are restored.
+  public var statistics = LocalStatistics.Choice.wholeImage
 
   /// The model of a configuration without `fault`.
   public init(_ configuration: ModelConfiguration) {
@@ -54,7 +56,9 @@ public struct RestormerModel: Sendable {
     let graph = Graph()
     let input = graph.placeholder(Shape(n, configuration.inputChannels, height, width))
     let recorder = ParameterRecorder(graph: graph)
-    let output = Self.record(configuration, input, recorder, recompute: recompute)
+    let output = Self.record(
+      configuration, input, recorder, recompute: recompute,
+      statistics: statistics.window(in: input.shape))
     return Recording(
       graph: graph, input: input, output: output, parameters: recorder.tensors,
       specs: recorder.specs)
@@ -62,10 +66,11 @@ public struct RestormerModel: Sendable {
 
   private static func record(
     _ configuration: ModelConfiguration, _ input: Tensor, _ recorder: ParameterRecorder,
-    recompute: Bool
+    recompute: Bool, statistics: StatisticsWindow? = nil
   ) -> Tensor {
     Network(
-      layers: Layers(graph: recorder.graph, configuration: configuration),
+      layers: Layers(
+        graph: recorder.graph, configuration: configuration, statistics: statistics),
       root: ParameterScope(recorder), recompute: recompute
     ).forward(input)
   }

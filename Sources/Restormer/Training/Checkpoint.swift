@@ -135,6 +135,8 @@ struct WeightsWriter<B: Backend> {
   let normalization: ImageNormalization
   /// The orientations in which training shows images.
   let symmetries: [Symmetry]
+  /// Pixels on each side of the largest patches of training.
+  let patch: Int
 
   /// Writes the weights, whole or not at all.
   /// - Throws: `FileError`, the backend's error.
@@ -145,7 +147,8 @@ struct WeightsWriter<B: Backend> {
         return try engine.averagedValues(place) ?? engine.values(place)
       }
     }
-    let metadata = normalization.metadata.merging(ModelWeights.metadata(of: symmetries)) { $1 }
+    var metadata = normalization.metadata.merging(ModelWeights.metadata(of: symmetries)) { $1 }
+    metadata[ModelWeights.patchKey] = "\(patch)"
     try SafetensorsWriter(entries: entries, metadata: metadata, type: .float32).write(to: path)
   }
 }

@@ -331,7 +331,8 @@ extension Trainer {
   private var weights: WeightsWriter<B> {
     WeightsWriter(
       engine: engine, normalization: options.normalization,
-      symmetries: options.augment ? Symmetry.allCases : [.identity])
+      symmetries: options.augment ? Symmetry.allCases : [.identity],
+      patch: options.stages.map(\.patch).max() ?? 0)
   }
 
   /// The same weights where they lie on the device, to restore validation images with.

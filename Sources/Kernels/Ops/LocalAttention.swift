@@ -1,0 +1,295 @@
+import CLBackend
+import CMicroKernels
+
+/// Channel attention whose statistics are those of windows, for images larger than the patches of training (TLC, Chu et
+/// al., ECCV 2022, section 3.2).
+///
+/// Each window w of `window` pixels, laid out as `WindowAxis` says, has attention weights A_w of its own, those of
+/// `ChannelAttention` over its pixels; a pixel's results are averaged over the windows that it lies in. As
+/// mean_w (A_w v) = (mean_w A_w) v, sums are taken once over each cell between the windows' edges, added up for each
+/// window, and the windows' weights are averaged for each cell: every pixel is visited once.
+///
+/// Inputs: `qkv` `[n, 3 c, h, w]`, `t` `[heads]`. Output: `[n, c, h, w]`.
+public struct LocalAttention: CatalogOp, TerminalOp {
+  public static let name = "LocalAttention"
+  private let heads: Int
+  private let window: Shape
+
+  /// Attention with `heads` heads in windows of at most `height x width` pixels.
+  public init(heads: Int, height: Int, width: Int) {
+    precondition(height > 0 && width > 0, "LocalAttention: a window of \(width)x\(height)")
+    (self.heads, window) = (heads, Shape(1, 1, height, width))
+  }
+
+  public static var cases: [OpCase] {
+    [
+      (1, Shape(1, 12, 13, 17), 8, 8), (2, Shape(2, 24, 9, 9), 5, 4), (1, Shape(2, 9, 1, 1), 4, 4),
+      (3, Shape(1, 18, 3, 50), 2, 16), (2, Shape(1, 96, 33, 40), 16, 24),
+      (1, Shape(1, 30, 61, 67), 60, 32), (1, Shape(1, 6, 5, 7), 99, 99),
+    ].map { heads, qkv, height, width in
+      OpCase(
+        LocalAttention(heads: heads, height: height, width: width), [qkv, .vector(heads)],
+        [.symmetric, .positive])
+    }
+  }
+
+  public func outputShapes(_ inputs: [Shape]) -> [Shape] {
+    let qkv = inputs[0]
+    precondition(
+      qkv.c % (3 * heads) == 0 && inputs[1] == .vector(heads),
+      "LocalAttention: \(inputs) with \(heads) heads")
+    return [qkv.channels(qkv.c / 3)]
+  }
+
+  public func multiplyAdds(_ inputs: [Shape]) -> Int {
+    let c = inputs[0].c / 3
+    return 2 * inputs[0].n * c * (c / heads) * inputs[0].plane
+  }
+
+  private func layout(_ qkv: Shape, _ traits: DeviceTraits) -> LocalWindows {
+    LocalWindows(qkv, heads: heads, window: window, traits)
+  }
+
+  public func cpuScratch(_ inputs: [Shape]) -> [Int] { layout(inputs[0], .host).scratch }
+
+  public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
+    layout(inputs[0], configuration.traits).scratch
+  }
+
+  public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
+    let (qkv, t, y) = (inputs[0], inputs[1], outputs[0])
+    let layout = layout(qkv.shape, .host)
+    let m = layout.m
+    let (sums, weights, means) = (scratch[0].base, scratch[1].base, scratch[2].base)
+    layout.addUp(qkv, into: sums)
+    parallelFor(layout.images * heads * layout.windowCount) { index in
+      let (group, window) = (index / layout.windowCount, index % layout.windowCount)
+      layout.attention(
+        of: window, sums + group * layout.cellCount * layout.slices * layout.sums,
+        t: t.base[group % heads], into: weights + index * m * m)
+    }
+    parallelFor(layout.images * heads * layout.cellCount) { index in
+      let (group, cell) = (index / layout.cellCount, index % layout.cellCount)
+      layout.mean(
+        over: cell, weights + group * layout.windowCount * m * m, into: means + index * m * m)
+    }
+    let rows = layout.rows.cuts
+    let columns = layout.columns.cuts
+    parallelFor(layout.images * heads * y.shape.h) { index in
+      let (group, line) = (index / y.shape.h, index % y.shape.h)
+      let (n, head) = (group / heads, group % heads)
+      let row = rows.lastIndex { $0 <= line } ?? 0
+      for column in 0..<columns.count - 1 {
+        let first = line * y.shape.w + columns[column]
+        let matrix =
+          means + (group * layout.cellCount + row * (columns.count - 1) + column) * m * m
+        restormer_gemm(
+          qkv.plane(n, (2 * heads + head) * m) + first, qkv.planeStride, matrix, m, 1, nil, nil, 0,
+          y.plane(n, head * m) + first, y.planeStride,
+          Int32(columns[column + 1] - columns[column]), Int32(m), Int32(m))
+      }
+    }
+  }
+
+  public func launches(
+    _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
+    on backend: OpenCLBackend
+  ) throws -> [Launch] {
+    let layout = layout(inputs[0].shape, backend.traits)
+    return [
+      try gram(layout, inputs[0], into: scratch[0], on: backend),
+      try softmax(layout, scratch[0], inputs[1], into: scratch[1], on: backend),
+      try backend.launch(
+        Self.name, "local_mean",
+        [.region(scratch[1]), .region(scratch[2])] + layout.axes + [.int(layout.rows.cells)],
+        global: [layout.m * layout.m, layout.cellCount, layout.groups]),
+      try apply(layout, scratch[2], inputs[0], into: outputs[0], on: backend),
+    ]
+  }
+
+  private func gram(
+    _ layout: LocalWindows, _ qkv: DeviceTensor, into sums: DeviceTensor,
+    on backend: OpenCLBackend
+  ) throws -> Launch {
+    let isCPU = backend.traits.isCPU
+    let tiles = ceilingQuotient(layout.m, LocalWindows.tile)
+    return try backend.launch(
+      Self.name, isCPU ? "local_gram" : "local_gram_tiles",
+      [.tensor(qkv), .region(sums)] + layout.axes + [.int(heads), .int(layout.slices)],
+      global: [isCPU ? 1 : 64 * tiles * tiles, layout.cellCount * layout.slices, layout.groups],
+      local: [isCPU ? 1 : 64, 1, 1],
+      defines: isCPU ? PanelBlock(channels: layout.m, backend.configuration).defines : [:],
+      flops: Double(multiplyAdds([qkv.shape])), bytes: 8 * Double(qkv.shape.count / 3))
+  }
+
+  private func softmax(
+    _ layout: LocalWindows, _ sums: DeviceTensor, _ t: DeviceTensor, into weights: DeviceTensor,
+    on backend: OpenCLBackend
+  ) throws -> Launch {
+    let row = backend.traits.isCPU ? 1 : backend.configuration.groupSize
+    return try backend.launch(
+      Self.name, "local_softmax",
+      [.region(sums), .tensor(t), .region(weights)] + layout.axes
+        + [.int(heads), .int(layout.rows.cells), .int(layout.slices)],
+      global: [layout.m * row, layout.windowCount, layout.groups], local: [row, 1, 1])
+  }
+
+  /// On a CPU a work-item walks along a cell's line, on a GPU it has one block of registers.
+  private func apply(
+    _ layout: LocalWindows, _ means: DeviceTensor, _ qkv: DeviceTensor, into y: DeviceTensor,
+    on backend: OpenCLBackend
+  ) throws -> Launch {
+    let (isCPU, widest) = (backend.traits.isCPU, layout.columns.widestCell)
+    let block = backend.configuration.blockVectors * backend.configuration.vectorWidth
+    let blocks = isCPU ? 1 : ceilingQuotient(widest, block)
+    let strip = isCPU ? layout.m : backend.configuration.blockRows
+    return try backend.launch(
+      Self.name, "local_apply",
+      [.region(means), .tensor(qkv), .tensor(y)] + layout.axes
+        + [
+          .int(heads), .int(layout.rows.cells), .int(blocks), .int(isCPU ? widest : block),
+          .int(strip),
+        ],
+      global: [
+        layout.columns.cells * blocks, heads * ceilingQuotient(layout.m, strip),
+        layout.images * y.shape.h,
+      ],
+      local: backend.columnGroup,
+      defines: ["BLOCK_ROWS": backend.configuration.fittingBlockRows(layout.m)],
+      flops: Double(multiplyAdds([qkv.shape])), bytes: 8 * Double(y.shape.count))
+  }
+}
+
+/// Windows, cells and their sums over one shape.
+private struct LocalWindows {
+  let rows: WindowAxis
+  let columns: WindowAxis
+  let images: Int
+  private let heads: Int
+  /// Channels of a head.
+  let m: Int
+  /// Bands of rows that a cell is summed in, which keep all cores busy.
+  let slices: Int
+  /// Rows and columns of products that a GPU's work-group computes: `LOCAL_TILE` of kernels.cl.
+  static let tile = 24
+
+  init(_ qkv: Shape, heads: Int, window: Shape, _ traits: DeviceTraits) {
+    rows = WindowAxis(size: qkv.h, window: window.h)
+    columns = WindowAxis(size: qkv.w, window: window.w)
+    (images, self.heads, m) = (qkv.n, heads, qkv.c / 3 / heads)
+    let wanted = ceilingQuotient(
+      traits.isCPU ? 32 : 512, max(1, qkv.n * heads * rows.cells * columns.cells))
+    slices = max(1, min(wanted, ceilingQuotient(qkv.h, 8 * rows.cells)))
+  }
+
+  var cellCount: Int { rows.cells * columns.cells }
+  var windowCount: Int { rows.count * columns.count }
+  /// Sums of a slice: products `[m][m]`, then squares of q `[m]` and k `[m]`.
+  var sums: Int { m * (m + 2) }
+  var scratch: [Int] {
+    let groups = images * heads
+    return [
+      groups * cellCount * slices * sums, groups * windowCount * m * m, groups * cellCount * m * m,
+    ]
+  }
+
+  /// Images times heads.
+  var groups: Int { images * heads }
+
+  /// The sides, the cells across and the channels: `LOCAL_AXES` of kernels.cl.
+  var axes: [KernelArgument] {
+    let sides = [rows, columns].flatMap { axis -> [KernelArgument] in
+      [.int(axis.size), .int(axis.window), .int(axis.step), .int(axis.count)]
+    }
+    return sides + [.int(columns.cells), .int(m)]
+  }
+
+  /// Products and squares of every cell and slice.
+  func addUp(_ qkv: CPUTensor, into all: UnsafeMutablePointer<Float>) {
+    let (down, across) = (rows.cuts, columns.cuts)
+    parallelFor(images * heads * cellCount * slices) { index in
+      let (group, place) = (index / (cellCount * slices), index % (cellCount * slices))
+      let (cell, slice) = (place / slices, place % slices)
+      let (row, column) = (cell / columns.cells, cell % columns.cells)
+      let height = ceilingQuotient(down[row + 1] - down[row], slices)
+      let first = min(down[row] + slice * height, down[row + 1])
+      let sum = all + index * sums
+      sum.update(repeating: 0, count: sums)
+      for y in first..<min(first + height, down[row + 1]) {
+        addLine(
+          qkv, group, y * qkv.shape.w + across[column], across[column + 1] - across[column], to: sum
+        )
+      }
+    }
+  }
+
+  private func addLine(
+    _ qkv: CPUTensor, _ group: Int, _ first: Int, _ count: Int,
+    to sum: UnsafeMutablePointer<Float>
+  ) {
+    let (n, head) = (group / heads, group % heads)
+    let q = qkv.plane(n, head * m) + first
+    let k = qkv.plane(n, (heads + head) * m) + first
+    restormer_outer(
+      q, qkv.planeStride, k, qkv.planeStride, sum, m, Int32(count), Int32(m), Int32(m))
+    for i in 0..<m {
+      sum[m * m + i] += Float(restormer_sum_of_squares(q + i * qkv.planeStride, count))
+      sum[m * m + m + i] += Float(restormer_sum_of_squares(k + i * qkv.planeStride, count))
+    }
+  }
+
+  /// The attention weights of a window from the sums of its cells.
+  func attention(
+    of window: Int, _ all: UnsafePointer<Float>, t: Float,
+    into weights: UnsafeMutablePointer<Float>
+  ) {
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: sums + m * m + 2 * m) { memory in
+      let total = memory.baseAddress!
+      total.update(repeating: 0, count: sums)
+      for cell in cells(of: window) {
+        for slice in 0..<slices {
+          let sum = all + (cell * slices + slice) * sums
+          for i in 0..<sums { total[i] += sum[i] }
+        }
+      }
+      let norms = total + sums + m * m
+      attentionWeights(
+        sums: total, m: m, t: t, weights: weights, cosines: total + sums,
+        norms: (norms, norms + m), normStep: 1)
+    }
+  }
+
+  /// The mean of the weights of the windows over a cell.
+  func mean(
+    over cell: Int, _ weights: UnsafePointer<Float>, into mean: UnsafeMutablePointer<Float>
+  ) {
+    let over = (0..<windowCount).filter { cells(of: $0).contains(cell) }
+    for i in 0..<m * m {
+      mean[i] = over.reduce(0) { $0 + weights[$1 * m * m + i] } / Float(over.count)
+    }
+  }
+
+  private func cells(of window: Int) -> [Int] {
+    func inside(_ axis: WindowAxis, _ index: Int) -> [Int] {
+      let cuts = axis.cuts
+      let first = axis.start(index)
+      return (0..<axis.cells).filter { cuts[$0] >= first && cuts[$0 + 1] <= first + axis.window }
+    }
+    let across = inside(columns, window % columns.count)
+    return inside(rows, window / columns.count).flatMap { row in
+      across.map { row * columns.cells + $0 }
+    }
+  }
+}
+
+extension Graph {
+  /// Channel attention over `qkv` `[n, 3 c, h, w]` with the statistics of windows of at most `window.height x
+  /// window.width` pixels and a `temperature` per head: `[n, c, h, w]`. It has no gradient.
+  public func localAttention(
+    _ qkv: Tensor, temperature: Tensor, heads: Int, window: (height: Int, width: Int)
+  ) -> Tensor {
+    apply(
+      LocalAttention(heads: heads, height: window.height, width: window.width),
+      [qkv, temperature])[0]
+  }
+}
