@@ -10,7 +10,7 @@ import CMicroKernels
 /// window, and the windows' weights are averaged for each cell: every pixel is visited once.
 ///
 /// Inputs: `qkv` `[n, 3 c, h, w]`, `t` `[heads]`. Output: `[n, c, h, w]`.
-public struct LocalAttention: CatalogOp, TerminalOp {
+package struct LocalAttention: CatalogOp, TerminalOp {
   public static let name = "LocalAttention"
   private let heads: Int
   private let window: Shape
@@ -119,7 +119,7 @@ public struct LocalAttention: CatalogOp, TerminalOp {
       global: [isCPU ? 1 : 64 * tiles * tiles, layout.cellCount * layout.slices, layout.groups],
       local: [isCPU ? 1 : 64, 1, 1],
       defines: isCPU ? PanelBlock(channels: layout.m, backend.configuration).defines : [:],
-      flops: Double(multiplyAdds([qkv.shape])), bytes: 8 * Double(qkv.shape.count / 3))
+      multiplyAdds: multiplyAdds([qkv.shape]))
   }
 
   private func softmax(
@@ -156,7 +156,7 @@ public struct LocalAttention: CatalogOp, TerminalOp {
       ],
       local: backend.columnGroup,
       defines: ["BLOCK_ROWS": backend.configuration.fittingBlockRows(layout.m)],
-      flops: Double(multiplyAdds([qkv.shape])), bytes: 8 * Double(y.shape.count))
+      multiplyAdds: multiplyAdds([qkv.shape]))
   }
 }
 
