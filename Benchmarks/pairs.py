@@ -39,13 +39,14 @@ def compare(old, new, device, rounds, options):
     pairs = {part: [] for part in PARTS}
     memory = {}
     for index in range(rounds + 1):
-        order = [old, new] if index % 2 == 0 else [new, old]
-        found = {program: measure(program, device, options) for program in order}
+        programs = {"old": old, "new": new}
+        order = ["old", "new"] if index % 2 == 0 else ["new", "old"]
+        found = {name: measure(programs[name], device, options) for name in order}
         for part in PARTS:
-            memory[part] = (found[old][part][1], found[new][part][1])
+            memory[part] = (found["old"][part][1], found["new"][part][1])
             # The first round fills caches, of programs and of the file system.
             if index > 0:
-                pairs[part].append((found[old][part][0], found[new][part][0]))
+                pairs[part].append((found["old"][part][0], found["new"][part][0]))
     is_fine = True
     for part in PARTS:
         ratios = [b / a for a, b in pairs[part]]

@@ -1,5 +1,8 @@
 /// Every operator: one list that drives the agreement tests, the gradient checks, `doctor` and
 /// `bench`.
+///
+/// An operator that is missing here fails a test that names its section of `kernels.cl`; one
+/// without a tiny case, or without a definition where a model may record it, fails another.
 package enum OpCatalog {
   /// The operators, in the order of `kernels.cl`.
   public static let operators: [any CatalogOp.Type] = [

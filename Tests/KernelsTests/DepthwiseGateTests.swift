@@ -1,4 +1,3 @@
-import Foundation
 import Kernels
 import TestSupport
 import XCTest
@@ -14,12 +13,12 @@ final class DepthwiseGateTests: XCTestCase {
       let x = shape.channels(2 * shape.c)
       try GradientCheck(
         inputs: [x, Shape(x.c, 1, 3, 3)], record: { $0.apply(DepthwiseGate(), $1)[0] },
-        reference: { gated($0, shape) }
+        reference: definition(DepthwiseGate(), [x, Shape(x.c, 1, 3, 3)])
       ).run("\(shape)")
       try GradientCheck(
         inputs: [x, Shape(x.c, 1, 3, 3), .vector(x.c)],
         record: { $0.apply(DepthwiseGate(), $1)[0] },
-        reference: { gated($0, shape) }
+        reference: definition(DepthwiseGate(), [x, Shape(x.c, 1, 3, 3), .vector(x.c)])
       ).run("\(shape) with bias")
     }
   }
@@ -49,25 +48,5 @@ final class DepthwiseGateTests: XCTestCase {
     for (simple, fused) in zip(results[0], results[1]) {
       XCTAssertLessThanOrEqual(OpCheck.relativeError(fused, simple), 1e-5)
     }
-  }
-}
-
-/// `gelu(a) b` of the convolution's halves, as the formulas read. `shape`: of the result.
-private func gated(_ values: [[Double]], _ shape: Shape) -> [Double] {
-  func convolved(_ n: Int, _ c: Int, _ i: Int, _ j: Int) -> Double {
-    var sum = values.count == 3 ? values[2][c] : 0
-    for tap in 0..<9 {
-      let (row, column) = (i + tap / 3 - 1, j + tap % 3 - 1)
-      guard (0..<shape.h).contains(row), (0..<shape.w).contains(column) else { continue }
-      let plane = n * 2 * shape.c + c
-      sum += values[1][9 * c + tap] * values[0][(plane * shape.h + row) * shape.w + column]
-    }
-    return sum
-  }
-  return (0..<shape.count).map { index in
-    let (j, i) = (index % shape.w, index / shape.w % shape.h)
-    let (c, n) = (index / shape.plane % shape.c, index / shape.plane / shape.c)
-    let a = convolved(n, c, i, j)
-    return a * 0.5 * erfc(-a / 2.0.squareRoot()) * convolved(n, shape.c + c, i, j)
   }
 }

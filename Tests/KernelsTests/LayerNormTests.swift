@@ -7,12 +7,17 @@ final class LayerNormTests: XCTestCase {
     Shape(2, 5, 3, 7), Shape(1, 3, 1, 1), Shape(1, 8, 9, 8), Shape(2, 2, 1, 9), Shape(1, 17, 5, 4),
   ]
 
+  private static func definition(_ shape: Shape, bias: Bool) -> ([[Double]]) -> [Double] {
+    KernelsTests.definition(
+      LayerNorm(bias: bias), [shape, .vector(shape.c)] + (bias ? [.vector(shape.c)] : []))
+  }
+
   func testCentredAgainstDefinition() throws {
     for shape in Self.shapes {
       try GradientCheck(
         inputs: [shape, .vector(shape.c), .vector(shape.c)],
         record: { $0.layerNorm($1[0], weight: $1[1], bias: $1[2]) },
-        reference: { normalized($0[0], shape, weight: $0[1], bias: $0[2]) }
+        reference: Self.definition(shape, bias: true)
       ).run("with bias \(shape)")
     }
   }
@@ -22,7 +27,7 @@ final class LayerNormTests: XCTestCase {
       try GradientCheck(
         inputs: [shape, .vector(shape.c)],
         record: { $0.layerNorm($1[0], weight: $1[1], bias: nil) },
-        reference: { normalized($0[0], shape, weight: $0[1], bias: nil) }
+        reference: Self.definition(shape, bias: false)
       ).run("bias free \(shape)")
     }
   }
@@ -36,7 +41,7 @@ final class LayerNormTests: XCTestCase {
           graph.add(inputs[0], graph.layerNorm(inputs[0], weight: inputs[1], bias: nil))
         },
         reference: { values in
-          zip(values[0], normalized(values[0], shape, weight: values[1], bias: nil)).map { $0 + $1 }
+          zip(values[0], Self.definition(shape, bias: false)(values)).map { $0 + $1 }
         }
       ).run("residual \(shape)")
     }
@@ -125,29 +130,9 @@ final class LayerNormTests: XCTestCase {
     var values = OpCase(Fill(0, .scalar), placeholders.map(\.shape)).randomInputs(seed: 5)
     values[0] = values[0].map { Float(level + deviation * Double($0)) }
     let double = values.map { $0.map(Double.init) }
-    let expected = normalized(double[0], shape, weight: double[1], bias: bias ? double[2] : nil)
+    let expected = Self.definition(shape, bias: bias)(double)
     return try onEveryBackend(graph, Array(zip(placeholders, values)), [y]).map {
       ($0, (found: $1[0], expected: expected.map { Float($0) }))
     }
   }
-}
-
-/// LayerNorm over channels by its definition, in double precision.
-private func normalized(
-  _ x: [Double], _ shape: Shape, weight: [Double], bias: [Double]?
-) -> [Double] {
-  var y = x
-  for n in 0..<shape.n {
-    for p in 0..<shape.plane {
-      let places = (0..<shape.c).map { (n * shape.c + $0) * shape.plane + p }
-      let mean = places.reduce(0) { $0 + x[$1] } / Double(shape.c)
-      let variance = places.reduce(0) { $0 + (x[$1] - mean) * (x[$1] - mean) } / Double(shape.c)
-      let scale = 1 / (variance + 1e-5).squareRoot()
-      for (c, place) in places.enumerated() {
-        let centred = bias == nil ? x[place] : x[place] - mean
-        y[place] = centred * scale * weight[c] + (bias?[c] ?? 0)
-      }
-    }
-  }
-  return y
 }

@@ -114,22 +114,22 @@ final class PageDecisionTests: XCTestCase {
     let photograph = photograph(width: 64, height: 64)
     let weights = try BundledModel.standard().weights
     XCTAssertEqual(
-      try Restorer(weights, on: CPUBackend()).restore(photograph).pixels, photograph.pixels)
+      try Restorer(weights, on: CPUBackend()).restore(photograph).picture.pixels, photograph.pixels)
     var options = RestoreOptions()
     options.evenSharp = true
     XCTAssertNotEqual(
-      try Restorer(weights, on: CPUBackend(), options: options).restore(photograph).pixels,
+      try Restorer(weights, on: CPUBackend(), options: options).restore(photograph).picture.pixels,
       photograph.pixels)
     var others = weights
     others.metadata = [:]
     XCTAssertNotEqual(
-      try Restorer(others, on: CPUBackend()).restore(photograph).pixels, photograph.pixels)
+      try Restorer(others, on: CPUBackend()).restore(photograph).picture.pixels, photograph.pixels)
   }
 
   private func gain(_ restorer: Restorer<CPUBackend>, _ given: Image, _ target: Image) throws
     -> Double
   {
-    let restored: Image = try restorer.restore(given)
+    let restored = try restorer.restore(given).picture
     return try Metrics.psnr(restored, target) - Metrics.psnr(given, target)
   }
 

@@ -65,4 +65,20 @@ final class StructureTests: XCTestCase {
       for line in lines { XCTAssertNil(line.firstMatch(of: pattern), "\(path): \(line)") }
     }
   }
+
+  /// The layers that a GPU programmer reads say why: a fifth to three tenths of their lines.
+  func testDeviceCodeIsCommented() throws {
+    for module in ["CLBackend", "Kernels"] {
+      var (comments, all) = (0, 0)
+      for (path, lines) in try sources("Sources/\(module)") {
+        for line in lines where !line.allSatisfy(\.isWhitespace) {
+          all += 1
+          if line.drop(while: { $0 == " " }).hasPrefix("//") { comments += 1 }
+          XCTAssertLessThanOrEqual(line.count, 100, "\(path): \(line)")
+        }
+      }
+      let share = Double(comments) / Double(all)
+      XCTAssertTrue((0.2...0.3).contains(share), "\(module): \(comments) of \(all) lines")
+    }
+  }
 }

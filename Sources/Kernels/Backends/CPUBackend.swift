@@ -52,6 +52,10 @@ extension TensorView where Storage == CPUStorage {
 }
 
 /// The reference and the fallback: every operator in plain Swift with C inner loops, on all cores.
+///
+/// A step is a closure over views of memory; running one spreads it over all cores and returns when
+/// all are done, so that steps follow each other without marks or waits. Its results are what the
+/// kernels are held to, beside the operators' definitions.
 public final class CPUBackend: Backend {
   /// One evaluation, bound to memory.
   public typealias Step = () -> Void

@@ -5,6 +5,9 @@ import Dispatch
 /// What a backend does at best, measured with the simplest code that could do it. No operator can
 /// be faster than its arithmetic at `flops` or, where its tensors do not stay in a cache, than its
 /// memory traffic at `bytes`.
+///
+/// The share of a ceiling tells whether there is anything left to gain, which a time alone does
+/// not.
 public struct DeviceCeilings: Sendable {
   /// Floating-point operations per second; a multiply-add counts as two.
   public let flops: Double

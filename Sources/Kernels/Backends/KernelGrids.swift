@@ -1,5 +1,8 @@
 /// How an elementwise kernel divides planes among work-items: several thousand elements each on a
 /// CPU device, where a work-group costs a fraction of a microsecond; one element each elsewhere.
+///
+/// Dimension 0 counts stretches of pixels, 1 groups of channels, 2 images; kernels test their
+/// bounds.
 struct ElementGrid {
   let pixelsPerItem: Int
   let global: [Int]
@@ -29,6 +32,9 @@ struct ElementGrid {
 
 /// How a kernel over image rows divides planes: whole rows of several channels per work-item on a
 /// CPU device; elsewhere one column of `rowsPerSweep` rows.
+///
+/// A sweep computes a few rows at once, which share the loads of their neighbours. Dimension 0
+/// counts sweeps, on a GPU for each column, 1 groups of channels, 2 images.
 struct RowGrid {
   let global: [Int]
   let local: [Int]
@@ -57,6 +63,9 @@ struct RowGrid {
 
 /// The first stage of a sum over all elements: a work-group per chunk of a plane, one partial sum
 /// each.
+///
+/// A chunk has at least 4096 elements, so that a partial sum outweighs its group's start, and on a
+/// large plane as many as leave a few hundred groups.
 struct SumGrid {
   let chunk: Int
   /// Partial sums, one per work-group.

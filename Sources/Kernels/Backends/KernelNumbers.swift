@@ -13,6 +13,8 @@ package enum KernelNumbers {
     { $1 }
   }
 
+  /// Those that every section is compiled with, because the helpers of the section `Common` use
+  /// them.
   private static func common(_ configuration: KernelConfiguration) -> [String: Int] {
     [
       "GROUP_SIZE": configuration.groupSize, "VEC": configuration.elementWidth,
@@ -22,6 +24,7 @@ package enum KernelNumbers {
     ]
   }
 
+  /// Those of one section. Whoever launches a kernel may pass others, such as a tile that fits.
   private static let ofSection: [String: @Sendable (KernelConfiguration) -> [String: Int]] = [
     "Ceilings": { _ in ["CEILING_SUMS": OpenCLBackend.ceilingSums] },
     DepthwiseConv.section: { _ in DepthwiseTiles.defines },

@@ -4,6 +4,10 @@ import CLBackend
 public typealias DeviceTensor = TensorView<Buffer>
 
 /// Executes operators through the kernels of `kernels.cl` on one OpenCL device.
+///
+/// Operators bind their launches once, with every argument set; running a plan only enqueues them,
+/// in order, on one queue. Kernels are built when a launch first asks for them and remembered by
+/// section, name and numbers, in memory for this device and on disk for the next run.
 public final class OpenCLBackend: Backend {
   /// One bound kernel launch.
   public typealias Step = Launch

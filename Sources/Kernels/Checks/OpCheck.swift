@@ -4,6 +4,10 @@
 /// planes. Guards of inputs are NaN, so that a kernel which uses them yields NaN; outputs start as
 /// NaN, so that an element that was not written shows; after the run every guard must still be what
 /// it was.
+///
+/// That catches what a comparison of results alone lets through: reads beyond a tensor that happen
+/// to find zeros, writes into a gap that nobody looks at, elements that keep the value of an
+/// earlier run.
 package enum OpCheck {
   /// What one evaluation gave.
   public struct Result: Sendable {

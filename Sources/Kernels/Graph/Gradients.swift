@@ -30,6 +30,9 @@ extension Graph {
 }
 
 /// The state of one backward recording.
+///
+/// Nodes are taken in the reverse order of recording. A tensor's gradient is complete when the node
+/// that made it comes up, since all its readers were recorded later and have had their turn.
 private struct BackwardPass {
   let graph: Graph
   let forward: [Node]

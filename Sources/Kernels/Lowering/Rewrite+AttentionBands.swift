@@ -2,6 +2,11 @@ extension Rewrite {
   /// Every operator of the half but the sums over pixels is row-local with a halo of one, and the
   /// sums add up band by band: only a few rows of q and k exist at a time, and of v if it is
   /// computed twice.
+  ///
+  /// ```
+  /// x -> LayerNorm -> Conv1x1 -> DepthwiseConv -> ChannelAttention -> Conv1x1 -> + x
+  ///      becomes  AttentionBlock(x)
+  /// ```
   static let attentionBands = Rewrite(
     "attention-bands", .afterDifferentiation,
     "x + W attention(dw(W norm(x))) band by band of rows"

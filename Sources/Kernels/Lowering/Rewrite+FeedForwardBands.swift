@@ -1,6 +1,11 @@
 extension Rewrite {
   /// The half is row-local with a halo of one row: of its wide tensors only a few rows exist at a
   /// time.
+  ///
+  /// ```
+  /// x -> LayerNorm -> Conv1x1 -> DepthwiseGate -> Conv1x1 -> + x
+  ///      becomes  FeedForwardBlock(x)
+  /// ```
   static let feedForwardBands = Rewrite(
     "feed-forward-bands", .afterDifferentiation, "x + W gate(dw(W norm(x))) band by band of rows"
   ) { site in

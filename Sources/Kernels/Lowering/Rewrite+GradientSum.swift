@@ -1,6 +1,12 @@
 extension Rewrite {
   /// A sum of gradients takes no pass of its own where an operator that computes one of them can
   /// add the other.
+  ///
+  /// ```
+  /// g + LayerNormBackwardInput(..)    becomes  LayerNormBackwardInput(.., g)
+  /// ```
+  ///
+  /// Differentiation records a sum wherever a tensor was used twice, as around every residual.
   static let gradientSum = Rewrite(
     "gradient-sum", .afterDifferentiation, "g + op(x) in one pass of op"
   ) { site in

@@ -2,6 +2,10 @@ extension Rewrite {
   /// With `d = x - x_0`, `r` a pixel's inverse deviation and `W' = W diag(gamma)`:
   /// `W norm(x) = r (W' d - mean(d) W' 1) + W beta`, whose sums over channels pass by with the
   /// tiles of the product. For GPUs: on CPUs bands keep the norm in cache.
+  ///
+  /// ```
+  /// x -> LayerNorm -> Conv1x1         becomes  NormProduct(x)
+  /// ```
   static let normProduct = Rewrite(
     "norm-product", .afterDifferentiation, "W norm(x) in one pass over x"
   ) { site in

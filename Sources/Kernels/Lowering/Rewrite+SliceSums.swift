@@ -2,6 +2,11 @@ extension Rewrite {
   /// Weight gradients are sums over pixels, cut into slices for many groups of a GPU to share;
   /// adding the slices up is a short launch for each. Left as they are, the slices of several
   /// gradients are added up by one.
+  ///
+  /// ```
+  /// Conv1x1BackwardWeight  (x 8)      becomes  Conv1x1BackwardWeight(slices)  (x 8)
+  ///                                            SliceSums
+  /// ```
   static let sliceSums = Rewrite(
     "slice-sums", .afterDifferentiation, "sums over slices of several gradients in one launch"
   ) { nodes, target, graph in

@@ -1,5 +1,9 @@
 extension Rewrite {
   /// The convolution's result, as large as the shuffled one, exists a band at a time.
+  ///
+  /// ```
+  /// x -> Conv3x3 -> PixelShuffle      becomes  UpsampleConv(x)
+  /// ```
   static let upsampleBands = Rewrite(
     "upsample-bands", .afterDifferentiation, "pixelShuffle(conv3x3(x)) band by band of rows"
   ) { site in

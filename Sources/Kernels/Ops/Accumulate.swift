@@ -4,6 +4,9 @@ import CMicroKernels
 /// Adds a gradient to an accumulator: `sum = sum + g`, vectors `1 x 1 x 1 x N`.
 ///
 /// Inputs: `sum`, `g`. Output: the new sum; it may lie on the memory of the old one.
+///
+/// The sum stays in single precision: a step adds a handful of batches, each of which weighs about
+/// as much as the others.
 package struct Accumulate: TerminalOp, CatalogOp {
   public static let name = "Accumulate"
   public static let section = "Optimizer"
@@ -29,5 +32,11 @@ package struct Accumulate: TerminalOp, CatalogOp {
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     try optimizerLaunches("axpby", inputs.reversed(), outputs, [.float(1), .float(1)], on: backend)
+  }
+}
+
+extension Accumulate: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    [ExactTensor(inputs[0].shape, zip(inputs[0].values, inputs[1].values).map { $0 + $1 })]
   }
 }

@@ -8,6 +8,10 @@ import CMicroKernels
 /// Inputs: parameters `p`, gradients `g`, moments `m` and `v`, and the vector that
 /// `hyperparameters` makes. Outputs: the new `p`, `m` and `v`; each may lie on the memory of the
 /// old one.
+///
+/// What depends on the step alone is computed in double precision on the host and passed as a
+/// vector, so that the launch is bound once and replayed while the rate and the step's number move.
+/// All parameters are one vector: one launch updates the whole network.
 package struct AdamWStep: TerminalOp, CatalogOp {
   public static let name = "AdamWStep"
   public static let section = "Optimizer"
@@ -69,6 +73,20 @@ package struct AdamWStep: TerminalOp, CatalogOp {
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     try optimizerLaunches("adamw_step", inputs, outputs, on: backend)
+  }
+}
+
+extension AdamWStep: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let (p, g, m, v) = (inputs[0].values, inputs[1].values, inputs[2].values, inputs[3].values)
+    let h = inputs[4].values
+    let (keep, step, epsilon, scale) = (h[0], h[4], h[6], h[7])
+    let first = m.indices.map { m[$0] + h[1] * (scale * g[$0] - m[$0]) }
+    let second = v.indices.map { h[2] * v[$0] + h[3] * scale * g[$0] * scale * g[$0] }
+    let moved = p.indices.map {
+      keep * p[$0] - step * first[$0] / (second[$0].squareRoot() / h[5] + epsilon)
+    }
+    return [moved, first, second].map { ExactTensor(inputs[0].shape, $0) }
   }
 }
 

@@ -8,6 +8,9 @@
 /// Inputs: `x` `[n, c, h, w]`; weight and perhaps bias of the LayerNorm; `W_qkv` `[3 c, c, 1, 1]`,
 /// its depthwise kernel `[3 c, 1, 3, 3]` and `W_o` `[c, c, 1, 1]`, each followed by its bias if
 /// there are any; the temperatures `[heads]` last. Output: as `x`.
+///
+/// Only a few rows of q and k exist at a time. The Gram matrix needs all of them before the first
+/// row of the result, so that v is kept, or computed a second time where memory is to be saved.
 package struct AttentionBlock: CompositeOp {
   public static let name = "AttentionBlock"
   public static let section = "ChannelAttention"

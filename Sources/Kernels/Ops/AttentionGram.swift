@@ -6,6 +6,9 @@ import CLBackend
 /// `[m][m]`, then the squares `|q_i|^2` `[m]` and `|k_j|^2` `[m]`. Inputs: `qk` `[1, 2 c, h, w]`,
 /// then the sums so far if there are any. Output: the sums as `HeadProducts` lays them out,
 /// `[1, 1, 1, count]`; they may take the place of the sums so far.
+///
+/// It is the first half of channel attention where that runs band by band: a Gram matrix is a sum
+/// over pixels, to which every band adds its own.
 package struct AttentionGram: CatalogOp, TerminalOp {
   public static let name = "AttentionGram"
   public static let section = "ChannelAttention"

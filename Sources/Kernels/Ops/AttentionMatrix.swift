@@ -7,6 +7,9 @@ import CMicroKernels
 /// `A` is block-diagonal: per head the softmax of `ChannelAttention`. Inputs: the sums of
 /// `AttentionGram`, the temperatures `[heads]` and `W_o` `[c, c, 1, 1]`. Output: `M`
 /// `[c, c, 1, 1]`.
+///
+/// One small product takes the place of one over all pixels: `W_o` is multiplied into the attention
+/// weights, so that the projection and the residual are what remains.
 package struct AttentionMatrix: CatalogOp, TerminalOp {
   public static let name = "AttentionMatrix"
   public static let section = "ChannelAttention"
@@ -47,6 +50,7 @@ package struct AttentionMatrix: CatalogOp, TerminalOp {
     return [heads * products(c).count, c * m, c * m, 2 * c]
   }
 
+  /// The totals of the sums, the attention weights, their cosines and the norms.
   public func cpuScratch(_ inputs: [Shape]) -> [Int] { scratch(inputs) }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {

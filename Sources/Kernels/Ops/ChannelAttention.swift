@@ -10,6 +10,12 @@ import Foundation
 /// Inputs: `qkv` `[n, 3 c, h, w]` (q, k and v are read through offsets), `t` `[heads]`. Outputs:
 /// `y` `[n, c, h, w]`; `A` and `G` `[n, heads, m, m]` and the norms `[n, 2 c, 1, 1]` for the
 /// backward pass.
+///
+/// Gradients: `ChannelAttentionBackward`, from the outputs behind the first.
+///
+/// Three steps: sums over pixels of all products of a head's rows (`HeadProducts`), the softmax of
+/// a few hundred numbers, and a product of `A` with `v`. q, k and v are read where they lie in
+/// `qkv`: nothing is split, transposed or normalised in memory.
 package struct ChannelAttention: CatalogOp {
   public static let name = "ChannelAttention"
   let heads: Int
@@ -112,6 +118,34 @@ package struct ChannelAttention: CatalogOp {
         defines: ["BLOCK_ROWS": backend.configuration.fittingBlockRows(m)],
         multiplyAdds: products.multiplyAdds),
     ]
+  }
+}
+
+extension ChannelAttention: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let (x, t) = (inputs[0], inputs[1].values)
+    let (s, c) = (x.shape, x.shape.c / 3)
+    let (m, matrix) = (c / heads, Shape(s.n, heads, c / heads, c / heads))
+    /// The sum over pixels of the product of two channels of an image.
+    func dot(_ n: Int, _ a: Int, _ b: Int) -> Double {
+      ExactTensor.sum(Shape(1, 1, s.h, s.w)) { x[n, a, $1, $2] * x[n, b, $1, $2] }
+    }
+    let norms = ExactTensor(Shape(s.n, 2 * c, 1, 1)) { n, row, _, _ in
+      max(dot(n, row, row).squareRoot(), Double(attentionNormFloor))
+    }
+    let g = ExactTensor(matrix) { n, head, i, j in
+      let (q, k) = (head * m + i, c + head * m + j)
+      return dot(n, q, k) / norms[n, q, 0, 0] / norms[n, k, 0, 0]
+    }
+    let a = ExactTensor(matrix) { n, head, i, j in
+      let sum = (0..<m).reduce(0) { $0 + exp(t[head] * (g[n, head, i, $1] - g[n, head, i, j])) }
+      return 1 / sum
+    }
+    let y = ExactTensor(s.channels(c)) { n, o, i, j in
+      let (head, row) = (o / m, o % m)
+      return (0..<m).reduce(0) { $0 + a[n, head, row, $1] * x[n, 2 * c + head * m + $1, i, j] }
+    }
+    return [y, a, g, norms]
   }
 }
 

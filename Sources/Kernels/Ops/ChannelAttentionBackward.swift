@@ -11,6 +11,9 @@ import CMicroKernels
 ///
 /// Inputs: `qkv` `[n, 3 c, h, w]`, `t` `[heads]`, `A`, `G` `[n, heads, m, m]`, norms
 /// `[n, 2 c, 1, 1]`, `gy` `[n, c, h, w]`. Outputs: the gradients of `qkv` and `t`.
+///
+/// The sums `gy_i . v_j` come the way those of the forward pass do; the small matrices follow from
+/// them, and one sweep over the pixels gives the gradients of q, k and v.
 package struct ChannelAttentionBackward: CatalogOp, TerminalOp {
   public static let name = "ChannelAttentionBackward"
   public static let section = "ChannelAttention"
@@ -41,6 +44,8 @@ package struct ChannelAttentionBackward: CatalogOp, TerminalOp {
   /// the matrix.
   public func multiplyAdds(_ inputs: [Shape]) -> Int { 4 * inputs[5].count * inputs[2].w }
 
+  /// The sums of `gy` with v; for each image and head P, C and the shares of the temperature's
+  /// gradient; and the factors of q and k.
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
     let products = HeadProducts(
       inputs[0], heads: heads, on: configuration.traits)
@@ -48,6 +53,7 @@ package struct ChannelAttentionBackward: CatalogOp, TerminalOp {
     return [products.scratch, matrices * (2 * m * m + m), matrices * 2 * m]
   }
 
+  /// The sums of `gy` with v, P, and the factors of q and k.
   public func cpuScratch(_ inputs: [Shape]) -> [Int] {
     let products = HeadProducts(inputs[0], heads: heads, on: .host)
     let (m, matrices) = (products.m, inputs[0].n * heads)

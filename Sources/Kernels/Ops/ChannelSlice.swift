@@ -3,6 +3,11 @@ import CLBackend
 /// Takes a range of channels: `y = x[:, offset ..< offset + count]`.
 ///
 /// Input: `x: [n, c, h, w]`. Output: `[n, count, h, w]`.
+///
+/// The gradient puts `gy` back between zeros: `ChannelSliceBackward`.
+///
+/// Operators that read a part of a tensor do so through an offset instead; this is for the few that
+/// cannot.
 package struct ChannelSlice: CatalogOp {
   public static let name = "ChannelSlice"
   public static var cases: [OpCase] {
@@ -61,9 +66,17 @@ package struct ChannelSlice: CatalogOp {
   }
 }
 
+extension ChannelSlice: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    [ExactTensor(inputs[0].shape.channels(count)) { inputs[0][$0, offset + $1, $2, $3] }]
+  }
+}
+
 /// The gradient of `ChannelSlice`: `gy` at its channels, zero elsewhere.
 ///
 /// Input: `gy: [n, count, h, w]`. Output: `[n, channels, h, w]`.
+///
+/// Every element is written once, the zeros too: memory of a plan holds whatever was there before.
 package struct ChannelSliceBackward: TerminalOp, CatalogOp {
   public static let name = "ChannelSliceBackward"
   public static let section = "ChannelSlice"

@@ -4,6 +4,9 @@ import CLBackend
 /// convolution.
 ///
 /// Input `[n, c, h, w]`, output `[c]`.
+///
+/// Sums of blocks are added up in order, so that the rounding error stays near that of one block
+/// and every run gives the same bits.
 package struct ChannelSum: CatalogOp, TerminalOp {
   public static let name = "ChannelSum"
 
@@ -40,6 +43,16 @@ package struct ChannelSum: CatalogOp, TerminalOp {
           .tensor(inputs[0]), .tensor(outputs[0]), .int(shape.plane), .int(shape.n),
         ],
         global: [shape.c * items], local: [items])
+    ]
+  }
+}
+
+extension ChannelSum: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let x = inputs[0]
+    return [
+      ExactTensor(.vector(x.shape.c)) { _, c, _, _ in ExactTensor.sum(x.shape) { x[$0, c, $1, $2] }
+      }
     ]
   }
 }

@@ -3,6 +3,11 @@ import CLBackend
 /// Joins two tensors along the channels: `y[:, :p] = a`, `y[:, p:] = b`.
 ///
 /// Inputs: `a: [n, p, h, w]`, `b: [n, q, h, w]`. Output: `[n, p + q, h, w]`.
+///
+/// The gradient of either input is a slice of `gy`.
+///
+/// Where the memory plan has laid the inputs side by side from the start (`ConcatViews`), there is
+/// nothing to move, and no launch.
 package struct Concat: CatalogOp {
   public static let name = "Concat"
   public static var cases: [OpCase] {
@@ -60,6 +65,18 @@ package struct Concat: CatalogOp {
         Self.section, "concat",
         [.tensor(inputs[0]), .tensor(inputs[1]), .tensor(outputs[0])] + grid.arguments
           + [.int(inputs[0].shape.c)], global: grid.global, local: grid.local)
+    ]
+  }
+}
+
+extension Concat: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let (a, b) = (inputs[0], inputs[1])
+    let first = a.shape.c
+    return [
+      ExactTensor(a.shape.channels(first + b.shape.c)) { n, c, i, j in
+        c < first ? a[n, c, i, j] : b[n, c - first, i, j]
+      }
     ]
   }
 }

@@ -7,6 +7,14 @@ import CMicroKernels
 /// Inputs: `x` `[n, ci, h, w]`, `W` `[co, ci, 1, 1]`, then `b` `[co]` and the residual `r`
 /// `[n, co, h, w]` if the operator has them. Its gradient with respect to `x` is the product with
 /// the transpose: the same operator, `isTransposed`.
+///
+/// Gradients: of `x` by the transposed operator, of `W` by `Conv1x1BackwardWeight`, of `b` by
+/// `ChannelSum`; the residual's is `gy` itself.
+///
+/// Four fifths of the network's work are here. A CPU-type device holds a block of outputs in
+/// registers and walks down the input channels, whose columns stay in the nearest cache; a GPU's
+/// group passes tiles of both factors through local memory (`ProductTile`). The residual and the
+/// bias are added where the sums are stored: neither costs a pass of its own.
 package struct Conv1x1: CatalogOp, SummingOp {
   public static let name = "Conv1x1"
   public static let tuning = TuningSpace.product
@@ -129,6 +137,23 @@ package struct Conv1x1: CatalogOp, SummingOp {
 
   private func weightSteps(_ w: Shape) -> (row: Int, column: Int) {
     isTransposed ? (1, w.c) : (w.c, 1)
+  }
+}
+
+extension Conv1x1: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let (x, w) = (inputs[0], inputs[1])
+    let channels = isTransposed ? w.shape.c : w.shape.n
+    return [
+      ExactTensor(x.shape.channels(channels)) { n, o, i, j in
+        var y = hasBias ? inputs[2].values[o] : 0
+        if hasResidual { y += inputs[inputs.count - 1][n, o, i, j] }
+        for c in 0..<x.shape.c {
+          y += (isTransposed ? w[c, o, 0, 0] : w[o, c, 0, 0]) * x[n, c, i, j]
+        }
+        return y
+      }
+    ]
   }
 }
 

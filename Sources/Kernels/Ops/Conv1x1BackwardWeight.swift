@@ -6,6 +6,11 @@ import CMicroKernels
 /// Inputs: `x` `[n, ci, h, w]`, `gy` `[n, co, h, w]`; output `[co, ci, 1, 1]`. A product over many
 /// pixels: slices of pixels are summed apart, then the partial sums in a fixed order. They may be
 /// left to `SliceSums`: the output is then `[1, 1, slices, co ci]`.
+///
+/// The weight is small and the pixels are many, which turns the shape of a product around: there
+/// are few outputs, and each is a long sum. So pixels are cut into slices for all cores to share; a
+/// CPU transposes panels of one factor, so that its loads are whole vectors, a GPU sums squares of
+/// the weight in registers (`SquareTiles`).
 package struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
   public static let name = "Conv1x1BackwardWeight"
   public static let section = "Conv1x1"
@@ -42,6 +47,7 @@ package struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
 
   public func multiplyAdds(_ inputs: [Shape]) -> Int { inputs[0].count * inputs[1].c }
 
+  /// A sum of the weight's gradient for each slice of pixels.
   public func cpuScratch(_ inputs: [Shape]) -> [Int] {
     let (x, gy) = (inputs[0], inputs[1])
     return leavesSlices ? [] : [ProductSlices(x, gy).count * x.c * gy.c]
@@ -167,5 +173,16 @@ package struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
       ],
       global: tiles.global, local: [SquareTiles.group, 1, 1],
       multiplyAdds: multiplyAdds([x.shape, gy.shape]))
+  }
+}
+
+extension Conv1x1BackwardWeight: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let (x, gy) = (inputs[0], inputs[1])
+    return [
+      ExactTensor(Shape(gy.shape.c, x.shape.c, 1, 1)) { o, i, _, _ in
+        ExactTensor.sum(x.shape) { n, v, u in gy[n, o, v, u] * x[n, i, v, u] }
+      }
+    ]
   }
 }

@@ -7,6 +7,12 @@ import CMicroKernels
 /// Inputs: `x` `[n, ci, h, w]`, `W` `[co, ci, 3, 3]`, then `b` `[co]` if the operator has a bias.
 /// Its gradient with respect to `x` is the convolution with the kernels turned by 180 degrees and
 /// channels exchanged: `isTransposed`.
+///
+/// Gradients: of `x` by the transposed operator, of `W` by `Conv3x3BackwardWeight`, of `b` by
+/// `ChannelSum`.
+///
+/// As a product over pixels of nine times as many channels, which are never stored: a device loads
+/// a row at three column offsets, the CPU twin gathers the neighbourhoods of one row into a panel.
 package struct Conv3x3: CatalogOp {
   public static let name = "Conv3x3"
   public static let tuning = TuningSpace.registerBlock
@@ -133,6 +139,25 @@ package struct Conv3x3: CatalogOp {
       // nothing.
       defines: ["BLOCK_ROWS": configuration.fittingBlockRows(y.shape.c)],
       multiplyAdds: multiplyAdds([x.shape, w.shape]))
+  }
+}
+
+extension Conv3x3: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let (x, w) = (inputs[0], inputs[1])
+    let channels = isTransposed ? w.shape.c : w.shape.n
+    return [
+      ExactTensor(x.shape.channels(channels)) { n, o, v, u in
+        var y = hasBias ? inputs[2].values[o] : 0
+        for i in 0..<x.shape.c {
+          for (j, k) in taps {
+            let weight = isTransposed ? w[i, o, 2 - j, 2 - k] : w[o, i, j, k]
+            y += weight * x[n, i, v + j - 1, u + k - 1]
+          }
+        }
+        return y
+      }
+    ]
   }
 }
 

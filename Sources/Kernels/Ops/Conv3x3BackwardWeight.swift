@@ -5,6 +5,10 @@ import CMicroKernels
 /// `gW[o, i, j, k] = sum_{n, v, u} gy[n, o, v, u] x[n, i, v + j - 1, u + k - 1]`.
 ///
 /// Inputs: `x` `[n, ci, h, w]`, `gy` `[n, co, h, w]`; output `[co, ci, 3, 3]`.
+///
+/// Like the weight gradient of a 1x1 convolution it is few long sums. A CPU transposes a patch of
+/// `x` with its margin once and multiplies it nine times, shifted; on a GPU a group takes one input
+/// channel and a few output channels, and its items share out the pixels of a band.
 package struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
   public static let name = "Conv3x3BackwardWeight"
   public static let section = "Conv3x3"
@@ -31,6 +35,8 @@ package struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
 
   public func multiplyAdds(_ inputs: [Shape]) -> Int { 9 * inputs[0].count * inputs[1].c }
 
+  /// For each task a panel with the neighbourhoods of one row, and its sum of the weight's
+  /// gradient.
   public func cpuScratch(_ inputs: [Shape]) -> [Int] {
     let (x, gy) = (inputs[0], inputs[1])
     return [
@@ -129,4 +135,15 @@ package struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
   private func rowsPerBand(_ x: Shape) -> Int { max(4, (x.h + 15) / 16) }
 
   private func bands(_ x: Shape) -> Int { (x.h + rowsPerBand(x) - 1) / rowsPerBand(x) }
+}
+
+extension Conv3x3BackwardWeight: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let (x, gy) = (inputs[0], inputs[1])
+    return [
+      ExactTensor(Shape(gy.shape.c, x.shape.c, 3, 3)) { o, i, j, k in
+        ExactTensor.sum(x.shape) { n, v, u in gy[n, o, v, u] * x[n, i, v + j - 1, u + k - 1] }
+      }
+    ]
+  }
 }

@@ -6,6 +6,12 @@ import CMicroKernels
 ///
 /// Inputs: `x: [n, c, h, w]`, `weight: [c, 1, 3, 3]` and, if there is one, `bias: [c]`. Output: as
 /// `x`.
+///
+/// Gradients: `DepthwiseConvGradients`, of input, weight and bias in one sweep.
+///
+/// A kernel of nine taps moves more memory than it multiplies: each row of `x` is loaded once, at
+/// three column offsets, and serves up to three rows of `y`. The CPU twin copies a few rows into a
+/// frame of zeros first, so that its inner loop has no edges to test.
 package struct DepthwiseConv: CatalogOp {
   public static let name = "DepthwiseConv"
   public static var cases: [OpCase] {
@@ -60,6 +66,19 @@ package struct DepthwiseConv: CatalogOp {
           .tensor(outputs[0]), .int(hasBias ? 1 : 0),
         ] + grid.arguments, global: grid.global, local: grid.local,
         multiplyAdds: multiplyAdds(inputs.map(\.shape)))
+    ]
+  }
+}
+
+extension DepthwiseConv: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let (x, w) = (inputs[0], inputs[1])
+    return [
+      ExactTensor(x.shape) { n, c, i, j in
+        taps.reduce(inputs.count == 3 ? inputs[2].values[c] : 0) { sum, tap in
+          sum + w[c, 0, tap.0, tap.1] * x[n, c, i + tap.0 - 1, j + tap.1 - 1]
+        }
+      }
     ]
   }
 }

@@ -8,6 +8,10 @@ import CMicroKernels
 /// Inputs: `x: [n, c, h, w]`, `weight: [c, 1, 3, 3]`, `gy` as `x`. Outputs: `gx` as `x`, `gw` as
 /// the weight and, with `bias`, `gb: [c]`. The sums run in two stages of fixed order, where one
 /// does not suffice.
+///
+/// All of them need the same neighbourhoods of `gy`, so that one sweep computes them together. Sums
+/// over pixels go in two stages of fixed order: partial sums of a tile (on a GPU of some rows),
+/// which are then added up for each channel.
 package struct DepthwiseConvGradients: TerminalOp, CatalogOp {
   public static let name = "DepthwiseConvGradients"
   public static let section = "DepthwiseConv"

@@ -6,6 +6,9 @@ import CLBackend
 /// Equal to `GELUGate` of `DepthwiseConv`, whose result, the largest tensor of a block, is neither
 /// stored nor kept for the backward pass. Inputs: `x: [n, 2c, h, w]`, `weight: [2c, 1, 3, 3]` and,
 /// if there is one, `bias: [2c]`. Output: `[n, c, h, w]`.
+///
+/// Equal to `GELUGate` of `DepthwiseConv`, whose result, the widest tensor of a block, is neither
+/// stored nor kept for the backward pass: that computes it again from `x`.
 package struct DepthwiseGate: CatalogOp {
   public static let name = "DepthwiseGate"
   public static let section = "DepthwiseConv"
@@ -43,5 +46,11 @@ package struct DepthwiseGate: CatalogOp {
   /// The window that shows all rows.
   private func window(_ x: Shape) -> DepthwiseWindow {
     DepthwiseWindow(rows: 0..<x.h, height: x.h, gated: true)
+  }
+}
+
+extension DepthwiseGate: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    GELUGate().definition(DepthwiseConv().definition(inputs))
   }
 }

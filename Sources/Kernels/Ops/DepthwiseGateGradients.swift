@@ -5,6 +5,10 @@ import CLBackend
 ///
 /// Inputs: `x: [n, 2c, h, w]`, `weight: [2c, 1, 3, 3]`, perhaps `bias: [2c]`, and
 /// `gy: [n, c, h, w]`. Outputs: the gradients of all but the last.
+///
+/// A CPU-type device computes the convolution of a tile again, turns `gy` into its slopes and
+/// convolves those, all in cache. A GPU has no such cache: there the slopes are stored, and the
+/// gradients of the convolution follow as an operator of their own.
 package struct DepthwiseGateGradients: TerminalOp, CatalogOp {
   public static let name = "DepthwiseGateGradients"
   public static let section = "DepthwiseConv"
@@ -28,6 +32,7 @@ package struct DepthwiseGateGradients: TerminalOp, CatalogOp {
 
   public func multiplyAdds(_ inputs: [Shape]) -> Int { 27 * inputs[0].count }
 
+  /// The convolution's result, computed again, and its slopes.
   public func cpuScratch(_ inputs: [Shape]) -> [Int] { [extent(inputs[0]), extent(inputs[0])] }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {

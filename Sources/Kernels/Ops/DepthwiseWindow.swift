@@ -8,6 +8,9 @@ import CMicroKernels
 /// `first...` of `d`, or of `gelu(d[:, :c]) d[:, c:]`. Inputs: `x` `[n, c or 2 c, slots, w]`, row
 /// `i` of the image in slot `i mod slots`; `weight` `[c or 2 c, 1, 3, 3]` and, if there is one,
 /// `bias`. Output: `[n, c, rows, w]`.
+///
+/// The rows come from a ring, in which the rows of the band before lie still: a band reads its
+/// neighbours without computing them twice.
 package struct DepthwiseWindow: CatalogOp, TerminalOp {
   public static let name = "DepthwiseWindow"
   public static let section = "DepthwiseConv"

@@ -4,6 +4,8 @@ import CLBackend
 /// `1 x 1 x 1 x N`.
 ///
 /// Inputs: `average`, `p`. Output: the new average; it may lie on the memory of the old one.
+///
+/// One launch averages the whole network: its parameters are one vector.
 package struct EMAUpdate: TerminalOp, CatalogOp {
   public static let name = "EMAUpdate"
   public static let section = "Optimizer"
@@ -37,5 +39,12 @@ package struct EMAUpdate: TerminalOp, CatalogOp {
     try optimizerLaunches(
       "axpby", inputs.reversed(), outputs, [.float(Float(1 - decay)), .float(Float(decay))],
       on: backend)
+  }
+}
+
+extension EMAUpdate: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let values = zip(inputs[0].values, inputs[1].values).map { decay * $0 + (1 - decay) * $1 }
+    return [ExactTensor(inputs[0].shape, values)]
   }
 }

@@ -6,6 +6,9 @@
 /// Inputs: `x` `[n, c, h, w]`; weight and perhaps bias of the LayerNorm; `W_in` `[2 k, c, 1, 1]`,
 /// the depthwise kernel `[2 k, 1, 3, 3]` and `W_out` `[c, k, 1, 1]`, each followed by its bias if
 /// there are any. Output: as `x`.
+///
+/// The hidden tensor, five times as wide as `x`, exists for one band only; the ring of rows saves
+/// computing the neighbours of a band twice.
 package struct FeedForwardBlock: CompositeOp {
   public static let name = "FeedForwardBlock"
   public static let section = "DepthwiseConv"

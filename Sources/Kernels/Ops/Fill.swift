@@ -1,6 +1,8 @@
 import CLBackend
 
 /// A constant tensor, the seed of a backward pass: `y = value`. It has no inputs.
+///
+/// Gradients start from one: `Fill(1, .scalar)` is the seed of a backward pass.
 package struct Fill: CatalogOp {
   public static let name = "Fill"
   public static var cases: [OpCase] {
@@ -41,6 +43,12 @@ package struct Fill: CatalogOp {
         Self.section, "fill", [.tensor(outputs[0])] + grid.arguments + [.float(value)],
         global: grid.global, local: grid.local)
     ]
+  }
+}
+
+extension Fill: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    [ExactTensor(shape) { _, _, _, _ in Double(value) }]
   }
 }
 

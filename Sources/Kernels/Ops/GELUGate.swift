@@ -1,11 +1,17 @@
 import CLBackend
 import CMicroKernels
+import Foundation
 
 /// The gate of the feed-forward network: `y = gelu(a) b`, where `a` and `b` are the two halves of
 /// the channels.
 ///
 /// Input: `x: [n, 2c, h, w]`. Output: `[n, c, h, w]`. GELU is the exact form `a Φ(a)`, Φ the normal
 /// distribution function, computed with an absolute error below 5e-7.
+///
+/// Gradient: `GELUGateBackward`, which computes the gate again instead of keeping it.
+///
+/// `Φ` is a polynomial times the bell, whose error stays below 5e-7 everywhere; the built-in `erf`
+/// would take 25 times as long on some devices.
 package struct GELUGate: CatalogOp {
   public static let name = "GELUGate"
   public static var cases: [OpCase] {
@@ -56,9 +62,24 @@ package struct GELUGate: CatalogOp {
   }
 }
 
+extension GELUGate: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let x = inputs[0]
+    let half = x.shape.c / 2
+    return [
+      ExactTensor(x.shape.channels(half)) { n, c, i, j in
+        let (a, b) = (x[n, c, i, j], x[n, half + c, i, j])
+        return a * 0.5 * erfc(-a / 2.0.squareRoot()) * b
+      }
+    ]
+  }
+}
+
 /// The gradient of the gate: `ga = gy b (Φ(a) + a φ(a))`, `gb = gy gelu(a)`, φ the normal density.
 ///
 /// Inputs: `x: [n, 2c, h, w]`, `gy: [n, c, h, w]`. Output: `gx`, as `x`.
+///
+/// The slope of the gate needs `Φ(a)` and its density, which share one exponential.
 package struct GELUGateBackward: TerminalOp, CatalogOp {
   public static let name = "GELUGateBackward"
   public static let section = "GELUGate"

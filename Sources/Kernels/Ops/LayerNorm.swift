@@ -9,6 +9,13 @@ import CMicroKernels
 ///
 /// Inputs: `x` `[n, c, h, w]`, `w` `[c]` and, with bias, `b` `[c]`. Outputs: `y` as `x`, then `mu`
 /// and `r` `[n, 1, h, w]` for the backward pass.
+///
+/// Gradients: `LayerNormBackwardInput`, onto which a sum may be folded, and
+/// `LayerNormBackwardWeight`.
+///
+/// The variance is that of centred values, and what rounding has left in the mean is taken out of
+/// both: a mean a million times the deviation does not show in `y`. A NaN among the channels
+/// reaches all of its pixel, and no other.
 package struct LayerNorm: CatalogOp {
   public static let name = "LayerNorm"
   static let epsilon: Float = 1e-5
@@ -93,6 +100,30 @@ package struct LayerNorm: CatalogOp {
         global: [ceilingQuotient(shape.plane, columns), shape.n],
         local: [configuration.groupSize, 1])
     ]
+  }
+}
+
+extension LayerNorm: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let (x, w) = (inputs[0], inputs[1].values)
+    let pixels = x.shape.channels(1)
+    func mean(_ f: (Int, Int, Int, Int) -> Double) -> ExactTensor {
+      ExactTensor(pixels) { n, _, i, j in
+        (0..<x.shape.c).reduce(0) { $0 + f(n, $1, i, j) } / Double(x.shape.c)
+      }
+    }
+    let mu = mean { x[$0, $1, $2, $3] }
+    func centred(_ n: Int, _ c: Int, _ i: Int, _ j: Int) -> Double {
+      x[n, c, i, j] - mu[n, 0, i, j]
+    }
+    let variance = mean { centred($0, $1, $2, $3) * centred($0, $1, $2, $3) }
+    let r = ExactTensor(
+      pixels, variance.values.map { 1 / ($0 + Double(Self.epsilon)).squareRoot() })
+    let y = ExactTensor(x.shape) { n, c, i, j in
+      (hasBias ? centred(n, c, i, j) : x[n, c, i, j]) * r[n, 0, i, j] * w[c]
+        + (hasBias ? inputs[2].values[c] : 0)
+    }
+    return [y, mu, r]
   }
 }
 

@@ -6,6 +6,9 @@ import CMicroKernels
 ///
 /// Inputs: `x` `[n, c, h, w]`, `w` `[c]`, `mu` and `r` `[n, 1, h, w]`, `gy` as `x` and, if asked
 /// for, an addend as `x`; output as `x`.
+///
+/// Two sums over the channels of a pixel and one pass that uses them; an addend, such as the
+/// gradient that came around the norm, is added where the result is stored.
 package struct LayerNormBackwardInput: CatalogOp, TerminalOp, SummingOp {
   public static let name = "LayerNormBackwardInput"
   public static let section = "LayerNorm"
@@ -86,6 +89,8 @@ package struct LayerNormBackwardInput: CatalogOp, TerminalOp, SummingOp {
 /// `sum gy x r`), `gb[c] = sum gy`, sums over images and pixels.
 ///
 /// Inputs: `x` `[n, c, h, w]`, `mu` and `r` `[n, 1, h, w]`, `gy` as `x`; outputs `[c]` each.
+///
+/// Sums over all pixels, in slices that are added up in order; a single slice is the sum.
 package struct LayerNormBackwardWeight: CatalogOp, TerminalOp {
   public static let name = "LayerNormBackwardWeight"
   public static let section = "LayerNorm"

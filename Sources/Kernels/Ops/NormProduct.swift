@@ -6,6 +6,10 @@ import CLBackend
 /// multiply tiles: the sums over channels that the norm needs pass by with the tiles. Inputs: `x`
 /// `[n, ci, h, w]`; weight and perhaps bias of the LayerNorm `[ci]`; `W` `[co, ci, 1, 1]` and, if
 /// there is one, `b` `[co]`. Output: `[n, co, h, w]`.
+///
+/// With `d = x - x_0`, `r` a pixel's inverse deviation and `W' = W diag(w)`, centred it is
+/// `r (W' d - mean(d) W' 1) + W b`: the product runs over raw values, and what the norm asks for is
+/// put in afterwards, per pixel and per output channel.
 package struct NormProduct: CatalogOp, TerminalOp {
   public static let name = "NormProduct"
   public static let section = "Conv1x1"
@@ -104,5 +108,12 @@ package struct NormProduct: CatalogOp, TerminalOp {
       global: tile.global(y.shape),
       local: [tile.items, 1, 1], defines: tile.defines,
       multiplyAdds: multiplyAdds(inputs.map(\.shape)))
+  }
+}
+
+extension NormProduct: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let normalized = norm.definition(Array(inputs[..<normInputs]))
+    return product.definition([normalized[0]] + inputs[normInputs...])
   }
 }

@@ -61,6 +61,7 @@ public struct PixelLoss: CatalogOp {
     for (sum, y) in zip(sums, outputs) { y.base[0] = Float(sum / Double(shape.count)) }
   }
 
+  /// A partial sum of each kind for every work-group.
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
     [3 * SumGrid(inputs[0], configuration).partials]
   }
@@ -84,6 +85,23 @@ public struct PixelLoss: CatalogOp {
           .int(grid.partials), .float(1 / Float(shape.count)),
         ], global: [3 * grid.totalGroup[0]], local: grid.totalGroup),
     ]
+  }
+}
+
+extension PixelLoss: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let d = zip(inputs[0].values, inputs[1].values).map { $0 - $1 }
+    func mean(_ f: (Double) -> Double) -> ExactTensor {
+      ExactTensor(.scalar, [d.reduce(0) { $0 + f($1) } / Double(d.count)])
+    }
+    let (l1, mse) = (mean(abs), mean { $0 * $0 })
+    switch kind {
+    case .l1: return [l1, l1, mse]
+    case .mse: return [mse, l1, mse]
+    case .charbonnier(let epsilon):
+      let square = Double(epsilon) * Double(epsilon)
+      return [mean { ($0 * $0 + square).squareRoot() }, l1, mse]
+    }
   }
 }
 

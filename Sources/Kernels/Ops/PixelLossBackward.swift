@@ -4,6 +4,8 @@ import CLBackend
 ///
 /// Inputs: prediction and target, both `[n, c, h, w]`, and the gradient `gy` of the loss, one
 /// number. Output: as the prediction.
+///
+/// The loss is a mean: the factor is `gy` over the number of elements, computed once.
 package struct PixelLossBackward: TerminalOp, CatalogOp {
   public static let name = "PixelLossBackward"
   public static let section = "PixelLoss"

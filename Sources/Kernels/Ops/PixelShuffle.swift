@@ -3,6 +3,9 @@ import CLBackend
 /// Moves channels into space: `y[n, c, 2i + k, 2j + l] = x[n, 4c + 2k + l, i, j]`.
 ///
 /// Input: `x: [n, 4c, h, w]`. Output: `[n, c, 2h, 2w]`. Its gradient is `PixelUnshuffle`.
+///
+/// It only moves numbers, so that results are exact. On a CPU two rows of `x` are interleaved by
+/// whole vectors; on a GPU an item writes two neighbours of `y` at once.
 package struct PixelShuffle: CatalogOp {
   public static let name = "PixelShuffle"
   public static var cases: [OpCase] { coarseShapes.map { OpCase(PixelShuffle(), [$0]) } }
@@ -42,9 +45,21 @@ package struct PixelShuffle: CatalogOp {
   }
 }
 
+extension PixelShuffle: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let x = inputs[0]
+    return [
+      ExactTensor(shuffled(x.shape)) { n, c, i, j in x[n, 4 * c + 2 * (i % 2) + j % 2, i / 2, j / 2]
+      }
+    ]
+  }
+}
+
 /// Moves space into channels: `y[n, 4c + 2k + l, i, j] = x[n, c, 2i + k, 2j + l]`.
 ///
 /// Input: `x: [n, c, 2h, 2w]`. Output: `[n, 4c, h, w]`. Its gradient is `PixelShuffle`.
+///
+/// The inverse of `PixelShuffle`, by the same walk in the other direction.
 package struct PixelUnshuffle: CatalogOp {
   public static let name = "PixelUnshuffle"
   public static let section = "PixelShuffle"
@@ -79,6 +94,16 @@ package struct PixelUnshuffle: CatalogOp {
   ) throws -> [Launch] {
     try shuffleLaunches(
       "pixel_unshuffle", inputs[0], outputs[0], coarse: outputs[0].shape, on: backend)
+  }
+}
+
+extension PixelUnshuffle: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let x = inputs[0]
+    let y = Shape(x.shape.n, 4 * x.shape.c, x.shape.h / 2, x.shape.w / 2)
+    return [
+      ExactTensor(y) { n, c, i, j in x[n, c / 4, 2 * i + c % 4 / 2, 2 * j + c % 2] }
+    ]
   }
 }
 

@@ -7,6 +7,8 @@ import CMicroKernels
 ///
 /// Inputs: parameters `p`, gradients `g`, momentum `m`, and the vector that `hyperparameters`
 /// makes. Outputs: the new `p` and `m`; each may lie on the memory of the old one.
+///
+/// As for AdamW, what changes from step to step is a vector, so that the launch is replayed.
 package struct SGDStep: TerminalOp, CatalogOp {
   public static let name = "SGDStep"
   public static let section = "Optimizer"
@@ -54,5 +56,18 @@ package struct SGDStep: TerminalOp, CatalogOp {
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     try optimizerLaunches("sgd_step", inputs, outputs, on: backend)
+  }
+}
+
+extension SGDStep: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let (rate, momentum, decay, scale) = (
+      inputs[3].values[0], inputs[3].values[1], inputs[3].values[2], inputs[3].values[3]
+    )
+    let (p, g, m) = (inputs[0].values, inputs[1].values, inputs[2].values)
+    let next = p.indices.map { momentum * m[$0] + scale * g[$0] + decay * p[$0] }
+    return [p.indices.map { p[$0] - rate * next[$0] }, next].map {
+      ExactTensor(inputs[0].shape, $0)
+    }
   }
 }

@@ -4,6 +4,9 @@ import CLBackend
 ///
 /// Inputs: partial sums `p_k` `[1, 1, slices, count]`, at most eight. Outputs: their sums, of given
 /// shapes of `count` elements.
+///
+/// Adding the slices of one weight gradient up is a short launch; a training step has dozens of
+/// them, which are gathered eight at a time.
 package struct SliceSums: TerminalOp, CatalogOp {
   public static let name = "SliceSums"
   public static var cases: [OpCase] {
@@ -55,5 +58,17 @@ package struct SliceSums: TerminalOp, CatalogOp {
         Self.name, "slice_sums", parts,
         global: [ceilingQuotient(widest, backend.configuration.elementWidth), inputs.count])
     ]
+  }
+}
+
+extension SliceSums: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    zip(inputs, shapes).map { partial, shape in
+      ExactTensor(
+        shape,
+        (0..<shape.count).map { i in
+          (0..<partial.shape.h).reduce(0) { $0 + partial[0, 0, $1, i] }
+        })
+    }
   }
 }

@@ -4,6 +4,9 @@ import CMicroKernels
 /// The sum of squares of all elements, for the gradient norm; NaN and infinity stay visible.
 ///
 /// Input: `x: [n, c, h, w]`. Output: one number. The sum runs in two stages of fixed order.
+///
+/// Sums of a chunk stay short, and sums of those sums are added in order: the rounding error does
+/// not grow with the number of elements, and every run gives the same bits.
 package struct SumOfSquares: TerminalOp, CatalogOp {
   public static let name = "SumOfSquares"
   public static var cases: [OpCase] {
@@ -53,5 +56,11 @@ package struct SumOfSquares: TerminalOp, CatalogOp {
         [.tensor(scratch[0]), .tensor(outputs[0]), .int(grid.partials)],
         global: grid.totalGroup, local: grid.totalGroup),
     ]
+  }
+}
+
+extension SumOfSquares: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    [ExactTensor(.scalar, [inputs[0].values.reduce(0) { $0 + $1 * $1 }])]
   }
 }

@@ -3,6 +3,8 @@
 ///
 /// The convolution's result, as large as `y`, exists a band at a time. Inputs: `x` `[n, c, h, w]`,
 /// weight `[4 k, c, 3, 3]`. Output: `[n, k, 2 h, 2 w]`.
+///
+/// The convolution's result is as large as that of the shuffle: in bands it never leaves the cache.
 package struct UpsampleConv: CompositeOp {
   public static let name = "UpsampleConv"
   public static let section = "PixelShuffle"
@@ -64,5 +66,11 @@ package struct UpsampleConv: CompositeOp {
         PixelShuffle(), [wide.rows(first..<first + rows.count)],
         into: .output(0).images(image).rows(2 * rows.lowerBound..<2 * rows.upperBound)),
     ]
+  }
+}
+
+extension UpsampleConv: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    PixelShuffle().definition(Conv3x3().definition(inputs))
   }
 }

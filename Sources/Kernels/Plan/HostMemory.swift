@@ -10,6 +10,8 @@ public enum HostMemory {
     return max(0, limits.min() ?? Int(clamping: ProcessInfo.processInfo.physicalMemory))
   }
 
+  /// What Linux says is available without swapping: free memory, and caches that it would give
+  /// back.
   private static var machine: Int? {
     ControlGroup.field("MemAvailable:", of: "/proc/meminfo").map { $0 * 1024 }
   }

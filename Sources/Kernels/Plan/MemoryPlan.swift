@@ -69,6 +69,10 @@ public struct MemoryPlan: Sendable {
 
 /// Which tensors share memory: an operator's output may take the place of its input, and tensors
 /// that are joined lie side by side from the start.
+///
+/// A block is memory that has one place in a slab; a home is where a tensor lies within a block.
+/// Three things put several tensors into one block: an operator that updates in place, tensors that
+/// are joined, and tensors that are given from outside, which have no block here at all.
 private struct Homes {
   /// A place within a block.
   struct Home {
@@ -157,6 +161,9 @@ private struct Homes {
 
 /// Memory of one tensor, of several in turn, or of tensors that are joined: parts with lives of
 /// their own.
+///
+/// A part is alive from the step that first writes it to the one that last reads it, both included:
+/// what is alive at the same step may not overlap.
 private struct Block {
   struct Part {
     var range: Range<Int>
@@ -192,6 +199,10 @@ private struct Block {
 
 /// Greedy placement, largest block first, at the lowest offset that is free during the lives of its
 /// parts.
+///
+/// Placing by size is the usual heuristic for this problem, which is that of packing rectangles
+/// (steps along one side, elements along the other): large blocks find room while there is some,
+/// small ones fill the gaps.
 private struct Packer {
   private let limit: Int
   /// Whether joined tensors start behind a margin.

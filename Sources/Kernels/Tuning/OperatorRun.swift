@@ -1,6 +1,9 @@
 import Basics
 
 /// One operator application with memory of its own: random inputs, and outputs.
+///
+/// The memory stays when the operator is bound again with other numbers, so that trials of a tuner
+/// find caches and pages alike.
 struct OperatorRun<B: Backend> {
   private let op: any Op
   private let inputs: [TensorView<B.Storage>]
@@ -23,6 +26,8 @@ struct OperatorRun<B: Backend> {
     return try backend.bind(op, inputs, into: outputs, scratch: scratch)
   }
 
+  /// Gaps between planes hold zeros: what lies there must not slow arithmetic down, as denormal
+  /// numbers would.
   private static func makeView(
     _ shape: Shape, seed: UInt64?, on backend: B
   ) throws -> TensorView<B.Storage> {

@@ -7,22 +7,22 @@ public final class Trainer<B: Backend> {
   let options: TrainingOptions
   let backend: B
   let engine: TrainingEngine<B>
-  private let team: Team
+  let team: Team
   /// Folder and records, on the rank that writes them.
-  private let record: TrainingRecord?
-  private let folder: RunFolder?
+  let record: TrainingRecord?
+  let folder: RunFolder?
   private let loader: BatchLoader
   /// Pairs of an epoch.
   private let epochLength: Int
-  private let validator: Validator?
-  private let report: (TrainingEvent) -> Void
-  private var progress = RunProgress()
-  private var badSteps = 0
+  let validator: Validator?
+  let report: (TrainingEvent) -> Void
+  var progress = RunProgress()
+  var badSteps = 0
   /// The newest state whose weights are known to give a finite gradient: the one after this step.
   private var lastSound: Int?
   /// The step after which the newest state was saved, if there is one, and the time since.
-  private var lastSaved: Int?
-  private var sinceSaved = Stopwatch()
+  var lastSaved: Int?
+  var sinceSaved = Stopwatch()
   private var faultyFiles: Set<String> = []
 
   /// Prepares a run: reads the data folders, plans memory, resumes the newest state of the folder.
@@ -130,7 +130,7 @@ public final class Trainer<B: Backend> {
   /// for a process alone.
   public var reductionTimes: (all: Double, waited: Double)? { engine.reductionTimes }
 
-  private var step: Int { progress.step }
+  var step: Int { progress.step }
 
   /// Patches that all ranks together have drawn before step `step`.
   private func position(at step: Int) -> Int { team.size * options.position(at: step) }
@@ -275,7 +275,7 @@ public final class Trainer<B: Backend> {
   }
 
   /// Says which files could not be used and what was done about it, each once.
-  private func note(_ faults: [String], _ remedy: String) {
+  func note(_ faults: [String], _ remedy: String) {
     for fault in faults where faultyFiles.insert(fault).inserted {
       report(.note("\(fault): \(remedy) (unusable so far: \(faultyFiles.count))"))
     }
@@ -295,7 +295,7 @@ public final class Trainer<B: Backend> {
     }
   }
 
-  private func epoch(at step: Int) -> Double {
+  func epoch(at step: Int) -> Double {
     Double(position(at: step)) / Double(epochLength)
   }
 
@@ -323,138 +323,5 @@ public final class Trainer<B: Backend> {
     let number = isEpochOver ? Int(epoch(at: step)) : Int(epoch(at: step)) + 1
     record?.epoch(number, step: step, rate: options.rate.rate(step: step - 1), l1: l1, l2: l2)
     report(.epoch(number: number, step: step, l1: l1, l2: l2))
-  }
-}
-
-extension Trainer {
-  /// The weights that are kept: the moving average where there is one.
-  private var weights: WeightsWriter<B> {
-    WeightsWriter(
-      engine: engine, normalization: options.normalization,
-      symmetries: options.augment ? Symmetry.allCases : [.identity],
-      patch: options.stages.map(\.patch).max() ?? 0)
-  }
-
-  /// The same weights where they lie on the device, to restore validation images with.
-  private func restorer() throws -> Restorer<B> {
-    let restorer = try Restorer(
-      engine.keptParameters, PictureTreatment(options.normalization), on: backend)
-    restorer.note = { [report] in report(.note($0)) }
-    return restorer
-  }
-
-  /// Makes the validation if it is due; false if `shouldStop` broke it off, and then it stays due.
-  private func validateIfDue(unless shouldStop: () throws -> Bool) throws -> Bool {
-    guard progress.validationDue, let validator else {
-      progress.validationDue = false
-      return true
-    }
-    // Images are restored in the place of the step's activations, not beside them.
-    engine.releaseActivations()
-    report(.doing(.validating, mayBreakOff: false))
-    guard
-      let result = try validator.run(
-        try restorer(), in: team, unless: shouldStop)
-    else { return false }
-    progress.validationDue = false
-    note(result.faults, "left out of the validation")
-    try keep(result, of: validator.set)
-    return true
-  }
-
-  /// The same in the midst of a run: a device that fails does not take what was learned with it.
-  private func validateSafely(unless shouldStop: () throws -> Bool) throws -> Bool {
-    do {
-      return try validateIfDue(unless: shouldStop)
-    } catch {
-      saveIfPossible()
-      throw error
-    }
-  }
-
-  private func keep(_ result: Validator.Result, of set: ValidationSet) throws {
-    guard let scores = result.scores else {
-      return report(.note("validation after step \(step) skipped: no pair could be scored"))
-    }
-    let verdict = progress.best.verdict(on: scores, pairs: result.pairs, of: set.mark)
-    switch verdict {
-    case .worse: break
-    case .incomparable:
-      report(.note("\(result.pairs) pairs were scored, fewer than before: the best stays"))
-    case .better:
-      do {
-        try folder?.save(weights, as: "best")
-        progress.best.take(scores, pairs: result.pairs, of: set.mark)
-      } catch let error as FileError {
-        report(.note("the best weights cannot be saved: \(error)"))
-      }
-    }
-    record?.validation(
-      scores, result.strips, step: step, epoch: epoch(at: step),
-      rate: options.rate.rate(step: step - 1))
-    report(.validation(step: step, scores: scores, isBest: verdict == .better))
-  }
-
-  /// Saves at a point that all ranks have come to: each gives its part of the state.
-  private func saveTogether() throws {
-    try engine.collectMoments()
-    defer { engine.releaseMoments() }
-    try save()
-  }
-
-  /// Saves what this rank has; where it lacks parts of the state, the newest checkpoint stays as it is.
-  private func save() throws {
-    guard let folder, engine.hasAllMoments else { return }
-    try saveState(in: folder)
-    try folder.save(weights, as: "latest")
-    report(.saved(step: step))
-  }
-
-  private func saveState(in folder: RunFolder) throws {
-    // What the state is to have a record of may not be lost behind it.
-    record?.flush()
-    let checkpoint = CheckpointWriter(engine: engine, progress: progress, options: options)
-    // Weights that may have led astray must not push sound ones out.
-    try folder.save(checkpoint, keeping: badSteps > 0 ? .max : options.keptCheckpoints)
-    (lastSaved, sinceSaved) = (step, Stopwatch())
-  }
-
-  /// A full disk must not cost what has been learned since: the run goes on and tries again when the next
-  /// checkpoint is due.
-  private func saveIfPossible(together: Bool = false) {
-    do {
-      try together ? saveTogether() : save()
-    } catch {
-      let kept = lastSaved.map { "the state after step \($0) is kept" } ?? "no state is kept"
-      let lost = lastSaved == step ? "weights" : "state"
-      report(.note("the \(lost) after step \(step) cannot be saved (\(error)): going on, \(kept)"))
-      sinceSaved = Stopwatch()
-    }
-  }
-}
-
-extension TrainingOptions {
-  /// The parameters that training begins with: those of `pretrained`, or random ones.
-  /// - Parameter note: hears what is to be said about the file.
-  /// - Throws: errors of reading weights, `DataError` for those of another network or
-  ///   normalisation.
-  func startValues(of model: RestormerModel, note: (String) -> Void = { _ in }) throws -> [Float] {
-    guard let path = pretrained else {
-      return ModelWeights.initialized(model, seed: seed).values
-    }
-    let weights = try ModelWeights(contentsOf: path, key: pretrainedKey)
-    for text in weights.notes { note("\(path): \(text)") }
-    guard weights.model.configuration == self.model else {
-      throw DataError(
-        "\(path): its network is \(weights.model.configuration.summary), "
-          + "expected \(self.model.summary)")
-    }
-    guard weights.normalization == normalization else {
-      throw DataError(
-        "\(path): trained with mean \(weights.normalization.mean) and std "
-          + "\(weights.normalization.std), the options say mean \(normalization.mean) "
-          + "and std \(normalization.std)")
-    }
-    return weights.values
   }
 }

@@ -1,54 +1,34 @@
-import Foundation
 import Kernels
 
-/// Channel attention by its definition, in double precision, with every intermediate.
+/// Channel attention by the operator's definition, with its gradients.
 struct AttentionReference {
   private let qkv: [Double]
   private let shape: Shape
   private let temperature: [Double]
   private let m: Int
-  /// Norms of the rows of q and k, at least 1e-12: `[n, 2 c]`.
-  private(set) var norms: [Double] = []
+  /// Norms of the rows of q and k: `[n, 2 c]`.
+  let norms: [Double]
   /// Cosines and their softmax, `[n, heads, m, m]`.
-  private(set) var cosines: [Double] = []
-  private(set) var weights: [Double] = []
+  let cosines: [Double]
+  let weights: [Double]
   /// The output `[n, c, h, w]`.
-  private(set) var y: [Double] = []
+  let y: [Double]
 
   private var channels: Int { shape.c / 3 }
 
   init(_ qkv: [Double], _ shape: Shape, _ temperature: [Double]) {
     (self.qkv, self.shape, self.temperature) = (qkv, shape, temperature)
     m = shape.c / 3 / temperature.count
-    norms = (0..<shape.n * 2 * channels).map { index in
-      let row = row(index / (2 * channels), index % (2 * channels))
-      return max(row.reduce(0) { $0 + $1 * $1 }.squareRoot(), 1e-12)
-    }
-    for n in 0..<shape.n { for head in temperature.indices { attend(n, head) } }
+    let outputs = ChannelAttention(heads: temperature.count).definition([
+      ExactTensor(shape, qkv), ExactTensor(.vector(temperature.count), temperature),
+    ])
+    (y, weights) = (outputs[0].values, outputs[1].values)
+    (cosines, norms) = (outputs[2].values, outputs[3].values)
   }
 
   private func row(_ n: Int, _ c: Int) -> ArraySlice<Double> {
     let first = (n * shape.c + c) * shape.plane
     return qkv[first..<first + shape.plane]
-  }
-
-  private mutating func attend(_ n: Int, _ head: Int) {
-    let values = (0..<m).map { row(n, 2 * channels + head * m + $0) }
-    for i in head * m..<(head + 1) * m {
-      let logits = (head * m..<(head + 1) * m).map { j in
-        dot(row(n, i), row(n, channels + j)) / norm(n, i) / norm(n, channels + j)
-      }
-      cosines += logits
-      let largest = logits.map { $0 * temperature[head] }.max() ?? 0
-      let powers = logits.map { exp($0 * temperature[head] - largest) }
-      let total = powers.reduce(0, +)
-      weights += powers.map { $0 / total }
-      var sum = [Double](repeating: 0, count: shape.plane)
-      for (power, value) in zip(powers, values) {
-        for (p, v) in value.enumerated() { sum[p] += power / total * v }
-      }
-      y += sum
-    }
   }
 
   private func norm(_ n: Int, _ c: Int) -> Double { norms[n * 2 * channels + c] }

@@ -7,6 +7,9 @@ let attentionNormFloor: Float = 1e-12
 /// - Parameters:
 ///   - sums: products of the rows `[m][m]`, then the squares of the left and of the right rows.
 ///   - norms: where the norms of q and k go, `normStep` apart.
+///
+/// The largest logit is taken off before the exponential: no temperature makes it overflow, and the
+/// largest weight of a row is never rounded to nothing.
 func attentionWeights(
   sums: UnsafePointer<Float>, m: Int, t: Float, weights: UnsafeMutablePointer<Float>,
   cosines: UnsafeMutablePointer<Float>,

@@ -66,6 +66,9 @@ package struct Piece: Sendable {
   }
 }
 
+/// Both backends lay the intermediates out one behind the other in temporary memory of the whole
+/// operator, and behind them memory that the steps take turns to use: a step's own temporary memory
+/// is free again when it has run.
 extension CompositeOp {
   public func cpuScratch(_ inputs: [Shape]) -> [Int] {
     CompositePlan(self, inputs, bandElements: CPUBackend.bandElements).scratch { op, shapes in
@@ -112,6 +115,9 @@ extension CompositeOp {
 }
 
 /// The intermediates and steps of one composite at given shapes.
+///
+/// Steps depend on shapes alone, so that what is planned before memory is laid out is what is bound
+/// afterwards.
 private struct CompositePlan {
   let intermediates: [Shape]
   let steps: [CompositeStep]

@@ -6,6 +6,9 @@ import CMicroKernels
 ///
 /// Pixels are cut into slices; the partial sums of a slice are `m x m` products, then the sums of
 /// squares of the `m` rows of either side. Adding the slices leaves the totals in the first one.
+///
+/// The number of slices follows from the shape and the device alone, and slices are added in order:
+/// every run on a device gives the same bits.
 struct HeadProducts {
   /// Channels of a head.
   let m: Int

@@ -1,6 +1,9 @@
 /// How a CPU-type device shares out a product over pixels,
 /// `S[a, c] = sum_p left[a, p] right[c, p]`: in panels of right channels, strips of left channels
 /// and slices of pixels, whose sums are kept apart.
+///
+/// A panel is transposed so that the channels of a pixel lie side by side: a load then gives a
+/// vector of channels, each to be multiplied by one number of the other side.
 struct ProductPanels {
   /// Whether the right side is `gy`, the fewer channels: they have to be transposed.
   let isTransposed: Bool

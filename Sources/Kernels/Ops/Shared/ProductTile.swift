@@ -1,4 +1,8 @@
 /// The work-group of `conv1x1_tiles`: a grid of work-items, each with a small block of outputs.
+///
+/// A tile serves a step of `TILE_DEPTH` input channels. Items that lie side by side read
+/// neighbouring vectors of `x` and the same weights, which local memory hands to all of them at
+/// once; the tile of the next step is on its way while this one is multiplied.
 struct ProductTile: Equatable {
   private let itemRows: Int
   private let itemColumns: Int

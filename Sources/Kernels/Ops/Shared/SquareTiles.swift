@@ -1,5 +1,7 @@
 /// How a GPU shares out a product over pixels, `S[o, i] = sum_p gy[o, p] x[i, p]`: a work-group for
 /// each square of S and slice of pixels, whose sums are kept apart.
+///
+/// A weight of 48 by 144 has but three squares: without slices three groups of a GPU would work.
 struct SquareTiles {
   /// Pixels of a slice.
   let length: Int
