@@ -83,6 +83,16 @@ final class PageDecisionTests: XCTestCase {
     XCTAssertLessThan(error(after), 0.3 * error(before))
   }
 
+  /// What is hardly darker than its surroundings is no ink: reflections and shadows have such shapes.
+  func testFaintShapesAreNoPrint() throws {
+    var (blurred, sharp) = try Examples.pair("pages/val/00-0.png", "none defocus=1.8", seed: 1)
+    blurred.pixels = blurred.pixels.map { 0.9 + 0.1 * $0 }
+    sharp.pixels = sharp.pixels.map { 0.9 + 0.1 * $0 }
+    let held = Self.hold(sharp, to: blurred)
+    XCTAssertEqual(held.decision.kind, .noPage)
+    XCTAssertEqual(held.image.pixels, blurred.pixels)
+  }
+
   /// Every size is decided about, down to a pixel.
   func testSmallPictures() {
     for (width, height) in [(1, 1), (31, 5), (33, 32), (2, 200)] {

@@ -15,6 +15,8 @@ struct PagePatch {
   let paper: Double
   /// The share of restored pixels that are neither ink nor paper.
   let between: Double
+  /// How much darker than the paper the restored ink is, as a share.
+  let contrast: Double
   /// The root of the mean square of the restored steps between neighbours.
   let step: Double
   private let variance: Double
@@ -28,7 +30,7 @@ struct PagePatch {
     crispness = cells.reduce(Crispness()) { $0 + $1.crispness }.gain
     step = (cells.reduce(0) { $0 + $1.steps } / count).squareRoot()
     let levels = Levels(cells)
-    (paper, between) = (levels.paper, levels.between)
+    (paper, between, contrast) = (levels.paper, levels.between, levels.contrast)
   }
 
   /// Takes the noise of the picture out of what is unexplained.
@@ -41,7 +43,8 @@ struct PagePatch {
 
   /// Whether it looks like dark print on light paper, blurred or not.
   var isPrint: Bool {
-    !isEmpty && paper > PageLimits.leastPaper && between < PageLimits.mostBetween
+    !isEmpty && contrast > PageLimits.leastContrast && paper > PageLimits.leastPaper
+      && between < PageLimits.mostBetween
   }
 
   /// Whether it is print that was blurred and that the network sharpened and no more.
@@ -68,6 +71,7 @@ enum PageLimits {
   static let leastCrispness = 1.3
   static let leastPaper = 0.6
   static let mostBetween = 0.2
+  static let leastContrast = 0.2
   static let foreignUnexplained = 0.06
   static let foreignBetween = 0.3
   static let foreignCenter = 0.65
@@ -83,6 +87,7 @@ enum PageLimits {
 private struct Levels {
   let paper: Double
   let between: Double
+  let contrast: Double
 
   init(_ cells: [PageCell]) {
     var counts = [Int](repeating: 0, count: PageCell.levels)
@@ -100,6 +105,7 @@ private struct Levels {
     }
     let (ink, white) = (level(below: 0.02), level(below: 0.95))
     let range = white - ink
+    contrast = range / max(1, white)
     func share(_ isIncluded: (Double) -> Bool) -> Double {
       let sum = counts.indices.reduce(0) { $0 + (isIncluded(Double($1)) ? counts[$1] : 0) }
       return Double(sum) / Double(count)
