@@ -2,12 +2,14 @@
 import Foundation
 import PackageDescription
 
-/// Continuous integration sets `RESTORMER_STRICT=1`: every warning in the project's own code is an error.
+/// Continuous integration sets `RESTORMER_STRICT=1`: every warning in the project's own code is an
+/// error.
 let strict: [SwiftSetting] =
   ProcessInfo.processInfo.environment["RESTORMER_STRICT"] == "1"
   ? [.unsafeFlags(["-warnings-as-errors"])] : []
 
-/// `make fuzz` sets `RESTORMER_FUZZ=1`: the fuzzer's program is built then, and nothing of it otherwise.
+/// `make fuzz` sets `RESTORMER_FUZZ=1`: the fuzzer's program is built then, and nothing of it
+/// otherwise.
 let fuzzing: [Target] =
   ProcessInfo.processInfo.environment["RESTORMER_FUZZ"] == nil
   ? []
@@ -23,8 +25,9 @@ let commit: [CSetting] =
     [.define("RESTORMER_COMMIT", to: "\"\($0.prefix(12))\"")]
   } ?? []
 
-// Every target names all modules whose types it sees, also those that it knows through another: SwiftPM compiles a module anew
-// only when one that it names changes, and the layout of a struct from further down is part of its own.
+// Every target names all modules whose types it sees, also those that it knows through another:
+// SwiftPM compiles a module anew only when one that it names changes, and the layout of a struct
+// from further down is part of its own.
 
 let package = Package(
   name: "restormer",

@@ -4,7 +4,8 @@ import TestSupport
 @testable import Restormer
 
 extension Reader {
-  /// Writes small whole files, from which the fuzzer sets out beside those of `Tests/Samples`, into `folder`.
+  /// Writes small whole files, from which the fuzzer sets out beside those of `Tests/Samples`, into
+  /// `folder`.
   func writeSeeds(to folder: String) throws {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     for (index, bytes) in try seeds().enumerated() {

@@ -21,7 +21,8 @@ package enum PoCL {
     }
   }
 
-  /// Bounds the threads of platforms that are loaded from now on; what the user has set already stays.
+  /// Bounds the threads of platforms that are loaded from now on; what the user has set already
+  /// stays.
   package static func limitThreads(to count: Int) {
     // The first is the name since PoCL 4.
     for name in ["POCL_CPU_MAX_CU_COUNT", "POCL_MAX_PTHREAD_COUNT"] { setenv(name, "\(count)", 0) }

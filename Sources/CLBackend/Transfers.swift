@@ -30,7 +30,8 @@ extension OpenCLContext {
       range(target.count, offset, buffer))
   }
 
-  /// Enqueues filling `target` from byte `offset` of `buffer` on; what it points to must live until that is done.
+  /// Enqueues filling `target` from byte `offset` of `buffer` on; what it points to must live until
+  /// that is done.
   /// - Throws: `OpenCLError` naming the range.
   public func startReading(
     _ target: UnsafeMutableRawBufferPointer, from buffer: Buffer, offset: Int
@@ -43,7 +44,8 @@ extension OpenCLContext {
       range(target.count, offset, buffer))
   }
 
-  /// Copies dense host rows into device rows. Returns when done; bytes between the device rows stay.
+  /// Copies dense host rows into device rows. Returns when done; bytes between the device rows
+  /// stay.
   /// - Parameters:
   ///   - source: `rows * rowBytes` bytes.
   ///   - buffer: the target.

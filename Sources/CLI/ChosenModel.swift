@@ -9,8 +9,8 @@ struct ChosenModel {
   let weights: ModelWeights
 
   /// - Parameters:
-  ///   - name: a bundled model's name or a path; nil for the bundled model. A file that happens to be called as a
-  ///     bundled model is `./NAME`.
+  ///   - name: a bundled model's name or a path; nil for the bundled model. A file that happens to
+  ///     be called as a bundled model is `./NAME`.
   ///   - key: which of several sets of weights in a file to take.
   /// - Throws: as reading a weights file.
   init(_ name: String?, key: String?) throws {
@@ -32,7 +32,8 @@ struct ChosenModel {
     for note in weights.notes { Console.note("\(name): \(note)") }
   }
 
-  /// - Throws: `WeightsError` for a name that is neither that of a bundled model nor looks like a file's.
+  /// - Throws: `WeightsError` for a name that is neither that of a bundled model nor looks like a
+  ///   file's.
   static func checkFile(_ name: String) throws {
     guard name.contains(where: { $0 == "/" || $0 == "." }) || FileKind(name) != nil else {
       let known = BundledModel.names.joined(separator: ", ")

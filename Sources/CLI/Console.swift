@@ -69,8 +69,8 @@ enum Console {
     }
   }
 
-  /// Replaces the terminal's current line, cut to what fits on it. The last columns stay free for the `^C` of an
-  /// interruption.
+  /// Replaces the terminal's current line, cut to what fits on it. The last columns stay free for
+  /// the `^C` of an interruption.
   static func redraw(_ line: String) {
     lock.withLock {
       guard isTerminal, !state.isQuiet else { return }

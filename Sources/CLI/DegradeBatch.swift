@@ -95,7 +95,8 @@ struct DegradeBatch {
       faults: try share.gathered(faults.compactMap { $0 }), interruptCode: codes.first)
   }
 
-  /// Makes the pairs of a page; why it cannot be done, in one line. Between two pairs a request to stop is heard.
+  /// Makes the pairs of a page; why it cannot be done, in one line. Between two pairs a request to
+  /// stop is heard.
   private func fault(
     of page: CleanPage, _ known: DegradationManifest, _ record: SharedRecord,
     _ interrupt: InterruptFlag
@@ -169,7 +170,8 @@ struct DegradeOutcome {
   let interruptCode: Int32?
 }
 
-/// The record of made pairs, kept up by several threads: what it lacks when the program is killed has to be made again.
+/// The record of made pairs, kept up by several threads: what it lacks when the program is killed
+/// has to be made again.
 private final class SharedRecord: @unchecked Sendable {
   private let lock = NSLock()
   private var manifest: DegradationManifest

@@ -1,6 +1,7 @@
 import Restormer
 
-/// Images whose samples have another number of bits than their targets': what was rounded away counts as an error.
+/// Images whose samples have another number of bits than their targets': what was rounded away
+/// counts as an error.
 struct DepthNotes {
   private var names: [String] = []
 

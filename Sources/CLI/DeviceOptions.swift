@@ -39,8 +39,10 @@ struct DeviceOptions: ParsableArguments {
       profiling: profiling, warn: Console.warn)
   }
 
-  /// What one of several ranks takes: its own of a list, or else a GPU of its own where there are any.
-  /// - Throws: `DeviceError` where there are fewer GPUs than ranks on this host and none was asked for by name.
+  /// What one of several ranks takes: its own of a list, or else a GPU of its own where there are
+  /// any.
+  /// - Throws: `DeviceError` where there are fewer GPUs than ranks on this host and none was asked
+  ///   for by name.
   private func ownRequest(_ ranks: RankGroup) throws -> String {
     let list = request.split(separator: ",").map(String.init)
     if list.count > 1 { return list[ranks.localRank % list.count] }

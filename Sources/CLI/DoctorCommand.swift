@@ -50,7 +50,8 @@ struct DoctorCommand: ParsableCommand {
     return findings
   }
 
-  /// Repeats the cases that run an operator with each set of numbers that a tuner chose for it on this device.
+  /// Repeats the cases that run an operator with each set of numbers that a tuner chose for it on
+  /// this device.
   private func examineTuned(_ backend: OpenCLBackend, _ cases: [OpCase]) -> [Finding] {
     OpCatalog.operators.flatMap { op in
       backend.tuning.settings(of: op.name).flatMap { settings in

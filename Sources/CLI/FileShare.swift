@@ -2,7 +2,8 @@ import ArgumentParser
 import Foundation
 import Restormer
 
-/// The part of a list of files that one of several processes takes: every `count`-th from `number` on.
+/// The part of a list of files that one of several processes takes: every `count`-th from `number`
+/// on.
 struct FileShare {
   /// This process's number, from 0.
   let number: Int
@@ -20,7 +21,8 @@ struct FileShare {
   /// Whether other processes that cannot be spoken with may be at work on the same list.
   var isShard: Bool { count > 1 && ranks == nil }
 
-  /// What all ranks found, in the order of the list; what this process found where it is on its own.
+  /// What all ranks found, in the order of the list; what this process found where it is on its
+  /// own.
   func gathered<Value: Codable>(_ own: [Numbered<Value>]) throws -> [Value] {
     let all = try ranks.map { try $0.gather(own) } ?? own
     return all.sorted { $0.number < $1.number }.map(\.value)

@@ -13,7 +13,8 @@ struct ImageSource {
 
   private static let limit = 1 << 30
 
-  /// - Throws: `ImageError` for what is no image; `RestoreFailure` for more than a GiB of standard input.
+  /// - Throws: `ImageError` for what is no image; `RestoreFailure` for more than a GiB of standard
+  ///   input.
   init(_ path: String) throws {
     guard path == InputFile.standardInput else {
       let header = try Image.header(of: path)

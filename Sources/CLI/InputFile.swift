@@ -5,7 +5,8 @@ import Restormer
 /// A file of a batch, or a path that is none.
 struct InputFile {
   let path: String
-  /// The file's place below the folder that was named; its name alone for one that was named itself.
+  /// The file's place below the folder that was named; its name alone for one that was named
+  /// itself.
   let place: String
   /// Why nothing can be done with it, known before it is tried.
   var fault: String?
@@ -24,8 +25,8 @@ struct InputFiles {
   private let pdf: Bool
   private var seen: Set<[UInt8]> = []
 
-  /// Files stand for themselves, folders for the images in them, by name. A path that does not exist and a folder without
-  /// suitable files are one entry with a fault.
+  /// Files stand for themselves, folders for the images in them, by name. A path that does not
+  /// exist and a folder without suitable files are one entry with a fault.
   ///
   /// - Parameters:
   ///   - pdf: whether a folder's PDFs count as well.
@@ -92,7 +93,8 @@ struct InputFiles {
   }
 }
 
-/// Names the images of other formats in `folders`, in one line; paths that are no folders count as nothing.
+/// Names the images of other formats in `folders`, in one line; paths that are no folders count as
+/// nothing.
 func noteLeftOut(in folders: [String?]) {
   var seen: Set<FileIdentity> = []
   let paths = folders.compactMap { $0 }.filter { path in

@@ -2,8 +2,8 @@ import Dispatch
 import Foundation
 import Restormer
 
-/// Calls `body` with the signal's number, on a queue of its own, when the user or the system asks the program to stop, or
-/// its terminal is closed. Lasts as long as the result.
+/// Calls `body` with the signal's number, on a queue of its own, when the user or the system asks
+/// the program to stop, or its terminal is closed. Lasts as long as the result.
 private func onInterrupt(
   _ body: @escaping @Sendable (Int32) -> Void
 ) -> [any DispatchSourceSignal] {
@@ -20,7 +20,8 @@ private func onInterrupt(
 
 /// How the program was started to take the end of its terminal.
 enum Hangup {
-  /// Whether it is to be outlived, as `nohup` asks. Some drivers set handlers of their own: ask before one is loaded.
+  /// Whether it is to be outlived, as `nohup` asks. Some drivers set handlers of their own: ask
+  /// before one is loaded.
   static let isIgnored: Bool = {
     let before = signal(SIGHUP, SIG_IGN)
     signal(SIGHUP, before)
@@ -35,7 +36,8 @@ private func leave(_ number: Int32) -> Never {
   _exit(128 + number)
 }
 
-/// Remembers that the user or the system asked the program to stop; a second request ends it at once.
+/// Remembers that the user or the system asked the program to stop; a second request ends it at
+/// once.
 final class InterruptFlag: @unchecked Sendable {
   private let lock = NSLock()
   private var requested: Int32?
@@ -62,7 +64,8 @@ final class InterruptFlag: @unchecked Sendable {
   /// The exit code after a request: that of the signal.
   var code: Int32? { lock.withLock { requested.map { 128 + $0 } } }
 
-  /// Whether a first request, too, may end the program at once: what is under way leaves nothing to lose.
+  /// Whether a first request, too, may end the program at once: what is under way leaves nothing to
+  /// lose.
   func leaveAtOnce(_ isHarmless: Bool) { lock.withLock { leavesAtOnce = isHarmless } }
 
   /// Learns from a run whether what it does may be broken off.
@@ -85,7 +88,8 @@ final class InterruptFlag: @unchecked Sendable {
   }
 }
 
-/// Lets a request to stop end the program at once, but never within a file: one that is being written is finished.
+/// Lets a request to stop end the program at once, but never within a file: one that is being
+/// written is finished.
 final class InterruptGuard: @unchecked Sendable {
   private let writing = NSLock()
   private var sources: [any DispatchSourceSignal] = []

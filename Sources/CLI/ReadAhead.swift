@@ -2,7 +2,8 @@ import Foundation
 import Kernels
 import Restormer
 
-/// Decodes the images of a batch on other threads before they are needed, as far as the machine's memory allows.
+/// Decodes the images of a batch on other threads before they are needed, as far as the machine's
+/// memory allows.
 final class ReadAhead {
   /// An image and the right view of a dual-pixel pair.
   struct Images {

@@ -1,7 +1,8 @@
 import Foundation
 import Restormer
 
-/// Passes on what was amiss in the images that a command reads: a line for each of the first files, then how many more.
+/// Passes on what was amiss in the images that a command reads: a line for each of the first files,
+/// then how many more.
 final class RemarkNotes: @unchecked Sendable {
   private let lock = NSLock()
   private var seen: Set<[UInt8]> = []

@@ -9,9 +9,10 @@ final class ReportFile {
   private var numbers: [Int] = []
   private var report: ComparisonReport
 
-  /// A page that is there already is replaced at the end; so that it is never a picture, the name must be a page's.
-  /// - Throws: `ReportFailure` for another name, `FileError` when nothing can be written at `path`: better now than after
-  ///   an hour of restoring.
+  /// A page that is there already is replaced at the end; so that it is never a picture, the name
+  /// must be a page's.
+  /// - Throws: `ReportFailure` for another name, `FileError` when nothing can be written at `path`:
+  ///   better now than after an hour of restoring.
   init(
     _ path: String, source: String, count: Int, border: Int = 0,
     limit: Int = ComparisonReport.defaultLimit, share: FileShare = .whole

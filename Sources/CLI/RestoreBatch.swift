@@ -40,8 +40,8 @@ struct RestoreBatch {
   }
 
   /// A path that does not exist and a folder without images are faults.
-  /// - Throws: `RestoreFailure` when the output's folder cannot be made or written to, or its name is that of an image
-  /// that is not written.
+  /// - Throws: `RestoreFailure` when the output's folder cannot be made or written to, or its name
+  /// is that of an image that is not written.
   func plan() throws -> Plan {
     let target = try RestoreTarget(output, format: format)
     let given = InputFiles(inputs, recursive: recursive, except: output)
@@ -71,7 +71,8 @@ struct RestoreBatch {
     return plan
   }
 
-  /// The jobs of this process. Two that would have the same result are one process's, which sees that they do.
+  /// The jobs of this process. Two that would have the same result are one process's, which sees
+  /// that they do.
   private func shared(_ jobs: [RestoreJob]) -> [RestoreJob] {
     var owners: [[UInt8]: Int] = [:]
     return jobs.filter { job in
@@ -89,7 +90,8 @@ struct RestoreBatch {
     }
   }
 
-  /// What exists is left alone in a folder of results, so that a batch can go on; a result that was named is refused.
+  /// What exists is left alone in a folder of results, so that a batch can go on; a result that was
+  /// named is refused.
   private func add(_ job: RestoreJob, to plan: inout Plan, isNamed: Bool) {
     guard !overwrite, let output = job.output, FileKind(output) != nil else {
       return plan.jobs.append(job)

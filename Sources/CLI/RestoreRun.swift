@@ -33,8 +33,8 @@ struct RestoreOutcome: Codable {
   }
 }
 
-/// Restores a list of files one after the other. While the device works on one, those after it are decoded and those before
-/// it encoded and written.
+/// Restores a list of files one after the other. While the device works on one, those after it are
+/// decoded and those before it encoded and written.
 struct RestoreRun {
   let jobs: [RestoreJob]
   let weights: ModelWeights
@@ -43,7 +43,8 @@ struct RestoreRun {
   let report: ReportFile?
   let interrupt: InterruptGuard
 
-  /// Results that are being written at a time: encoding takes longer than a fast device needs for an image.
+  /// Results that are being written at a time: encoding takes longer than a fast device needs for
+  /// an image.
   private static let writers = 4
 
   /// Restores on `backend`, and says what became of each.
@@ -285,7 +286,8 @@ private struct BatchWork {
   }
 }
 
-/// The files that a run has written so far. Only what was written takes a name: a job that failed leaves it to the next.
+/// The files that a run has written so far. Only what was written takes a name: a job that failed
+/// leaves it to the next.
 private struct WrittenFiles {
   private var sources: [FileIdentity: String] = [:]
   private let inputs: [FileIdentity: String]
@@ -296,7 +298,8 @@ private struct WrittenFiles {
       uniquingKeysWith: { first, _ in first })
   }
 
-  /// - Throws: `RestoreFailure` when the result would replace another one of this run, or another job's image.
+  /// - Throws: `RestoreFailure` when the result would replace another one of this run, or another
+  ///   job's image.
   func check(_ job: RestoreJob) throws {
     guard let found = job.output.flatMap(FileIdentity.init) else { return }
     if let other = sources[found] {

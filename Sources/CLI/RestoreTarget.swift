@@ -10,11 +10,12 @@ enum RestoreTarget {
   /// The one result goes to standard output.
   case standardOutput(ImageFormat)
 
-  /// A name with an image's ending is a file; everything else, what is a folder already and what ends in a slash is a
-  /// folder; `-` is standard output.
+  /// A name with an image's ending is a file; everything else, what is a folder already and what
+  /// ends in a slash is a folder; `-` is standard output.
   ///
   /// - Parameter format: what was asked for, nil for the one that the name says, else PNG.
-  /// - Throws: `RestoreFailure` when no image can be written there, or only in another format than asked for.
+  /// - Throws: `RestoreFailure` when no image can be written there, or only in another format than
+  ///   asked for.
   init(_ output: String, format: ImageFormat?) throws {
     if output == "-" {
       guard isatty(STDOUT_FILENO) == 0 else {

@@ -7,7 +7,8 @@ import Restormer
 @main
 enum Program {
   static func main() {
-    // A write beyond the limit of file sizes is then an error like a full disk, not the end of the program.
+    // A write beyond the limit of file sizes is then an error like a full disk, not the end of the
+    // program.
     signal(SIGXFSZ, SIG_IGN)
     _ = Hangup.isIgnored
     do {
@@ -69,7 +70,8 @@ extension CompareCommand: SingleProcess {}
 extension ExportCommand: SingleProcess {}
 extension ServeCommand: SingleProcess {}
 
-/// An error in one line: the project's own are one already, the system's are told without their fields.
+/// An error in one line: the project's own are one already, the system's are told without their
+/// fields.
 func oneLine(_ error: any Error) -> String {
   let text =
     type(of: error) is NSError.Type || error is CocoaError

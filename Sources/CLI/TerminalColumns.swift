@@ -1,7 +1,8 @@
 import CTerminal
 
 extension Character {
-  /// The columns that a terminal gives this character: two for wide ones, none for what only combines.
+  /// The columns that a terminal gives this character: two for wide ones, none for what only
+  /// combines.
   var columns: Int {
     // A picture that is asked for by a selector is wide, whatever it is as text.
     if unicodeScalars.contains("\u{FE0F}") { return 2 }

@@ -54,7 +54,8 @@ final class TrainingDisplay {
         report.losses.l2, rate, duration(left), 100 * report.dataWait / max(report.seconds, 1e-9)))
   }
 
-  /// Whether it is time for another passing line: they follow each other quickly on a terminal only.
+  /// Whether it is time for another passing line: they follow each other quickly on a terminal
+  /// only.
   private func isDue(elsewhere pause: Double) -> Bool {
     guard let sinceShown else { return true }
     return sinceShown.seconds > (Console.isTerminal ? 0.2 : pause)

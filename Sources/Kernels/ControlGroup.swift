@@ -1,6 +1,7 @@
 import Foundation
 
-/// The control groups of Linux that this process is in: a container's limits, and those of a job of a cluster.
+/// The control groups of Linux that this process is in: a container's limits, and those of a job of
+/// a cluster.
 struct ControlGroup {
   /// Where the system shows the groups, and the file that says which of them a process is in.
   var root = "/sys/fs/cgroup"
@@ -16,8 +17,8 @@ struct ControlGroup {
     return quotas.min()
   }
 
-  /// Bytes that the tightest of the groups leaves; nil without a limit. The cache of files counts as free, the system gives
-  /// it back.
+  /// Bytes that the tightest of the groups leaves; nil without a limit. The cache of files counts
+  /// as free, the system gives it back.
   var memory: Int? {
     let unified = folders("").compactMap { folder in
       left(
@@ -32,9 +33,10 @@ struct ControlGroup {
     return (unified + first).min()
   }
 
-  /// The folders of the process's group and of those above it, in the hierarchy of a controller of the first version, or in
-  /// the second version's only one (""). Inside a container the name of its group may be that outside: its folders are not
-  /// there then, but the container's own is the topmost.
+  /// The folders of the process's group and of those above it, in the hierarchy of a controller of
+  /// the first version, or in the second version's only one (""). Inside a container the name of
+  /// its group may be that outside: its folders are not there then, but the container's own is the
+  /// topmost.
   private func folders(_ controller: String) -> [String] {
     let text = (try? String(contentsOfFile: membership, encoding: .utf8)) ?? ""
     let top = controller.isEmpty ? root : "\(root)/\(controller)"

@@ -1,7 +1,8 @@
 import CLBackend
 import Foundation
 
-/// How many threads compute at once on the machine's own processor: those of the CPU backend, and of PoCL.
+/// How many threads compute at once on the machine's own processor: those of the CPU backend, and
+/// of PoCL.
 public enum WorkerThreads {
   /// Written once, before anything computes.
   nonisolated(unsafe) private(set) static var limit = granted < cores ? granted : Int.max
@@ -9,7 +10,8 @@ public enum WorkerThreads {
   /// How many there are: as many as the process may keep busy, unless they were bounded.
   public static var count: Int { min(limit, cores) }
 
-  /// Bounds them for this process. PoCL heeds it only where none of its devices has been looked for yet.
+  /// Bounds them for this process. PoCL heeds it only where none of its devices has been looked for
+  /// yet.
   /// - Parameter count: at least 1; more than there are cores changes nothing.
   public static func limit(to count: Int) {
     precondition(count > 0, "WorkerThreads: \(count) threads")

@@ -37,7 +37,8 @@ struct Gatekeeper {
       return true
     }
     guard let address = try? SocketAddress(name, port: 0) else { return false }
-    // A numeric address cannot be rebound; one of another machine is known only where others may come.
+    // A numeric address cannot be rebound; one of another machine is known only where others may
+    // come.
     return !options.isLoopback || address.isLoopback
   }
 

@@ -1,6 +1,7 @@
 import Foundation
 
-/// The server: a page and an HTTP API in front of one device. Nothing it is given ever touches the disk.
+/// The server: a page and an HTTP API in front of one device. Nothing it is given ever touches the
+/// disk.
 public final class ImageServer: Sendable {
   /// Where a browser finds it.
   public let url: String

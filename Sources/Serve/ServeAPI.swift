@@ -138,8 +138,8 @@ struct ServeAPI {
     }
   }
 
-  /// The header of a file that can be decoded to its end. Its pixels are counted before any is decoded, and one file is
-  /// decoded at a time.
+  /// The header of a file that can be decoded to its end. Its pixels are counted before any is
+  /// decoded, and one file is decoded at a time.
   private func checked(_ file: Data) throws -> ImageHeader {
     do {
       return try file.withUnsafeBytes { bytes in
@@ -233,7 +233,8 @@ struct ServeAPI {
   }
 
   /// News of jobs as server-sent events: first how they are, then every change.
-  /// - Parameter id: the job with whose end the news end; nil for news that go on until the client leaves.
+  /// - Parameter id: the job with whose end the news end; nil for news that go on until the client
+  ///   leaves.
   private func events(
     untilFinal id: String?, of isWanted: @escaping (Job) -> Bool
   ) -> HTTPResponse {

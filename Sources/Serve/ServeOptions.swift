@@ -6,7 +6,8 @@ public struct ServeOptions: Sendable {
   public var address = "127.0.0.1"
   /// The port; 0 takes a free one.
   public var port = 8080
-  /// The secret that every request has to bring; nil for none, which only a loopback address allows.
+  /// The secret that every request has to bring; nil for none, which only a loopback address
+  /// allows.
   public var token: String?
   /// Names, beside `localhost` and numeric addresses, under which browsers may reach the server.
   public var hosts: [String] = []

@@ -21,7 +21,8 @@ final class Browser {
     }
   }
 
-  /// Starts the browser at `path` with an empty page; it may take `patience` seconds for each answer.
+  /// Starts the browser at `path` with an empty page; it may take `patience` seconds for each
+  /// answer.
   init(_ path: String, patience: Double = 30) throws {
     pipe = try BrowserPipe(path, patience: patience)
     let targets = try send("Target.getTargets")["targetInfos"] as? [[String: Any]] ?? []

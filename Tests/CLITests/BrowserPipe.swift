@@ -1,8 +1,10 @@
 import Foundation
 
-/// A process of a browser with the two pipes over which it is driven: JSON messages, each ended by a zero byte.
+/// A process of a browser with the two pipes over which it is driven: JSON messages, each ended by
+/// a zero byte.
 ///
-/// Nothing here waits without an end: a browser that hangs or dies is an error, and is killed with all of its helpers.
+/// Nothing here waits without an end: a browser that hangs or dies is an error, and is killed with
+/// all of its helpers.
 final class BrowserPipe {
   struct Failure: Error, CustomStringConvertible {
     let description: String
@@ -30,8 +32,9 @@ final class BrowserPipe {
     try process.run()
   }
 
-  /// The browser leaves when its pipe is closed, its end is that of the other pipe. To wait for the process would be to wait
-  /// for every helper that inherited something of it; those that are left are killed: they are of the process's group.
+  /// The browser leaves when its pipe is closed, its end is that of the other pipe. To wait for the
+  /// process would be to wait for every helper that inherited something of it; those that are left
+  /// are killed: they are of the process's group.
   deinit {
     try? input.fileHandleForWriting.close()
     let end = deadline()

@@ -24,7 +24,8 @@ final class BrowserPipeTests: XCTestCase {
       "trap '' TERM PIPE HUP; sleep 600 & echo $! > '\(helper)'; wait",
       "the browser does not answer", scratch)
     let number = try String(contentsOfFile: helper, encoding: .utf8).split(separator: "\n")[0]
-    // What has ended has no command line, though its number may be kept for a parent that does not ask.
+    // What has ended has no command line, though its number may be kept for a parent that does not
+    // ask.
     func isRunning() -> Bool {
       FileManager.default.contents(atPath: "/proc/\(number)/cmdline")?.isEmpty == false
     }

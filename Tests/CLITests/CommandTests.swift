@@ -71,7 +71,8 @@ final class CommandTests: XCTestCase {
     }
   }
 
-  /// The plan names the rules that made its nodes; without them it is the recording, with the same multiply-adds.
+  /// The plan names the rules that made its nodes; without them it is the recording, with the same
+  /// multiply-adds.
   func testBenchPrintsPlans() throws {
     let bench = ["bench", "plan", "--preset", "tiny", "--size", "32x32", "--patch", "16"]
     let text = try succeed(bench + ["-d", "cpu"]).output

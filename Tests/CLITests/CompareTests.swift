@@ -22,7 +22,8 @@ final class CompareTests: XCTestCase {
     XCTAssertFalse(page.contains("{{"), "a part is missing")
   }
 
-  /// A limit too small for the images: they are shown smaller, and the page says so and keeps to it.
+  /// A limit too small for the images: they are shown smaller, and the page says so and keeps to
+  /// it.
   func testALargeBatchKeepsToTheLimit() throws {
     let scratch = try Scratch()
     for index in 0..<3 {

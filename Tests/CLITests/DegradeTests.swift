@@ -5,8 +5,8 @@ import XCTest
 
 /// `restormer degrade` from outside, with scripts in place of poppler's programs.
 final class DegradeTests: XCTestCase {
-  /// The environment with scripts for `pdfinfo` and `pdftoppm`: every PDF has 10 pages, and page 3 of one named
-  /// `torn.pdf` cannot be rendered.
+  /// The environment with scripts for `pdfinfo` and `pdftoppm`: every PDF has 10 pages, and page 3
+  /// of one named `torn.pdf` cannot be rendered.
   private func poppler(_ scratch: Scratch) throws -> [String: String] {
     for folder in ["bin", "tmp"] {
       try FileManager.default.createDirectory(
@@ -149,7 +149,8 @@ final class DegradeTests: XCTestCase {
     XCTAssertTrue(foreign.errors.contains("manifest.json"), foreign.errors)
   }
 
-  /// Killed, started again, killed: in the end everything is there once, as if nothing had happened.
+  /// Killed, started again, killed: in the end everything is there once, as if nothing had
+  /// happened.
   func testAKilledBatchGoesOn() throws {
     let scratch = try Scratch()
     let page = try scratch.picture("page.png", 300, 200)

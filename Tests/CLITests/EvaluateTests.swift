@@ -2,7 +2,8 @@ import Foundation
 import TestSupport
 import XCTest
 
-/// `evaluate` against the recorded scores of scikit-image, BasicSR and MATLAB's luma (golden case 07).
+/// `evaluate` against the recorded scores of scikit-image, BasicSR and MATLAB's luma (golden case
+/// 07).
 final class EvaluateTests: XCTestCase {
   private var scratch: Scratch!
   private var expected: [String: [String: Any]] = [:]

@@ -3,7 +3,8 @@ import XCTest
 
 /// The help of every command has an example that runs where the folder `Examples` is.
 final class ExampleTests: XCTestCase {
-  /// What stands behind `Example:` up to the next empty line, which the help may have broken into several.
+  /// What stands behind `Example:` up to the next empty line, which the help may have broken into
+  /// several.
   private func example(_ command: String) throws -> [String] {
     let help = try Program.run([command, "--help"]).output
     let start = try XCTUnwrap(help.range(of: "Example: "), "\(command) has no example")

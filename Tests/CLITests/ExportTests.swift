@@ -28,7 +28,8 @@ final class ExportTests: XCTestCase {
     }
   }
 
-  /// Other programs check the numbers; here that the network and every parameter are in the file, or beside it.
+  /// Other programs check the numbers; here that the network and every parameter are in the file,
+  /// or beside it.
   func testNetworksHoldTheirParameters() throws {
     let scratch = try Scratch()
     let source = try scratch.weights()

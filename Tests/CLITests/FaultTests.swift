@@ -3,7 +3,8 @@ import Restormer
 import TestSupport
 import XCTest
 
-/// Bad input: one clear line on standard error, an exit code, nothing half-written, and the rest of the batch done.
+/// Bad input: one clear line on standard error, an exit code, nothing half-written, and the rest of
+/// the batch done.
 final class FaultTests: XCTestCase {
   private func expectFault(
     _ arguments: [String], naming parts: [String], limit: String? = nil, line: UInt = #line
@@ -140,7 +141,8 @@ final class FaultTests: XCTestCase {
     XCTAssertFalse(FileManager.default.fileExists(atPath: scratch.file("b.png")))
   }
 
-  /// A pipe has no end that could be waited for, and names in a file must not reach the terminal as commands.
+  /// A pipe has no end that could be waited for, and names in a file must not reach the terminal as
+  /// commands.
   func testWeightsOfNoFile() throws {
     let scratch = try Scratch()
     XCTAssertEqual(mkfifo(scratch.file("pipe.pth"), 0o600), 0)
@@ -151,7 +153,8 @@ final class FaultTests: XCTestCase {
     XCTAssertFalse(try Program.run(["info", file]).errors.contains("\u{1B}"))
   }
 
-  /// Ctrl-C in the midst of an image leaves at once, with the shell's code for it and no part of a file.
+  /// Ctrl-C in the midst of an image leaves at once, with the shell's code for it and no part of a
+  /// file.
   func testInterruption() throws {
     let scratch = try Scratch()
     try scratch.picture("in/a.png", 8, 8)

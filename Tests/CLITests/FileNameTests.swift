@@ -3,7 +3,8 @@ import Restormer
 import TestSupport
 import XCTest
 
-/// Folders as people have them: names that are no text, twins, images of other formats, damaged ones.
+/// Folders as people have them: names that are no text, twins, images of other formats, damaged
+/// ones.
 final class FileNameTests: XCTestCase {
   private let latin = String(systemBytes: Array("caf".utf8) + [0xE9] + Array(".png".utf8))
   private let composed = "\u{E9}.png"
@@ -93,7 +94,8 @@ final class FileNameTests: XCTestCase {
     }
   }
 
-  /// Gray beside colour, a damaged file, one of another size and one without a partner: the rest is scored.
+  /// Gray beside colour, a damaged file, one of another size and one without a partner: the rest is
+  /// scored.
   func testBadImagesDoNotStopScoring() throws {
     let scratch = try Scratch()
     for part in ["in", "target"] {

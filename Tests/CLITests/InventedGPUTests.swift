@@ -6,8 +6,8 @@ import XCTest
 final class InventedGPUTests: XCTestCase {
   private let mebi = 1 << 20
 
-  /// The paper's training step needs several allocations wherever one may not be large, and what is printed as needed is
-  /// what is allocated.
+  /// The paper's training step needs several allocations wherever one may not be large, and what is
+  /// printed as needed is what is allocated.
   func testTrainingStepsFitAnyLargestAllocation() throws {
     for (allocation, batch) in [(512, 1), (1024, 1), (1536, 1), (2048, 2), (3072, 2), (20_240, 12)]
     {
@@ -22,7 +22,8 @@ final class InventedGPUTests: XCTestCase {
     }
   }
 
-  /// Runs of the paper's network plan for what a card of any size has; where nothing fits they say what would.
+  /// Runs of the paper's network plan for what a card of any size has; where nothing fits they say
+  /// what would.
   func testTrainingPlansForCardsOfAllSizes() throws {
     let scratch = try Scratch()
     for name in ["input/a.png", "target/a.png"] { try scratch.picture("data/" + name, 32, 32) }
@@ -62,7 +63,8 @@ final class InventedGPUTests: XCTestCase {
     }
   }
 
-  /// Other programs hold memory that the driver reports as the card's: found out at an allocation or only at a launch.
+  /// Other programs hold memory that the driver reports as the card's: found out at an allocation
+  /// or only at a launch.
   func testARunGoesOnWhereTheDriverPromisedTooMuch() throws {
     let scratch = try Scratch()
     for name in ["input/a.png", "target/a.png"] { try scratch.picture("data/" + name, 64, 64) }
@@ -102,7 +104,8 @@ final class InventedGPUTests: XCTestCase {
     XCTAssertTrue(run.launches.count < 10, "nothing was tried")
   }
 
-  /// Launches cost a GPU more than most of the work in them: the plan says how many there are, and so many are started.
+  /// Launches cost a GPU more than most of the work in them: the plan says how many there are, and
+  /// so many are started.
   func testLaunchesOfThePapersNetwork() throws {
     let gpu = try InventedGPU(["MEMORY": 16_000 * mebi])
     let plan = try gpu.run(["bench", "plan", "-d", "gpu", "--json"]).program

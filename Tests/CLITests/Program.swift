@@ -39,7 +39,8 @@ struct Program {
   /// Runs the program to its end.
   /// - Parameters:
   ///   - limit: a `ulimit` option under which it runs, such as `-f 1`.
-  ///   - environment: variables set beside those of the tests; `RESTORMER_DEVICE` is not taken over.
+  ///   - environment: variables set beside those of the tests; `RESTORMER_DEVICE` is not taken
+  ///     over.
   ///   - folder: the folder in which it runs; by default that of the tests.
   ///   - launcher: a command that starts it, with its arguments.
   ///   - input: the file that it reads as standard input.

@@ -24,8 +24,8 @@ final class RankFaultTests: XCTestCase {
     ]
   }
 
-  /// A launcher that starts two ranks, waits until the run has a state, and sends a signal to the ranks that the shell's
-  /// pattern names.
+  /// A launcher that starts two ranks, waits until the run has a state, and sends a signal to the
+  /// ranks that the shell's pattern names.
   private func signalling(_ signal: String, _ ranks: String, _ launcher: Launcher) throws
     -> [String]
   {
@@ -54,7 +54,7 @@ final class RankFaultTests: XCTestCase {
   }
 
   func testAKilledRankEndsTheJobInALineAndTheRunGoesOnBitForBit() throws {
-    try Launcher.forEach { launcher in
+    try Launcher.withEach { launcher in
       let (name, whole) = (launcher.name, "\(launcher.name)-whole")
       let killed = try Program.run(
         train(name, steps: 2000), launcher: signalling("KILL", "1", launcher))
@@ -81,7 +81,7 @@ final class RankFaultTests: XCTestCase {
   }
 
   func testRanksThatAreAskedToStopSaveTogether() throws {
-    try Launcher.forEach { launcher in
+    try Launcher.withEach { launcher in
       for more in [[], ["--shard-optimizer"]] {
         let name = "\(launcher.name)\(more.count)"
         let stopped = try Program.run(

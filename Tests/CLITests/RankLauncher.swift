@@ -19,7 +19,7 @@ struct Launcher {
   func ranks(_ count: Int) -> [String] { command + ["-n", "\(count)"] }
 
   /// Builds the plug-ins and calls `body` with each launcher; skips by name what is not installed.
-  static func forEach(_ body: (Launcher) throws -> Void) throws {
+  static func withEach(_ body: (Launcher) throws -> Void) throws {
     let folder = (try Program.path() as NSString).deletingLastPathComponent
     try shell(["Scripts/mpi.sh", folder])
     let found = all.filter {

@@ -41,7 +41,7 @@ final class RankTests: XCTestCase {
     ]
     for (index, setting) in settings.enumerated() {
       try train(arguments("alone\(index)", steps: 20) + setting + ["--accumulate", "2"])
-      try Launcher.forEach { launcher in
+      try Launcher.withEach { launcher in
         let names = [1, 2].map { "\(launcher.name)-\(index)-\($0)" }
         try train(arguments(names[0], steps: 20) + setting, launcher.ranks(2))
         // The moments shared out, too: the same to the bit.
@@ -62,7 +62,7 @@ final class RankTests: XCTestCase {
   }
 
   func testSharedOutMomentsAreSavedWhole() throws {
-    try Launcher.forEach { launcher in
+    try Launcher.withEach { launcher in
       let (name, whole) = (launcher.name, "\(launcher.name)-whole")
       let more = ["--accumulate", "2"]
       try train(arguments(whole, steps: 6) + more, launcher.ranks(3))
@@ -77,7 +77,7 @@ final class RankTests: XCTestCase {
     try train(arguments("alone", "--accumulate", "3", "--lr", "1e-30"))
     let reference = try validations("alone")
     XCTAssertEqual(reference.count, 2)
-    try Launcher.forEach { launcher in
+    try Launcher.withEach { launcher in
       try train(arguments(launcher.name, "--lr", "1e-30"), launcher.ranks(3))
       XCTAssertEqual(try validations(launcher.name), reference, launcher.name)
     }
@@ -89,7 +89,7 @@ final class RankTests: XCTestCase {
   }
 
   func testARunGoesOnWithAnotherNumberOfRanks() throws {
-    try Launcher.forEach { launcher in
+    try Launcher.withEach { launcher in
       let name = launcher.name
       try train(arguments(name, steps: 3), launcher.ranks(2))
       let run = try Program.run(arguments(name, steps: 6))
@@ -100,7 +100,7 @@ final class RankTests: XCTestCase {
   }
 
   func testOtherOptionsOnARankAreNamed() throws {
-    try Launcher.forEach { launcher in
+    try Launcher.withEach { launcher in
       let path = try Program.path()
       let second = [":", "-n", "1", path] + arguments("mixed", "--lr", "0.5")
       let run = try Program.run(arguments("mixed") + second, launcher: launcher.ranks(1))

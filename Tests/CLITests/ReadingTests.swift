@@ -88,7 +88,8 @@ final class ReadingTests: XCTestCase {
     XCTAssertTrue(table.contains("0.0556  0.2500     0.6111     1.0000"), table)
   }
 
-  /// A network that changes nothing: the inputs are the images, and what is read is what was restored.
+  /// A network that changes nothing: the inputs are the images, and what is read is what was
+  /// restored.
   func testRestoredImagesAreReadBesideTheirInputs() throws {
     let scratch = try Scratch()
     let environment = try pictures(scratch)

@@ -3,7 +3,8 @@ import Restormer
 import TestSupport
 import XCTest
 
-/// What is amiss in a file that can be read all the same is told by every command that reads it, once.
+/// What is amiss in a file that can be read all the same is told by every command that reads it,
+/// once.
 final class RemarkTests: XCTestCase {
   func testEveryCommandPassesRemarksOn() throws {
     let scratch = try Scratch()

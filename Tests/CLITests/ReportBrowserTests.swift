@@ -3,7 +3,8 @@ import Restormer
 import TestSupport
 import XCTest
 
-/// Reports in a real browser: `make test-browser` installs one and runs these, and then it must be there.
+/// Reports in a real browser: `make test-browser` installs one and runs these, and then it must be
+/// there.
 final class ReportBrowserTests: XCTestCase {
   private var scratch: Scratch!
   private var browser: Browser!
@@ -21,7 +22,8 @@ final class ReportBrowserTests: XCTestCase {
   /// A name that would be a script, were it not escaped.
   private static let evil = "<img src=x onerror='document.title=1'>&amp;\"{{data}}.png"
 
-  /// Targets, inputs at a distance from them, and restored images at half of it: PSNR rises by 6 dB.
+  /// Targets, inputs at a distance from them, and restored images at half of it: PSNR rises by 6
+  /// dB.
   private func makeFolders() throws {
     for (name, distance) in [("a.png", 0.02), ("b10.png", 0.1), (Self.evil, 0.06), ("b9.png", 0.1)]
     {

@@ -14,7 +14,8 @@ final class RestoreBundledTests: XCTestCase {
     }
   }
 
-  /// No `-m`, the model's name and the same weights in a file give the same picture, and a better one than the input.
+  /// No `-m`, the model's name and the same weights in a file give the same picture, and a better
+  /// one than the input.
   func testTheSamplePageIsRestored() throws {
     let scratch = try Scratch()
     let model = try BundledModel.standard()
@@ -34,7 +35,8 @@ final class RestoreBundledTests: XCTestCase {
     XCTAssertGreaterThan(after, before + 3)
   }
 
-  /// What is no page of text comes back byte for byte, and that is said wherever results are spoken of.
+  /// What is no page of text comes back byte for byte, and that is said wherever results are spoken
+  /// of.
   func testWhatIsNoPageComesBackAsItWas() throws {
     let scratch = try Scratch()
     let pixels = (0..<3 * 96 * 64).map { i -> Float in

@@ -1,7 +1,8 @@
 import Foundation
 import XCTest
 
-/// A running `restormer serve` on a port of its own; it is killed with this object if it still runs.
+/// A running `restormer serve` on a port of its own; it is killed with this object if it still
+/// runs.
 final class ServedProgram {
   let process = Process()
   /// The page's address.
@@ -48,7 +49,8 @@ final class ServedProgram {
   /// The port of the page's address.
   var port: Int { URL(string: url)?.port ?? 0 }
 
-  /// Sends a signal and gives the exit status, or that signal; nil where the program goes on for 20 seconds.
+  /// Sends a signal and gives the exit status, or that signal; nil where the program goes on for 20
+  /// seconds.
   func end(_ signal: Int32) -> Int32? {
     kill(process.processIdentifier, signal)
     for _ in 0..<1000 where process.isRunning { usleep(20_000) }

@@ -61,7 +61,7 @@ final class SharingTests: XCTestCase {
     let page = ["--report", scratch.file("page.html")]
     let whole = try Program.run(restore("whole") + page)
     let report = FileManager.default.contents(atPath: scratch.file("page.html"))
-    try Launcher.forEach { launcher in
+    try Launcher.withEach { launcher in
       for count in [2, 4] {
         let folder = "\(launcher.name)-\(count)"
         let run = try Program.run(restore(folder) + page, launcher: launcher.ranks(count))
@@ -92,7 +92,7 @@ final class SharingTests: XCTestCase {
     let lines = whole.output.split(separator: "\n")
     XCTAssertEqual(
       first.output.split(separator: "\n").dropLast(), [lines[0], lines[1], lines[3], lines[5]])
-    try Launcher.forEach { launcher in
+    try Launcher.withEach { launcher in
       let run = try Program.run(evaluate(), launcher: launcher.ranks(3))
       XCTAssertEqual(run.output, whole.output, run.errors)
       XCTAssertEqual(run.status, whole.status)
@@ -128,7 +128,7 @@ final class SharingTests: XCTestCase {
 
   func testPairsOfRanksAreThoseOfOneProcess() throws {
     try Program.run(degrade("whole"))
-    try Launcher.forEach { launcher in
+    try Launcher.withEach { launcher in
       let run = try Program.run(degrade(launcher.name), launcher: launcher.ranks(3))
       XCTAssertEqual(run.status, 0, run.errors)
       XCTAssertTrue(run.errors.contains("10 pairs"), run.errors)
@@ -144,7 +144,7 @@ final class SharingTests: XCTestCase {
       XCTAssertEqual(run.status, 64, shard)
       XCTAssertTrue(run.errors.contains("--shard"), run.errors)
     }
-    try Launcher.forEach { launcher in
+    try Launcher.withEach { launcher in
       let command = [
         "submit", scratch.file("target"), "-o", scratch.file("x.csv"), "--restored",
       ]

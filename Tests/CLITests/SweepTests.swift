@@ -61,7 +61,8 @@ final class SweepTests: XCTestCase {
       table[0],
       "run,loss,optimizer,steps,psnr,ssim,l1,l2,best_psnr,best_step,seconds,state")
     XCTAssertEqual(table.count, 5)
-    // Behind the quoted name with its comma come loss, optimizer, steps and PSNR, the best run first.
+    // Behind the quoted name with its comma come loss, optimizer, steps and PSNR, the best run
+    // first.
     let scores = table.dropFirst().map { $0.split(separator: ",").map(String.init) }
     XCTAssertEqual(scores.map { $0[4] }, ["6", "6", "6", "6"])
     let psnr = scores.compactMap { Double($0[5]) }

@@ -2,7 +2,8 @@ import Foundation
 import TestSupport
 import XCTest
 
-/// A disk that fills up while a run saves: the run goes on, and its newest state takes the oldest one's room.
+/// A disk that fills up while a run saves: the run goes on, and its newest state takes the oldest
+/// one's room.
 final class TrainingDiskTests: XCTestCase {
   func testTheOldestStateGivesWayOnAFullDisk() throws {
     let scratch = try Scratch()

@@ -3,7 +3,8 @@ import Restormer
 import TestSupport
 import XCTest
 
-/// Runs ended by SIGKILL at random moments and started again: they must end as if nothing had happened.
+/// Runs ended by SIGKILL at random moments and started again: they must end as if nothing had
+/// happened.
 final class TrainingKillTests: XCTestCase {
   private var scratch: Scratch!
 
@@ -35,7 +36,8 @@ final class TrainingKillTests: XCTestCase {
     }
   }
 
-  /// Everything that draws at random or is carried from step to step: noise, mixing, augmentation, average, accumulation.
+  /// Everything that draws at random or is carried from step to step: noise, mixing, augmentation,
+  /// average, accumulation.
   private func arguments(_ name: String) throws -> [String] {
     let options = try scratch.bytes(
       "options.yml",

@@ -30,7 +30,8 @@ final class TrainingSignalTests: XCTestCase {
     while process.isRunning, !condition() { usleep(10_000) }
   }
 
-  /// Programs are compiled for seconds where a driver's cache is empty; a request is heard meanwhile.
+  /// Programs are compiled for seconds where a driver's cache is empty; a request is heard
+  /// meanwhile.
   func testARunIsLeftWhileItIsPrepared() throws {
     let devices = try Program.run(["devices"]).output
     try XCTSkipUnless(
@@ -71,7 +72,8 @@ final class TrainingSignalTests: XCTestCase {
     XCTAssertEqual(scratch.names(in: "runs"), [])
   }
 
-  /// Whether the program has taken signals into its own hands: to the system it ignores SIGTERM then.
+  /// Whether the program has taken signals into its own hands: to the system it ignores SIGTERM
+  /// then.
   private func heedsRequests(_ process: Process) -> Bool {
     let path = "/proc/\(process.processIdentifier)/status"
     let status = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""

@@ -2,7 +2,8 @@ import Kernels
 import TestSupport
 import XCTest
 
-/// Local statistics against their definition: attention in each window by itself, results averaged over the windows.
+/// Local statistics against their definition: attention in each window by itself, results averaged
+/// over the windows.
 final class LocalAttentionTests: XCTestCase {
   func testAgainstDefinition() throws {
     for (heads, qkv, height, width) in [
@@ -43,7 +44,8 @@ final class LocalAttentionTests: XCTestCase {
     }
   }
 
-  /// The starts of the authors' windows along one side: steps of the rounded-up even spacing until the end is reached.
+  /// The starts of the authors' windows along one side: steps of the rounded-up even spacing until
+  /// the end is reached.
   private static func starts(_ size: Int, _ window: Int) -> [Int] {
     let wanted = (size + window - 1) / window
     let step =

@@ -36,7 +36,8 @@ final class BandedModelTests: XCTestCase {
     }
   }
 
-  /// Parameters are bound by name: those of another network are refused with the first that does not fit.
+  /// Parameters are bound by name: those of another network are refused with the first that does
+  /// not fit.
   func testParametersOfAnotherNetworkAreRefused() throws {
     var other = ModelConfiguration.tiny
     other.bias.toggle()

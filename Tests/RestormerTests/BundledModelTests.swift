@@ -49,7 +49,8 @@ final class BundledModelTests: XCTestCase {
     }
   }
 
-  /// PSNR of `page` before and after, degraded by `recipe`, in light that leaves `light` of its brightness.
+  /// PSNR of `page` before and after, degraded by `recipe`, in light that leaves `light` of its
+  /// brightness.
   private func scores<B: Backend>(
     _ page: String, _ recipe: String, light: Float = 1, on backend: B
   ) throws -> (before: Double, after: Double) {

@@ -1,7 +1,8 @@
 import Restormer
 import XCTest
 
-/// The network is inferred from names and shapes alone; shapes of no network are an error, never a crash.
+/// The network is inferred from names and shapes alone; shapes of no network are an error, never a
+/// crash.
 final class ConfigurationInferenceTests: XCTestCase {
   private func shapes(_ configuration: ModelConfiguration) -> [String: [Int]] {
     Dictionary(

@@ -72,7 +72,8 @@ final class DataTests: XCTestCase {
       index: 0, first: 0, PatchOptions(size: 8, batch: 2)
     ).batch
     XCTAssertEqual(batch.inputShape, Shape(2, 6, 8, 8))
-    // Left, right and target are the same pictures here, so the cut and the turn must be the same too.
+    // Left, right and target are the same pictures here, so the cut and the turn must be the same
+    // too.
     for item in 0..<2 {
       let target = Array(batch.target[item * 192..<(item + 1) * 192])
       XCTAssertEqual(Array(batch.input[item * 384..<item * 384 + 192]), target)
@@ -218,7 +219,8 @@ final class DataTests: XCTestCase {
     }
   }
 
-  /// Mixed pairs stay pairs: one share for input and target; with `identity` about half stay unmixed.
+  /// Mixed pairs stay pairs: one share for input and target; with `identity` about half stay
+  /// unmixed.
   func testMixupMixesInputAndTargetAlike() throws {
     let folders = try plain()
     var options = PatchOptions(size: 8, batch: 3)

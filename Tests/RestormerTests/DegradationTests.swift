@@ -53,7 +53,8 @@ final class DegradationTests: XCTestCase {
     XCTAssertEqual(BlurKernel.disk(radius: 0).taps.count, 1)
   }
 
-  /// A path's variance is L²/12 along it and nothing across, beside up to 1/4 for the sharing between pixels.
+  /// A path's variance is L²/12 along it and nothing across, beside up to 1/4 for the sharing
+  /// between pixels.
   func testAPathHasItsLengthAndDirection() {
     for (length, angle) in [(3.0, 0.0), (8, 45), (9, 90), (5, 120)] {
       let kernel = BlurKernel.motion(length: length, angle: angle)

@@ -1,7 +1,8 @@
 import Restormer
 import XCTest
 
-/// The bytes of event files: checksums from RFC 3720's test vectors, fields as protocol buffers encode them.
+/// The bytes of event files: checksums from RFC 3720's test vectors, fields as protocol buffers
+/// encode them.
 final class EventsTests: XCTestCase {
   func testChecksumVectors() {
     XCTAssertEqual(EventWriter.crc32c([UInt8](repeating: 0, count: 32)), 0x8A91_36AA)

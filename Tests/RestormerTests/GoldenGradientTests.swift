@@ -4,8 +4,8 @@ import Restormer
 import TestSupport
 import XCTest
 
-/// Losses and every gradient of whole networks against the official implementation (golden cases 01, 02 and 05), with and
-/// without recomputation, on both backends.
+/// Losses and every gradient of whole networks against the official implementation (golden cases
+/// 01, 02 and 05), with and without recomputation, on both backends.
 final class GoldenGradientTests: XCTestCase {
   private static let cases = [
     "01_tiny_WithBias_biasFalse", "01_tiny_WithBias_biasTrue", "01_tiny_BiasFree_biasFalse",

@@ -3,8 +3,8 @@ import Restormer
 import TestSupport
 import XCTest
 
-/// Operators and blocks against values recorded from the official implementation (golden case 03): output, input gradient
-/// and every weight gradient, on all backends.
+/// Operators and blocks against values recorded from the official implementation (golden case 03):
+/// output, input gradient and every weight gradient, on all backends.
 final class GoldenOperatorTests: XCTestCase {
   private static let name = "03_ops"
   /// Records a module under the names of its own state dict.

@@ -3,7 +3,8 @@ import Restormer
 import TestSupport
 import XCTest
 
-/// PyTorch files written to deceive: small ones that would take endless time or memory, and ones that would be misread.
+/// PyTorch files written to deceive: small ones that would take endless time or memory, and ones
+/// that would be misread.
 final class HostilePickleTests: XCTestCase {
   private func load(_ bytes: [UInt8]) throws -> StateDict {
     let path = NSTemporaryDirectory() + "hostile-\(UUID().uuidString).pth"

@@ -106,7 +106,8 @@ final class ImageDamageTests: XCTestCase {
     }
   }
 
-  /// The checksum of a PNG's pixels stands behind them, and that of their chunk behind it: no pixel is missing without them.
+  /// The checksum of a PNG's pixels stands behind them, and that of their chunk behind it: no pixel
+  /// is missing without them.
   func testAPNGWhosePixelsAreAllThereIsRead() throws {
     let end = "the end of the file is missing or damaged, all pixels are there"
     for value in [7, nil] as [Int?] {
@@ -143,7 +144,8 @@ final class ImageDamageTests: XCTestCase {
     }
   }
 
-  /// An arithmetic coder leaves out zeros at its end, so that a file without its last marker looks like one that lacks pixels.
+  /// An arithmetic coder leaves out zeros at its end, so that a file without its last marker looks
+  /// like one that lacks pixels.
   func testAnArithmeticJPEGWithoutItsEndIsRead() throws {
     let whole = try Samples.file("jpeg", "arithmetic.jpg")
     let image = try whole.withUnsafeBytes { try Image(bytes: $0) }
@@ -170,8 +172,8 @@ final class ImageDamageTests: XCTestCase {
     }
   }
 
-  /// A chunk without pixels is left out when its checksum is wrong, and the same goes for transparency
-  /// that libpng does not take.
+  /// A chunk without pixels is left out when its checksum is wrong, and the same goes for
+  /// transparency that libpng does not take.
   func testDamagedChunksWithoutPixelsAreLeftOut() throws {
     var builder = ImagePNGBuilder(width: 2, height: 1, bitDepth: 8, colorType: 3) { x, _, _ in x }
     builder.before = [("PLTE", [1, 2, 3, 4, 5, 6])]

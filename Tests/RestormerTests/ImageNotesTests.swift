@@ -1,7 +1,8 @@
 import Restormer
 import XCTest
 
-/// What a file says beside its pixels comes through: profile, colour codes, resolution, EXIF and XMP.
+/// What a file says beside its pixels comes through: profile, colour codes, resolution, EXIF and
+/// XMP.
 final class ImageNotesTests: XCTestCase {
   private func roundTrip(_ image: Image, _ format: ImageFormat = .png) throws -> Image {
     try image.encode(format: format).withUnsafeBytes { try Image(bytes: $0) }

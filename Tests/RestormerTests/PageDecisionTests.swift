@@ -83,7 +83,8 @@ final class PageDecisionTests: XCTestCase {
     XCTAssertLessThan(error(after), 0.3 * error(before))
   }
 
-  /// What is hardly darker than its surroundings is no ink: reflections and shadows have such shapes.
+  /// What is hardly darker than its surroundings is no ink: reflections and shadows have such
+  /// shapes.
   func testFaintShapesAreNoPrint() throws {
     var (blurred, sharp) = try Examples.pair("pages/val/00-0.png", "none defocus=1.8", seed: 1)
     blurred.pixels = blurred.pixels.map { 0.9 + 0.1 * $0 }
@@ -101,7 +102,8 @@ final class PageDecisionTests: XCTestCase {
     }
   }
 
-  /// A page in uneven light and on coloured paper gains, one that lies on its side gains as it does upright.
+  /// A page in uneven light and on coloured paper gains, one that lies on its side gains as it does
+  /// upright.
   func testShadesColoursAndTurnedPages() throws {
     let weights = try BundledModel.standard().weights
     let restorer = try Restorer(weights, on: CPUBackend())

@@ -116,7 +116,8 @@ final class PickledTensorTests: XCTestCase {
     }
   }
 
-  /// Python 2 lists the pairs of an ordered dictionary; files from before 0.4 have views of storages.
+  /// Python 2 lists the pairs of an ordered dictionary; files from before 0.4 have views of
+  /// storages.
   func testOldFormsAreRead() throws {
     let view = PickleText.tuple([
       PickleText.text("v"), PickleText.integer(1), PickleText.integer(2),

@@ -71,7 +71,8 @@ final class ReadabilityTests: XCTestCase {
     Image(width: width, height: 12, channels: 1, pixels: [Float](repeating: 1, count: 12 * width))
   }
 
-  /// What each run is given, and that the texts come in the order of the pages however long each takes.
+  /// What each run is given, and that the texts come in the order of the pages however long each
+  /// takes.
   func testEveryPageIsReadOnceAndInOrder() throws {
     try install(
       """

@@ -2,7 +2,8 @@ import Foundation
 import Restormer
 import XCTest
 
-/// What a run appends to its records: once each, in order, whatever stopped it and whatever the clock says.
+/// What a run appends to its records: once each, in order, whatever stopped it and whatever the
+/// clock says.
 final class RecordTests: XCTestCase {
   private var scratch: ImageScratch!
 
@@ -75,7 +76,8 @@ final class RecordTests: XCTestCase {
     XCTAssertEqual(values, Array(expected.prefix(8)))
   }
 
-  /// A clock that went back, as far as to 1970: the newer file is read behind the older one, and no event is older.
+  /// A clock that went back, as far as to 1970: the newer file is read behind the older one, and no
+  /// event is older.
   func testAClockThatIsSetBackHidesNothing() throws {
     let future = Date().timeIntervalSince1970 + 86_400
     for (name, time) in [("0000000099.7", 99.0), ("\(Int(future)).999", future)] {

@@ -3,7 +3,8 @@ import Foundation
 import Restormer
 import XCTest
 
-/// What a report's page holds, read from its text; its life in a browser is tested with the command line.
+/// What a report's page holds, read from its text; its life in a browser is tested with the command
+/// line.
 final class ReportTests: XCTestCase {
   private func gray(_ level: Float, width: Int = 24, height: Int = 16, alpha: Float? = nil) -> Image
   {

@@ -77,7 +77,8 @@ final class RestoringTests: XCTestCase {
     }
   }
 
-  /// A network that adds nothing returns its input, whatever the tiling: weights sum to one everywhere.
+  /// A network that adds nothing returns its input, whatever the tiling: weights sum to one
+  /// everywhere.
   func testIdentityThroughEveryTiling() throws {
     let model = RestormerModel(.tiny)
     for (width, height) in [(1, 1), (37, 61), (64, 64), (5, 200)] {
@@ -203,7 +204,8 @@ extension RestoringTests {
     }
   }
 
-  /// A device that caps single allocations, as most GPUs do: tiles are chosen so that no tensor exceeds the cap.
+  /// A device that caps single allocations, as most GPUs do: tiles are chosen so that no tensor
+  /// exceeds the cap.
   func testTilesRespectTheLargestAllocation() throws {
     let pixels = (0..<3 * 200 * 120).map { Float($0 % 97) / 96 }
     let image = PlanarImage(width: 200, height: 120, channels: 3, pixels: pixels)

@@ -125,8 +125,8 @@ final class TrainingRunTests: XCTestCase {
       notes.contains("changed option train.pixel_opt.type: L1Loss -> MSELoss"), "\(notes)")
   }
 
-  /// The moments of one rule are of no use to another: a first step of AdamW with a count of 4 and moments of SGD
-  /// would be thirty times too long.
+  /// The moments of one rule are of no use to another: a first step of AdamW with a count of 4 and
+  /// moments of SGD would be thirty times too long.
   func testAnotherOptimizerStartsItsMomentsAnew() throws {
     var slow = options("rule")
     slow.optimizer = OptimizerOptions(.sgd)
@@ -159,7 +159,8 @@ final class TrainingRunTests: XCTestCase {
     XCTAssertEqual(try weights("shorter", "final"), try weights("shorter", "latest"))
   }
 
-  /// A request to stop is heard between two validation images; the validation is made up for when the run goes on.
+  /// A request to stop is heard between two validation images; the validation is made up for when
+  /// the run goes on.
   func testAValidationIsBrokenOff() throws {
     try run(options("straight"))
     var (steps, asked, validations) = (0, 0, 0)

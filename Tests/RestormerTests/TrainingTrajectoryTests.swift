@@ -4,7 +4,8 @@ import Restormer
 import TestSupport
 import XCTest
 
-/// Twenty optimizer steps four ways against PyTorch (golden case 04): loss and gradient norm of every step, final weights.
+/// Twenty optimizer steps four ways against PyTorch (golden case 04): loss and gradient norm of
+/// every step, final weights.
 final class TrainingTrajectoryTests: XCTestCase {
   private static let name = "04_trajectory"
 

@@ -93,7 +93,8 @@ final class ValidationTests: XCTestCase {
     return options
   }
 
-  /// Runs until `stop` steps were done in this process; gives notes, scores, and the steps of the best.
+  /// Runs until `stop` steps were done in this process; gives notes, scores, and the steps of the
+  /// best.
   @discardableResult
   private func run(
     _ options: TrainingOptions, stopAfter stop: Int = .max,
@@ -116,7 +117,8 @@ final class ValidationTests: XCTestCase {
     return (notes, scores, best)
   }
 
-  /// The same pixels give the same scores, whatever files they lie in: all are validated as the network sees them.
+  /// The same pixels give the same scores, whatever files they lie in: all are validated as the
+  /// network sees them.
   func testScoresDoNotDependOnTheEncoding() throws {
     try writeAgain("gray") { image in
       (image.pixels, image.channels) = (Array(image.plane(0)), 1)

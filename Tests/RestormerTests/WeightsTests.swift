@@ -3,8 +3,8 @@ import Restormer
 import TestSupport
 import XCTest
 
-/// Weights files as users have them (golden case 06): good ones load to the recorded values, bad ones are refused in one
-/// line and never executed.
+/// Weights files as users have them (golden case 06): good ones load to the recorded values, bad
+/// ones are refused in one line and never executed.
 final class WeightsTests: XCTestCase {
   private static let name = "06_checkpoints"
   private static let marker = "/tmp/restormer_pickle_executed"

@@ -186,7 +186,8 @@ final class APITests: XCTestCase {
     try file.withUnsafeBytes { try Image(bytes: $0) }
   }
 
-  /// Every operation of the description is there, answers as described and no answer has fields of its own.
+  /// Every operation of the description is there, answers as described and no answer has fields of
+  /// its own.
   func testTheDescriptionIsTrue() throws {
     let document = try server.ask("GET", "/api/openapi.json").json
     let schemas = try XCTUnwrap(

@@ -2,7 +2,8 @@ import Foundation
 import Serve
 import XCTest
 
-/// Clients that mean harm, or are merely broken: each is refused clearly, and the server goes on as before.
+/// Clients that mean harm, or are merely broken: each is refused clearly, and the server goes on as
+/// before.
 final class HostileTests: XCTestCase {
   private var server: RunningServer!
 
@@ -259,8 +260,8 @@ final class HostileTests: XCTestCase {
     XCTAssertEqual(try server.ask("GET", "/health").status, 200)
   }
 
-  /// Two hundred clients who submit, ask, leave in the middle and send rubbish: all answers are clear, and the memory
-  /// stays what it was.
+  /// Two hundred clients who submit, ask, leave in the middle and send rubbish: all answers are
+  /// clear, and the memory stays what it was.
   func testManyClientsAtOnceLeaveNothingBehind() throws {
     try start { $0.mostJobs = 50 }
     let server = server!

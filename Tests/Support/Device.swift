@@ -6,7 +6,8 @@ import XCTest
 /// The process's one OpenCL device: drivers lose track when every test opens its own.
 public enum Device {
   /// The backend with the device's own kernel shapes.
-  /// - Throws: `XCTSkip` where there is no OpenCL device, the driver's error where it cannot be opened.
+  /// - Throws: `XCTSkip` where there is no OpenCL device, the driver's error where it cannot be
+  ///   opened.
   public static func shared() throws -> OpenCLBackend { try unwrap(backend) }
 
   /// The same device with the kernel shapes of a GPU.

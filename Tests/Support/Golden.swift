@@ -48,7 +48,8 @@ public enum Golden {
     return directory.appendingPathComponent(file)
   }
 
-  /// Whether the copy in use holds this file of the case: the repository's own holds some of each case.
+  /// Whether the copy in use holds this file of the case: the repository's own holds some of each
+  /// case.
   public static func holds(_ name: String, _ file: String) -> Bool {
     directory(name).map {
       FileManager.default.fileExists(atPath: $0.appendingPathComponent(file).path)

@@ -126,7 +126,8 @@ package func zip(
     + PickleText.little(UInt32(directory.count)) + PickleText.little(UInt32(body.count)) + [0, 0]
 }
 
-/// A deflate stream that stores: the last block, or another one follows, its length and that inverted.
+/// A deflate stream that stores: the last block, or another one follows, its length and that
+/// inverted.
 private func deflated(_ bytes: [UInt8]) -> [UInt8] {
   let blocks = stride(from: 0, to: max(1, bytes.count), by: 0xFFFF).map {
     bytes[$0..<min($0 + 0xFFFF, bytes.count)]

@@ -2,8 +2,8 @@ import Foundation
 import Kernels
 import Restormer
 
-/// Everything that reads a file which somebody else may have written: the fuzzer feeds each of them, and tests read again what
-/// it found.
+/// Everything that reads a file which somebody else may have written: the fuzzer feeds each of
+/// them, and tests read again what it found.
 package enum Reader: String, CaseIterable {
   case safetensors
   case legacy
@@ -23,7 +23,8 @@ package enum Reader: String, CaseIterable {
   case manifest
   case tuning
 
-  /// Reads `bytes` as a user's file. Whatever is wrong with them is an error: it must neither trap nor take much memory.
+  /// Reads `bytes` as a user's file. Whatever is wrong with them is an error: it must neither trap
+  /// nor take much memory.
   package func read(_ bytes: [UInt8]) {
     switch self {
     case .safetensors, .legacy, .zip:
@@ -56,7 +57,8 @@ package enum Reader: String, CaseIterable {
     }
   }
 
-  /// Decodes a picture, unless it is one of those that a few bytes make very large, and writes it with its notes.
+  /// Decodes a picture, unless it is one of those that a few bytes make very large, and writes it
+  /// with its notes.
   private func readImage(_ bytes: [UInt8]) {
     let mostPixels = 1 << 16
     bytes.withUnsafeBytes { bytes in

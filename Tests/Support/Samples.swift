@@ -1,6 +1,7 @@
 import Foundation
 
-/// The small files of `Tests/Samples`, a folder for each reader: the fuzzer sets out from them, and what it finds joins them.
+/// The small files of `Tests/Samples`, a folder for each reader: the fuzzer sets out from them, and
+/// what it finds joins them.
 package enum Samples {
   private static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().appendingPathComponent("Samples")

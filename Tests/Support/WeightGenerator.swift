@@ -7,7 +7,8 @@ public struct WeightGenerator: Sendable {
 
   public init(salt: String) { self.salt = salt }
 
-  /// The values of the tensor `name`: uniform images for "input" and "target", initialised weights otherwise.
+  /// The values of the tensor `name`: uniform images for "input" and "target", initialised weights
+  /// otherwise.
   public func values(name: String, shape: [Int]) -> [Float] {
     var state = hash(name)
     let count = shape.reduce(1, *)

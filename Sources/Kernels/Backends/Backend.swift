@@ -47,8 +47,8 @@ public protocol Backend: AnyObject {
   /// Copies `view` into dense row-major `values`, after everything started before.
   func read(_ view: TensorView<Storage>, into values: UnsafeMutableBufferPointer<Float>) throws
 
-  /// Copies a dense `view` into `values` after everything started before; they are complete, and may be given up, once the
-  /// result was waited for.
+  /// Copies a dense `view` into `values` after everything started before; they are complete, and
+  /// may be given up, once the result was waited for.
   func startReading(
     _ view: TensorView<Storage>, into values: UnsafeMutableBufferPointer<Float>
   ) throws -> Mark

@@ -1,6 +1,7 @@
 import Dispatch
 
-/// Calls `body` once for every index below `count`, on as many cores as `WorkerThreads` allows; returns when all are done.
+/// Calls `body` once for every index below `count`, on as many cores as `WorkerThreads` allows;
+/// returns when all are done.
 ///
 /// The calls run at the same time: they must write disjoint memory.
 package func parallelFor(_ count: Int, _ body: (Int) -> Void) {

@@ -99,8 +99,8 @@ struct Site {
 }
 
 extension Graph {
-  /// Rewrites the recording for a device and a purpose, where it stands: tensors that `kept` names and placeholders stay
-  /// what they are, nodes that do not contribute go.
+  /// Rewrites the recording for a device and a purpose, where it stands: tensors that `kept` names
+  /// and placeholders stay what they are, nodes that do not contribute go.
   /// - Parameters:
   ///   - target: the device and the purpose.
   ///   - kept: the tensors whose values will be asked for.

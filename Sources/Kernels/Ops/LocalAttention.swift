@@ -1,13 +1,14 @@
 import CLBackend
 import CMicroKernels
 
-/// Channel attention whose statistics are those of windows, for images larger than the patches of training (TLC, Chu et
-/// al., ECCV 2022, section 3.2).
+/// Channel attention whose statistics are those of windows, for images larger than the patches of
+/// training (TLC, Chu et al., ECCV 2022, section 3.2).
 ///
-/// Each window w of `window` pixels, laid out as `WindowAxis` says, has attention weights A_w of its own, those of
-/// `ChannelAttention` over its pixels; a pixel's results are averaged over the windows that it lies in. As
-/// mean_w (A_w v) = (mean_w A_w) v, sums are taken once over each cell between the windows' edges, added up for each
-/// window, and the windows' weights are averaged for each cell: every pixel is visited once.
+/// Each window w of `window` pixels, laid out as `WindowAxis` says, has attention weights A_w of
+/// its own, those of `ChannelAttention` over its pixels; a pixel's results are averaged over the
+/// windows that it lies in. As mean_w (A_w v) = (mean_w A_w) v, sums are taken once over each cell
+/// between the windows' edges, added up for each window, and the windows' weights are averaged for
+/// each cell: every pixel is visited once.
 ///
 /// Inputs: `qkv` `[n, 3 c, h, w]`, `t` `[heads]`. Output: `[n, c, h, w]`.
 package struct LocalAttention: CatalogOp, TerminalOp {
@@ -283,8 +284,9 @@ private struct LocalWindows {
 }
 
 extension Graph {
-  /// Channel attention over `qkv` `[n, 3 c, h, w]` with the statistics of windows of at most `window.height x
-  /// window.width` pixels and a `temperature` per head: `[n, c, h, w]`. It has no gradient.
+  /// Channel attention over `qkv` `[n, 3 c, h, w]` with the statistics of windows of at most
+  /// `window.height x window.width` pixels and a `temperature` per head: `[n, c, h, w]`. It has no
+  /// gradient.
   public func localAttention(
     _ qkv: Tensor, temperature: Tensor, heads: Int, window: (height: Int, width: Int)
   ) -> Tensor {

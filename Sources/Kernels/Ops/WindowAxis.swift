@@ -1,7 +1,8 @@
-/// Windows of one size along one side of an image, as test-time local statistics lay them: as few as cover it, about
-/// evenly spaced, the last one flush with the end.
+/// Windows of one size along one side of an image, as test-time local statistics lay them: as few
+/// as cover it, about evenly spaced, the last one flush with the end.
 ///
-/// The windows' starts and ends cut the side into cells, within which all pixels lie in the same windows.
+/// The windows' starts and ends cut the side into cells, within which all pixels lie in the same
+/// windows.
 struct WindowAxis: Hashable, Sendable {
   /// Pixels of the side.
   let size: Int

@@ -73,8 +73,8 @@ public final class Plan<B: Backend> {
   /// Runs every step; may return before the device is done (reading waits).
   public func run() throws { try backend.run(steps) }
 
-  /// Runs every step, and calls `milestone` once the steps are started after which a group of kept tensors, and all groups
-  /// before it, are final; with the number of the group, in their order.
+  /// Runs every step, and calls `milestone` once the steps are started after which a group of kept
+  /// tensors, and all groups before it, are final; with the number of the group, in their order.
   /// - Throws: the backend's error, and what `milestone` throws.
   public func run(
     until groups: [[Tensor]], _ milestone: (Int) throws -> Void

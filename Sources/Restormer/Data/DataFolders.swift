@@ -1,7 +1,7 @@
 /// Where the pairs of a data set lie.
 public struct DataFolders: Sendable, Hashable {
-  /// The degraded images, or without `target` a folder with `input` and `target` in it; nil when clean
-  /// images are degraded on the fly.
+  /// The degraded images, or without `target` a folder with `input` and `target` in it; nil when
+  /// clean images are degraded on the fly.
   public var input: String?
   /// The clean images.
   public var target: String?
@@ -14,15 +14,18 @@ public struct DataFolders: Sendable, Hashable {
   /// What makes degraded images from the clean ones, as photographs of pages and the like.
   public var degradation: DegradationRecipe?
 
-  /// `input` holds the degraded and `target` the clean images; without `target` it is the folder of both.
+  /// `input` holds the degraded and `target` the clean images; without `target` it is the folder of
+  /// both.
   public init(input: String? = nil, target: String? = nil) {
     (self.input, self.target) = (input, target)
   }
 
-  /// Takes the pairs, or the clean images, of another folder, and leaves what degrades them as it is.
+  /// Takes the pairs, or the clean images, of another folder, and leaves what degrades them as it
+  /// is.
   ///
   /// - Parameters:
-  ///   - root: as `input` without `target`; for a dual-pixel model a folder with `inputL`, `inputR` and `target` in it.
+  ///   - root: as `input` without `target`; for a dual-pixel model a folder with `inputL`, `inputR`
+  ///     and `target` in it.
   ///   - isDualPixel: whether the model takes two views.
   public mutating func move(to root: String, isDualPixel: Bool) {
     (input, target, right, nameTemplate) = (root, nil, nil, "{}")

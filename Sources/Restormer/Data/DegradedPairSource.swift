@@ -10,8 +10,8 @@ public struct DegradedPairSource: PairSource {
 
   private static let area = 256 * 256
 
-  /// Takes the pages of `folder`. A page counts once for every 256 x 256 pixels, so an epoch shows about everything
-  /// once, and large pages come up more often than small crops.
+  /// Takes the pages of `folder`. A page counts once for every 256 x 256 pixels, so an epoch shows
+  /// about everything once, and large pages come up more often than small crops.
   ///
   /// - Parameters:
   ///   - folder: clean images; only the targets of its pairs are used.

@@ -17,7 +17,8 @@ public struct GaussianNoise: Sendable, Hashable {
   public let level: Level
 
   /// Noise of `level`.
-  /// - Throws: `DataError` for a deviation that is negative or not finite, an empty list, a turned range.
+  /// - Throws: `DataError` for a deviation that is negative or not finite, an empty list, a turned
+  ///   range.
   public init(_ level: Level) throws {
     let deviations: [Double] =
       switch level {

@@ -1,6 +1,7 @@
 import Foundation
 
-/// The images in a folder, and what in it is passed over. Names that begin with a dot are hidden and count as nothing.
+/// The images in a folder, and what in it is passed over. Names that begin with a dot are hidden
+/// and count as nothing.
 package struct ImageFolder: Sendable {
   /// Images that can be read, as paths within the folder, in the order of their bytes.
   package private(set) var files: [String] = []
@@ -34,7 +35,8 @@ package struct ImageFolder: Sendable {
   /// - Parameters:
   ///   - path: the folder.
   ///   - pdf: whether PDFs count as readable.
-  ///   - recursive: whether to go into the folders inside; a folder that links lead to again is gone into once.
+  ///   - recursive: whether to go into the folders inside; a folder that links lead to again is
+  ///     gone into once.
   ///   - excluded: a folder that is not gone into, such as that of the results.
   /// - Throws: `FileError` when the folder, or one inside, cannot be read.
   package init(

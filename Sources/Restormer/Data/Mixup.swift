@@ -42,7 +42,8 @@ public struct Mixup: Sendable, Hashable {
     return 1 / (1 + exp(y - x))
   }
 
-  /// The logarithm of a draw from Gamma(a) by Marsaglia and Tsang's method: for a small `a` the draw itself underflows.
+  /// The logarithm of a draw from Gamma(a) by Marsaglia and Tsang's method: for a small `a` the
+  /// draw itself underflows.
   private static func logGamma(_ a: Double, _ generator: inout SplitMix64) -> Double {
     if a < 1 {
       return logGamma(a + 1, &generator) + log(1 - Double(generator.nextUnit())) / a

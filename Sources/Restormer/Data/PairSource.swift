@@ -25,8 +25,8 @@ public protocol PairSource: Sendable {
   /// Bytes of decoded images that may come to be kept in memory.
   var cacheBytes: Int { get }
 
-  /// Pair number `index`: whole images, or a part of at least `patch` rows and columns. Random choices, if any, come from
-  /// `generator` alone, so that batches repeat.
+  /// Pair number `index`: whole images, or a part of at least `patch` rows and columns. Random
+  /// choices, if any, come from `generator` alone, so that batches repeat.
   /// - Throws: an error that names the file.
   func pair(
     _ index: Int, patch: Int, using generator: inout SplitMix64
@@ -50,7 +50,8 @@ public struct FilePairSource: PairSource {
   private let noise: GaussianNoise?
   private let cache: ImageCache
 
-  /// Reads `folder`'s pairs, decoded images kept up to `cacheBytes`; `noise` is added to every patch.
+  /// Reads `folder`'s pairs, decoded images kept up to `cacheBytes`; `noise` is added to every
+  /// patch.
   public init(_ folder: PairedFolder, noise: GaussianNoise? = nil, cacheBytes: Int) {
     (pairs, self.noise) = (folder.pairs, noise)
     cache = ImageCache(
@@ -73,7 +74,8 @@ public struct FilePairSource: PairSource {
 }
 
 extension PairedFolder.Pair {
-  /// The images that `read` gives for its files, as a network is to see them: two views are stacked.
+  /// The images that `read` gives for its files, as a network is to see them: two views are
+  /// stacked.
   /// - Throws: `DataError` for images of unequal size, what `read` throws.
   func images(_ read: (String) throws -> Image) throws -> TrainingPair {
     var input = PlanarImage(try read(self.input))

@@ -70,8 +70,8 @@ public struct PairedFolder: Sendable {
     }
   }
 
-  /// Pairs the images of two or three folders by name; the extension may differ. Two or three files are one pair,
-  /// whatever their names.
+  /// Pairs the images of two or three folders by name; the extension may differ. Two or three files
+  /// are one pair, whatever their names.
   ///
   /// - Parameters:
   ///   - input: degraded images, or left views.
@@ -79,8 +79,8 @@ public struct PairedFolder: Sendable {
   ///   - right: right views, if there are any.
   ///   - nameTemplate: the name of a degraded image, `{}` being that of the clean one.
   ///   - rule: what happens to files that fit no other.
-  /// - Throws: `DataError` naming files without a partner and pairs of unequal size, `ImageError` for a file that is no
-  ///   image; with `.tolerant` only where no pair is left.
+  /// - Throws: `DataError` naming files without a partner and pairs of unequal size, `ImageError`
+  ///   for a file that is no image; with `.tolerant` only where no pair is left.
   public init(
     input: String, target: String, right: String? = nil, nameTemplate: String = "{}",
     rule: Rule = .strict
@@ -148,8 +148,8 @@ public struct PairedFolder: Sendable {
   }
 }
 
-/// The images of a folder by what they are to be matched by: the bytes of their names without extension. Two names that
-/// look the same need not be the same.
+/// The images of a folder by what they are to be matched by: the bytes of their names without
+/// extension. Two names that look the same need not be the same.
 private struct NamedImages {
   private(set) var byName: [[UInt8]: [String]] = [:]
 
@@ -181,7 +181,8 @@ private struct NamedImages {
 
   var paths: [String] { byName.values.flatMap { $0 } }
 
-  /// The image here that belongs to `file`, which `others` have under `name`; among several that of the same extension.
+  /// The image here that belongs to `file`, which `others` have under `name`; among several that of
+  /// the same extension.
   func partner(of file: String, _ others: NamedImages, _ name: [UInt8]) -> String? {
     guard let found = byName[name] else { return nil }
     if found.count == 1, others.byName[name]?.count == 1 { return found[0] }

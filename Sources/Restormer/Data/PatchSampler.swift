@@ -44,7 +44,8 @@ public struct PatchSampler: Sendable {
     public let faults: [String]
   }
 
-  /// Batch number `index` of the run, with patches from position `first` of the endless sequence of pairs.
+  /// Batch number `index` of the run, with patches from position `first` of the endless sequence of
+  /// pairs.
   /// - Throws: `DataError` when ten pairs in a row cannot be read, or have the wrong channels.
   public func batch(index: Int, first: Int, _ options: PatchOptions) throws -> Result {
     var generator = SplitMix64(seed: seed &+ UInt64(index) &* 0xD134_2543_DE82_EF95)

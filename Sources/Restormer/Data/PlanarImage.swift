@@ -31,8 +31,8 @@ public struct PlanarImage: Sendable {
     }
   }
 
-  /// The window at `(x, y)` of `width x height`, which may reach beyond the edges: there the image is
-  /// mirrored without repeating the edge (PyTorch's `reflect`), as often as needed.
+  /// The window at `(x, y)` of `width x height`, which may reach beyond the edges: there the image
+  /// is mirrored without repeating the edge (PyTorch's `reflect`), as often as needed.
   func window(x: Int, y: Int, width: Int, height: Int) -> PlanarImage {
     window(x, y, width, height)
   }

@@ -26,8 +26,8 @@ public struct BlurKernel: Sendable, Hashable {
     }
   }
 
-  /// A lens out of focus: a uniform disk of `radius` pixels. A pixel on its rim has the share of its area that the disk
-  /// covers: k(x, y) = |pixel(x, y) ∩ disk| / (π radius²).
+  /// A lens out of focus: a uniform disk of `radius` pixels. A pixel on its rim has the share of
+  /// its area that the disk covers: k(x, y) = |pixel(x, y) ∩ disk| / (π radius²).
   public static func disk(radius: Double) -> BlurKernel {
     guard radius > 0 else { return BlurKernel(reach: 0, weights: [1]) }
     let reach = Int((radius + 0.5).rounded(.down))
@@ -49,8 +49,9 @@ public struct BlurKernel: Sendable, Hashable {
     }
   }
 
-  /// A camera that moves evenly during the exposure: a straight path of `length` pixels at `angle` degrees, counted from
-  /// the right upwards. Each point of the path is shared bilinearly among the four pixels around it.
+  /// A camera that moves evenly during the exposure: a straight path of `length` pixels at `angle`
+  /// degrees, counted from the right upwards. Each point of the path is shared bilinearly among the
+  /// four pixels around it.
   public static func motion(length: Double, angle: Double) -> BlurKernel {
     let reach = Int((length / 2).rounded(.up)) + 1
     let side = 2 * reach + 1
@@ -83,7 +84,8 @@ public struct BlurKernel: Sendable, Hashable {
   }
 }
 
-/// Shares a point between the four pixels around it, bilinearly: calls `add` with column, row and share.
+/// Shares a point between the four pixels around it, bilinearly: calls `add` with column, row and
+/// share.
 func share(_ x: Double, _ y: Double, _ add: (Int, Int, Double) -> Void) {
   let (left, top) = (x.rounded(.down), y.rounded(.down))
   let (right, low) = (x - left, y - top)

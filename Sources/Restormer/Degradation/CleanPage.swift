@@ -4,7 +4,8 @@ import Foundation
 public struct CleanPage: Sendable, CustomStringConvertible {
   /// The file.
   public let path: String
-  /// The name of what is made from it: the file's without extension, and for a PDF the page, `manual-p07`.
+  /// The name of what is made from it: the file's without extension, and for a PDF the page,
+  /// `manual-p07`.
   public let name: String
   /// The page of a PDF, counted from 1.
   public var pageNumber: Int? { pdf?.number }

@@ -1,6 +1,7 @@
 import Basics
 
-/// What is done to one image, every number decided: the same degradation of the same pixels gives the same result.
+/// What is done to one image, every number decided: the same degradation of the same pixels gives
+/// the same result.
 public struct Degradation: Sendable, Hashable {
   /// The kinds that happen, in the unit of `DegradationKind`.
   public let values: [DegradationKind: Double]
@@ -11,8 +12,8 @@ public struct Degradation: Sendable, Hashable {
   /// Seed of noise and rain.
   public let seed: UInt64
 
-  /// The damaged image, clamped to [0, 1] and rounded to 8 bits as a camera's file holds it. Blur works on the values as
-  /// they are, without undoing their gamma.
+  /// The damaged image, clamped to [0, 1] and rounded to 8 bits as a camera's file holds it. Blur
+  /// works on the values as they are, without undoing their gamma.
   /// - Precondition: `image` has 1 or 3 channels.
   /// - Throws: `ImageError` when an image is too large for JPEG.
   public func apply(to image: PlanarImage) throws -> PlanarImage {
@@ -63,8 +64,8 @@ public struct Degradation: Sendable, Hashable {
 }
 
 extension PlanarImage {
-  /// Photons that arrive by chance: y = x + d/255 √x n, n standard normal. That is Poisson's distribution for the counts
-  /// of a bright picture: a white pixel collects (255/d)² photons.
+  /// Photons that arrive by chance: y = x + d/255 √x n, n standard normal. That is Poisson's
+  /// distribution for the counts of a bright picture: a white pixel collects (255/d)² photons.
   fileprivate mutating func addShotNoise(
     deviation: Double, using generator: inout SplitMix64
   ) {

@@ -1,5 +1,5 @@
-/// The kinds of damage, in the order in which they are done: first in front of the lens, then in it, then on the sensor,
-/// then in the file.
+/// The kinds of damage, in the order in which they are done: first in front of the lens, then in
+/// it, then on the sensor, then in the file.
 public enum DegradationKind: String, CaseIterable, Sendable {
   /// Streaks of rain; the value is their number per 10,000 pixels.
   case rain

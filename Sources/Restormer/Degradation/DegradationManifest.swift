@@ -79,7 +79,8 @@ public struct DegradationManifest: Sendable {
     return !known.isEmpty
   }
 
-  /// Writes the record where several processes keep it in turns: what others have written since stays.
+  /// Writes the record where several processes keep it in turns: what others have written since
+  /// stays.
   /// - Parameter folder: the folder that is locked meanwhile.
   /// - Throws: `FileError`; `DataError` when something else has taken the record's place.
   public mutating func write(inTurnsOn folder: String) throws {

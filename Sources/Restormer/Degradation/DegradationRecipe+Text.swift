@@ -1,5 +1,5 @@
-/// The text form, as command lines and options files have it: a name, then what differs from that recipe, for instance
-/// `document defocus=1.2-2.6 motion=3-8@0.5 rain=off sharp=0.1`.
+/// The text form, as command lines and options files have it: a name, then what differs from that
+/// recipe, for instance `document defocus=1.2-2.6 motion=3-8@0.5 rain=off sharp=0.1`.
 extension DegradationRecipe: CustomStringConvertible {
   /// Reads the text form.
   /// - Throws: `DataError` naming the word that is wrong and what was expected.
@@ -27,8 +27,9 @@ extension DegradationRecipe: CustomStringConvertible {
     }
   }
 
-  /// Sets one kind from `LOW-HIGH`, a single number, either with `@PROBABILITY` behind it, or `off`. Without a
-  /// probability the one of the recipe stays; a kind that the recipe lacks then always happens.
+  /// Sets one kind from `LOW-HIGH`, a single number, either with `@PROBABILITY` behind it, or
+  /// `off`. Without a probability the one of the recipe stays; a kind that the recipe lacks then
+  /// always happens.
   /// - Throws: `DataError` naming the kind, the text and what was expected.
   public mutating func set(_ kind: DegradationKind, _ text: String) throws {
     if text == "off" {
@@ -77,7 +78,8 @@ extension DegradationRecipe: CustomStringConvertible {
     return words.joined(separator: " ")
   }
 
-  /// Two numbers with a hyphen between them, or one for both; the hyphen of an exponent is none between numbers.
+  /// Two numbers with a hyphen between them, or one for both; the hyphen of an exponent is none
+  /// between numbers.
   private static func bounds(_ text: Substring) -> (Double, Double)? {
     func number(_ text: Substring) -> Double? {
       guard text.first?.isNumber == true || text.first == "." else { return nil }

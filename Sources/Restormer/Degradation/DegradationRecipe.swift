@@ -18,8 +18,8 @@ public struct DegradationRecipe: Sendable, Hashable {
   let base: String
   /// What is done; kinds that are not in it never happen.
   public internal(set) var steps: [DegradationKind: Step]
-  /// The share of images, 0 to 1, that stay sharp: they only get the weakest noise of the recipe. From them a network
-  /// learns to leave good pages alone.
+  /// The share of images, 0 to 1, that stay sharp: they only get the weakest noise of the recipe.
+  /// From them a network learns to leave good pages alone.
   public internal(set) var sharp: Double
 
   /// What a phone's photograph of a page looks like.
@@ -39,7 +39,8 @@ public struct DegradationRecipe: Sendable, Hashable {
 
   /// Chooses what is done to one image.
   ///
-  /// Every kind takes as many random numbers whether it happens or not: changing one of them leaves the others' choices.
+  /// Every kind takes as many random numbers whether it happens or not: changing one of them leaves
+  /// the others' choices.
   public func draw(using generator: inout SplitMix64) -> Degradation {
     let staysSharp = Double(generator.nextUnit()) < sharp
     var values: [DegradationKind: Double] = [:]

@@ -19,7 +19,8 @@ public struct PageWindow: Sendable, Hashable {
   /// The whole page.
   public init(of page: Image) { (x, y, width, height) = (0, 0, page.width, page.height) }
 
-  /// A random square of `size` pixels. Most of a page is paper: up to three empty squares are passed over.
+  /// A random square of `size` pixels. Most of a page is paper: up to three empty squares are
+  /// passed over.
   public init(size: Int, in page: Image, using generator: inout SplitMix64) {
     self.init(of: page)
     let (spanX, spanY) = (max(0, page.width - size) + 1, max(0, page.height - size) + 1)
@@ -72,8 +73,8 @@ public struct PageWindow: Sendable, Hashable {
 }
 
 extension Degradation {
-  /// The window of `page` and the same window after the degradation, which sees the page around it: blur brings in what
-  /// lies beyond the edges, and JPEG's blocks lie as on the page.
+  /// The window of `page` and the same window after the degradation, which sees the page around it:
+  /// blur brings in what lies beyond the edges, and JPEG's blocks lie as on the page.
   ///
   /// - Parameters:
   ///   - page: the whole clean page.

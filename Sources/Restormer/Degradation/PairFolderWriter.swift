@@ -2,8 +2,8 @@ import Basics
 import Foundation
 import Kernels
 
-/// Makes degraded and clean pairs out of clean pages: `input/NAME.png` and `target/NAME.png`, as training and
-/// evaluation take them.
+/// Makes degraded and clean pairs out of clean pages: `input/NAME.png` and `target/NAME.png`, as
+/// training and evaluation take them.
 public struct PairFolderWriter: Sendable {
   /// The folder that gets `input` and `target`.
   public let folder: String
@@ -42,16 +42,18 @@ public struct PairFolderWriter: Sendable {
 
   /// Writes all pairs of a page, and says what was drawn for each.
   ///
-  /// A page's pairs depend on its name, not on the other pages or the number of pairs: a set can grow. Pairs that are there
-  /// already, whole and the same, are left as they are.
+  /// A page's pairs depend on its name, not on the other pages or the number of pairs: a set can
+  /// grow. Pairs that are there already, whole and the same, are left as they are.
   ///
   /// - Parameters:
   ///   - page: the page.
   ///   - known: the record of the folder.
   ///   - overwrite: replace whatever has a pair's name.
-  ///   - each: told of every pair once it is there, and whether it was so before; what it throws ends the page.
-  /// - Throws: `ImageError` when the page cannot be read, `FileError` when a file cannot be written, `ProgramError` for a PDF;
-  ///   `DataError` for files in a pair's place that are another pair's.
+  ///   - each: told of every pair once it is there, and whether it was so before; what it throws
+  ///     ends the page.
+  /// - Throws: `ImageError` when the page cannot be read, `FileError` when a file cannot be
+  ///   written, `ProgramError` for a PDF; `DataError` for files in a pair's place that are another
+  ///   pair's.
   @discardableResult
   public func write(
     _ page: CleanPage, known: DegradationManifest? = nil, overwrite: Bool = false,
@@ -85,7 +87,8 @@ public struct PairFolderWriter: Sendable {
     return Plan(entry: entry, degradation: degradation, window: window)
   }
 
-  /// Whether the record has this very pair and both files are whole: the clean one is compared with the page.
+  /// Whether the record has this very pair and both files are whole: the clean one is compared with
+  /// the page.
   private func isThere(
     _ plan: Plan, _ name: String, of image: Image, _ known: DegradationManifest?
   ) throws -> Bool {
@@ -102,8 +105,8 @@ public struct PairFolderWriter: Sendable {
       && zip(target.pixels, clean.pixels).allSatisfy { abs($0 - $1) < 0.6 * level }
   }
 
-  /// Both files are complete before the first gets its name: a clean image without its twin would stop whoever reads
-  /// the folder.
+  /// Both files are complete before the first gets its name: a clean image without its twin would
+  /// stop whoever reads the folder.
   private func make(
     _ plan: Plan, _ name: String, of image: Image, _ known: DegradationManifest?, _ overwrite: Bool
   ) throws {
@@ -120,7 +123,8 @@ public struct PairFolderWriter: Sendable {
       (path: paths.target, bytes: try target.encode(format: .png)),
       (path: paths.input, bytes: try Image(pair.input).encode(format: .png)),
     ]
-    // Files that nobody recorded may be this pair's, from a process that was killed: then they are the same.
+    // Files that nobody recorded may be this pair's, from a process that was killed: then they are
+    // the same.
     if !overwrite, recorded == nil {
       for (path, bytes) in made { try Self.check(path, is: bytes) }
     }

@@ -11,7 +11,8 @@ struct RainStreaks {
   /// What a drop shows: a blurred image of the sky, lighter than ink and darker than paper.
   private static let light: Float = 0.8
 
-  /// Lays streaks of 8 to 24 pixels over `image`: y = x + m (0.8 - x), m being their opacity up to 0.7.
+  /// Lays streaks of 8 to 24 pixels over `image`: y = x + m (0.8 - x), m being their opacity up to
+  /// 0.7.
   func apply(to image: inout PlanarImage, using generator: inout SplitMix64) {
     let (width, height) = (image.width, image.height)
     let plane = width * height

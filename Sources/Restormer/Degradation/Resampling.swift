@@ -9,7 +9,8 @@ extension PlanarImage {
       .resampled(width: width, height: height)
   }
 
-  /// The image at another size, by a cubic filter (Catmull and Rom's) that is as wide as the coarser of the two grids.
+  /// The image at another size, by a cubic filter (Catmull and Rom's) that is as wide as the
+  /// coarser of the two grids.
   func resampled(width newWidth: Int, height newHeight: Int) -> PlanarImage {
     let (columns, rows) = (
       Self.taps(from: width, to: newWidth), Self.taps(from: height, to: newHeight)

@@ -4,9 +4,10 @@ import Kernels
 
 /// Sums gradients over the ranks while the backward pass goes on.
 ///
-/// Gradients lie in forward order, so the end of their block is final first. The block is cut into buckets; each is copied
-/// to the host and summed on a thread of its own as soon as it and those behind it are final. Every rank sums the same
-/// buckets in the same order, whatever its device does first: sums have the same bits on all of them.
+/// Gradients lie in forward order, so the end of their block is final first. The block is cut into
+/// buckets; each is copied to the host and summed on a thread of its own as soon as it and those
+/// behind it are final. Every rank sums the same buckets in the same order, whatever its device
+/// does first: sums have the same bits on all of them.
 final class GradientReduction<B: Backend>: @unchecked Sendable {
   /// The parts of the block, from its end to its start.
   let buckets: [Range<Int>]

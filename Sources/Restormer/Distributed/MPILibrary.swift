@@ -41,7 +41,8 @@ package enum MPILauncher: String, Sendable {
 package struct MPILibrary: @unchecked Sendable {
   private let table: UnsafePointer<restormer_mpi>
 
-  /// Loads the plug-in for `launcher`: the file that `RESTORMER_MPI` names, or one beside the program.
+  /// Loads the plug-in for `launcher`: the file that `RESTORMER_MPI` names, or one beside the
+  /// program.
   /// - Throws: `RankError` when there is none, or it is of another version.
   package init(for launcher: MPILauncher, environment: [String: String]) throws {
     let paths = Self.paths(for: launcher, environment)

@@ -1,5 +1,5 @@
-/// Parameters shared out over ranks in slices of equal length, each of which keeps the optimizer's moments of its own: stage 1
-/// of ZeRO (Rajbhandari et al. 2020).
+/// Parameters shared out over ranks in slices of equal length, each of which keeps the optimizer's
+/// moments of its own: stage 1 of ZeRO (Rajbhandari et al. 2020).
 struct OptimizerSlices {
   /// Parameters.
   let extent: Int

@@ -3,8 +3,8 @@ import Foundation
 
 /// The processes of one job, started by `mpirun` or `srun`, each with a number: its rank.
 ///
-/// Every rank calls the same functions in the same order. Sums have the same bits on every rank, and in every job of as
-/// many ranks.
+/// Every rank calls the same functions in the same order. Sums have the same bits on every rank,
+/// and in every job of as many ranks.
 public final class RankGroup: @unchecked Sendable {
   /// The job that the running command is part of.
   @TaskLocal public static var current: RankGroup?
@@ -49,7 +49,8 @@ public final class RankGroup: @unchecked Sendable {
     try library.call("sum") { $0.sum_floats(values.baseAddress, values.count) }
   }
 
-  /// Gives every rank the parts of all: `values` consists of one part of equal length for each rank, in order.
+  /// Gives every rank the parts of all: `values` consists of one part of equal length for each
+  /// rank, in order.
   func share(_ values: UnsafeMutableBufferPointer<Float>) throws {
     let count = values.count / size
     precondition(count * size == values.count, "RankGroup: \(values.count) for \(size) ranks")
@@ -108,7 +109,8 @@ public final class RankGroup: @unchecked Sendable {
     try library.call("finish") { $0.finish() }
   }
 
-  /// Ends the job because of a fault of this rank: one line on standard error names rank, host and `cause`.
+  /// Ends the job because of a fault of this rank: one line on standard error names rank, host and
+  /// `cause`.
   public func fail(_ cause: String, code: Int32) -> Never {
     guard let watch else {
       library.stop(code: code)

@@ -2,7 +2,8 @@ import Foundation
 
 /// The place where rank 0 waits for the connections of the other ranks.
 ///
-/// What it offers is one line: a secret, a port and the addresses of this host. Who connects says the secret and its rank.
+/// What it offers is one line: a secret, a port and the addresses of this host. Who connects says
+/// the secret and its rank.
 final class RankListener {
   private static let patience: Int32 = 30
 

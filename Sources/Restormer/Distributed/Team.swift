@@ -48,7 +48,8 @@ struct Team {
     return all.withUnsafeBytes { Array($0.bindMemory(to: Float.self)) }
   }
 
-  /// - Throws: `RankError` on a rank where the lines of `text` are not those of rank 0; `subject` says what they are.
+  /// - Throws: `RankError` on a rank where the lines of `text` are not those of rank 0; `subject`
+  ///   says what they are.
   func agree(on subject: String, _ text: String) throws {
     let (own, first) = (Self.lines(text), Self.lines(try shared(text)))
     guard own != first else { return }

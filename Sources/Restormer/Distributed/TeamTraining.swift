@@ -85,7 +85,8 @@ struct SharedScores {
     }
   }
 
-  /// The scores that any rank found, in the order of the pairs: their means are those of one process, to the bit.
+  /// The scores that any rank found, in the order of the pairs: their means are those of one
+  /// process, to the bit.
   func gathered(in team: Team) throws -> [Scores] {
     var all = self
     // Each pair has zeros on all ranks but one, so that nothing is rounded.

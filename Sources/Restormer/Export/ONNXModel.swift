@@ -3,8 +3,9 @@ import Foundation
 extension ModelWeights {
   /// Writes the network as an ONNX model (opset 18), whole or not at all.
   ///
-  /// Its input is `input` `[batch, channels, height, width]` with values in [0, 1], height and width any multiples of 8;
-  /// its output is `output`, not clamped. Any normalisation is part of the model.
+  /// Its input is `input` `[batch, channels, height, width]` with values in [0, 1], height and
+  /// width any multiples of 8; its output is `output`, not clamped. Any normalisation is part of
+  /// the model.
   ///
   /// - Parameters:
   ///   - path: the file.

@@ -1,4 +1,5 @@
-/// Restormer's forward pass (see `RestormerModel`) in ONNX's operators; heights and widths are left open.
+/// Restormer's forward pass (see `RestormerModel`) in ONNX's operators; heights and widths are left
+/// open.
 struct ONNXNetwork {
   typealias Value = ONNXGraph.Value
 
@@ -101,7 +102,8 @@ struct ONNXNetwork {
     return convolution(apply("Mul", [gelu, parts[1]]), scope + ".project_out")
   }
 
-  /// Convolution, then 2x2 pixels become channels: PyTorch counts the channels outermost, ONNX innermost.
+  /// Convolution, then 2x2 pixels become channels: PyTorch counts the channels outermost, ONNX
+  /// innermost.
   private mutating func downsample(_ x: Value, _ scope: String, level: Int) -> Value {
     let y = convolution(x, scope + ".body.0", kernel: 3)
     let channels = Int64(shape(scope + ".body.0.weight")[0])

@@ -31,8 +31,8 @@ public struct FileError: Error, CustomStringConvertible, Equatable, Sendable {
 ///
 /// Bytes go to a hidden file `.NAME.tmp-PID-N` in the same folder; `commit` flushes it to the disk
 /// and renames it over the target. A file dropped without `commit` is removed, and what lay under
-/// the name before stays. What is replaced hands down its permissions, and its owner and group where
-/// the system lets it; where the file has several names, all of them show the new bytes.
+/// the name before stays. What is replaced hands down its permissions, and its owner and group
+/// where the system lets it; where the file has several names, all of them show the new bytes.
 package final class AtomicFile {
   private let path: String
   private let target: String
@@ -97,7 +97,8 @@ package final class AtomicFile {
     flushFolder()
   }
 
-  /// Takes over owner, group and permissions. What only the group was allowed is left away where the group cannot be kept.
+  /// Takes over owner, group and permissions. What only the group was allowed is left away where
+  /// the group cannot be kept.
   private func inherit(_ old: stat) {
     var mode = old.st_mode & 0o777
     if fchown(descriptor, old.st_uid, old.st_gid) != 0,
@@ -108,8 +109,8 @@ package final class AtomicFile {
     fchmod(descriptor, mode)
   }
 
-  /// Puts the bytes into the file that is there, which keeps its other names. There must be room for them beforehand:
-  /// this alone is not undone when it fails half-way.
+  /// Puts the bytes into the file that is there, which keeps its other names. There must be room
+  /// for them beforehand: this alone is not undone when it fails half-way.
   private func overwrite() throws(FileError) {
     let data = try mappedFile(temporary)
     let old = open(target.systemPath, O_WRONLY | O_CLOEXEC)
@@ -163,7 +164,8 @@ package final class AtomicFile {
     path.folderPath.isEmpty ? "." : path.folderPath
   }
 
-  /// The file to replace, and what is there. Devices, pipes and folders are refused: a rename would destroy them.
+  /// The file to replace, and what is there. Devices, pipes and folders are refused: a rename would
+  /// destroy them.
   private static func resolve(_ path: String) throws(FileError) -> (String, stat?) {
     var status = stat()
     guard stat(path.systemPath, &status) == 0 else {

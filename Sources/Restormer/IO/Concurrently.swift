@@ -1,7 +1,9 @@
 import Foundation
 
-/// Calls `body` for every item, `workers` at a time, and gives the results in the order of the items.
-/// - Throws: the fault of the first item that has one; items that have not been started by then are left out.
+/// Calls `body` for every item, `workers` at a time, and gives the results in the order of the
+/// items.
+/// - Throws: the fault of the first item that has one; items that have not been started by then are
+///   left out.
 package func concurrently<Item: Sendable, Output: Sendable, Fault: Error>(
   _ items: [Item], workers: Int, _ body: @Sendable (Item) throws(Fault) -> Output
 ) throws(Fault) -> [Output] {

@@ -73,7 +73,8 @@ package func openFile(_ path: String) throws(FileError) -> FileHandle {
   return file
 }
 
-/// A file's bytes, mapped: what is not touched takes no memory. Folders, pipes and devices are refused.
+/// A file's bytes, mapped: what is not touched takes no memory. Folders, pipes and devices are
+/// refused.
 /// - Throws: `FileError`.
 package func mappedFile(_ path: String) throws(FileError) -> Data {
   let file = try openFile(path)

@@ -8,7 +8,8 @@ public struct ProgramError: Error, CustomStringConvertible, Sendable {
   init(_ description: String) { self.description = description }
 }
 
-/// A program of the system, run as it is: no shell, no pipe that could fill up, and never longer than it may.
+/// A program of the system, run as it is: no shell, no pipe that could fill up, and never longer
+/// than it may.
 struct InstalledProgram: Sendable {
   /// The name as people type it.
   let name: String
@@ -18,7 +19,8 @@ struct InstalledProgram: Sendable {
   /// - Throws: `ProgramError` naming the package to install.
   init(_ name: String, package: String) throws(ProgramError) {
     let places = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
-    // An empty entry would mean the current folder, whose files are the user's and not the system's.
+    // An empty entry would mean the current folder, whose files are the user's and not the
+    // system's.
     let paths = places.split(separator: ":").map { "\($0)/\(name)" }
     guard let path = paths.first(where: Self.isProgram) else {
       throw ProgramError(
@@ -41,7 +43,8 @@ struct InstalledProgram: Sendable {
   ///   - environment: variables beside those of this process.
   ///   - folder: takes what the program prints.
   ///   - seconds: after which it is ended.
-  /// - Throws: `ProgramError` when it cannot be started, takes too long or ends with a fault, in its own words.
+  /// - Throws: `ProgramError` when it cannot be started, takes too long or ends with a fault, in
+  ///   its own words.
   @discardableResult
   func run(
     _ arguments: [String], on subject: String, environment: [String: String] = [:],
@@ -84,8 +87,8 @@ struct InstalledProgram: Sendable {
   }
 }
 
-/// A file that takes what a program prints: unlike a pipe it needs nobody to empty it, and no other program started
-/// meanwhile can hold it open.
+/// A file that takes what a program prints: unlike a pipe it needs nobody to empty it, and no other
+/// program started meanwhile can hold it open.
 private final class PrintedText {
   let handle: FileHandle
   private let path: String

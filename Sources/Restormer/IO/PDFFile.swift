@@ -16,8 +16,8 @@ public struct PDFFile: Sendable {
   private static let package = "poppler-utils"
 
   /// Opens the file and counts its pages.
-  /// - Throws: `ImageError` when it cannot be read or is no PDF; `ProgramError` when poppler's programs are not
-  ///   installed or cannot read it.
+  /// - Throws: `ImageError` when it cannot be read or is no PDF; `ProgramError` when poppler's
+  ///   programs are not installed or cannot read it.
   public init(contentsOf path: String) throws {
     let data: Data
     do {

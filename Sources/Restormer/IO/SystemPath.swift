@@ -1,7 +1,8 @@
 // To the system a path is bytes; the program carries it as a string.
 //
-// A byte that is no UTF-8 stands in the string as one character of U+10F780...U+10F7FF. Where a name really has such a
-// character, its bytes are carried likewise: every name becomes one string, and that string the name again.
+// A byte that is no UTF-8 stands in the string as one character of U+10F780...U+10F7FF. Where a
+// name really has such a character, its bytes are carried likewise: every name becomes one string,
+// and that string the name again.
 
 private let escapes: ClosedRange<UInt32> = 0x10F780...0x10F7FF
 private let escapeOffset: UInt32 = 0x10F700
@@ -82,7 +83,8 @@ extension String {
     return extensionDot(in: name).map { String(name[..<$0]) } ?? name
   }
 
-  /// What follows the last dot of the file's name; empty without one, and where nothing precedes or follows it.
+  /// What follows the last dot of the file's name; empty without one, and where nothing precedes or
+  /// follows it.
   package var fileExtension: String {
     let name = fileName
     return extensionDot(in: name).map { String(Substring(name.utf8[$0...].dropFirst())) } ?? ""
@@ -100,7 +102,8 @@ extension String {
     isEmpty || utf8.last == Self.slash ? self + name : "\(self)/\(name)"
   }
 
-  /// The order of names by their bytes. Strings compare by what is seen, and two names can look the same.
+  /// The order of names by their bytes. Strings compare by what is seen, and two names can look the
+  /// same.
   package static func precedes(_ a: String, _ b: String) -> Bool {
     a.utf8.lexicographicallyPrecedes(b.utf8)
   }

@@ -1,9 +1,9 @@
 import Kernels
 
 extension Restorer {
-  /// Bytes of the machine's own memory that an image of `width x height` takes beside that of the network, at most: the
-  /// samples as read and as restored; as floats what goes into the network and comes out of it at once; and where
-  /// orientations are averaged, five copies more.
+  /// Bytes of the machine's own memory that an image of `width x height` takes beside that of the
+  /// network, at most: the samples as read and as restored; as floats what goes into the network
+  /// and comes out of it at once; and where orientations are averaged, five copies more.
   public func hostMemoryNeed(width: Int, height: Int) -> Int {
     Self.hostMemoryNeed(model, options, orientations.count, width: width, height: height)
   }
@@ -20,8 +20,8 @@ extension Restorer {
   /// Bytes of a picture's samples, with four of two bytes each to a pixel.
   private static func samplesNeed(width: Int, height: Int) -> Int { width * height * 4 * 2 }
 
-  /// Makes sure that the machine's own memory holds what restoring takes. `restore` asks that too, but by then the picture
-  /// has been read.
+  /// Makes sure that the machine's own memory holds what restoring takes. `restore` asks that too,
+  /// but by then the picture has been read.
   /// - Throws: `RestoreError` saying what is needed and what there is.
   public func checkHostMemory(width: Int, height: Int) throws {
     try checkHostMemory(width: width, height: height, isRead: false)

@@ -1,20 +1,21 @@
 import Kernels
 
 extension Restorer {
-  /// Restores a picture: colour, gray and dual-pixel models take what they can use of it; bit depth, colour profile and
-  /// notes are carried over.
+  /// Restores a picture: colour, gray and dual-pixel models take what they can use of it; bit
+  /// depth, colour profile and notes are carried over.
   ///
-  /// A colour model sees a gray picture as three equal channels and its result is averaged back; a gray model restores each
-  /// channel of a colour picture on its own. A transparent picture is seen on white, and its opacity is restored as ink on
-  /// white paper. Where the weights say so, a page in poor light is brightened for the network, and a picture that was
-  /// sharp already is left as it was.
+  /// A colour model sees a gray picture as three equal channels and its result is averaged back; a
+  /// gray model restores each channel of a colour picture on its own. A transparent picture is seen
+  /// on white, and its opacity is restored as ink on white paper. Where the weights say so, a page
+  /// in poor light is brightened for the network, and a picture that was sharp already is left as
+  /// it was.
   ///
   /// - Parameters:
   ///   - image: the picture; the left view for a dual-pixel model.
   ///   - right: the right view, needed by a dual-pixel model and by no other.
   ///   - progress: called with the fraction done, 0 to 1; what it throws ends the work.
-  /// - Throws: `RestoreError` when model and picture do not fit, the model's result is no picture, or the machine's memory
-  ///   does not suffice; the backend's error.
+  /// - Throws: `RestoreError` when model and picture do not fit, the model's result is no picture,
+  ///   or the machine's memory does not suffice; the backend's error.
   public func restore(
     _ image: Image, right: Image? = nil, progress: (Double) throws -> Void = { _ in }
   ) throws -> Restored<Image> {

@@ -1,5 +1,5 @@
-/// What a network is shown of a picture: some of its planes, over white as a viewer sees them, as bright as if its paper
-/// were white; or its opacity, as ink on white paper.
+/// What a network is shown of a picture: some of its planes, over white as a viewer sees them, as
+/// bright as if its paper were white; or its opacity, as ink on white paper.
 struct NetworkView<P: Picture> {
   let picture: P
   /// The plane for each of the network's channels.
@@ -77,7 +77,8 @@ extension Picture {
     }
   }
 
-  /// Whether the opacity has anything to restore: neither the same everywhere nor a mask of all or nothing.
+  /// Whether the opacity has anything to restore: neither the same everywhere nor a mask of all or
+  /// nothing.
   var hasSoftAlpha: Bool {
     guard hasAlpha else { return false }
     let first = row(alphaPlane, 0)[0]

@@ -1,14 +1,17 @@
-/// A page in poor light is the same page, darker: a network that learned from white paper need not see that.
+/// A page in poor light is the same page, darker: a network that learned from white paper need not
+/// see that.
 extension ModelWeights {
   static let paperKey = "restormer.paper"
 
-  /// Whether pages are to be brightened for the network until their paper is white, as the weights' metadata say.
+  /// Whether pages are to be brightened for the network until their paper is white, as the weights'
+  /// metadata say.
   public var whitensPaper: Bool { metadata[Self.paperKey] == "white" }
 }
 
 extension Picture {
-  /// How bright the paper of a page is in `planes` together, 0 to 1: the value that 1 % of the values exceed. It is 1 for
-  /// what is no page of dark print on light paper, where most values are close to that one, and for what is all but black.
+  /// How bright the paper of a page is in `planes` together, 0 to 1: the value that 1 % of the
+  /// values exceed. It is 1 for what is no page of dark print on light paper, where most values are
+  /// close to that one, and for what is all but black.
   func paperLight(_ planes: Range<Int>) -> Float {
     // 1/1024 is finer than 8 bits, and counting is faster than sorting.
     let steps = 1024

@@ -1,8 +1,8 @@
-/// A picture on its way to the restored one: takes the network's rows, as seen on white, and stores them as the picture
-/// stores its own.
+/// A picture on its way to the restored one: takes the network's rows, as seen on white, and stores
+/// them as the picture stores its own.
 ///
-/// Where α is the opacity, a viewer sees 1 + (p - 1) α of a stored p. What is to be seen afterwards, with the restored
-/// opacity α', is p' = 1 + (seen - 1) / α'.
+/// Where α is the opacity, a viewer sees 1 + (p - 1) α of a stored p. What is to be seen
+/// afterwards, with the restored opacity α', is p' = 1 + (seen - 1) / α'.
 struct Restoration<P: Picture> {
   private let picture: P
   private(set) var result: P
@@ -22,14 +22,16 @@ struct Restoration<P: Picture> {
   /// How much crisper the colours became, as seen on white.
   var crispness: Crispness { planes.reduce(Crispness(), +) }
 
-  /// Takes a row of the opacity, as ink on white. It comes before the colours, which have to fit it as it is stored.
+  /// Takes a row of the opacity, as ink on white. It comes before the colours, which have to fit it
+  /// as it is stored.
   mutating func setOpacity(_ y: Int, _ seen: [Float]) {
     opacity.add(y, before: picture.rowAsSeen(picture.alphaPlane, y), after: seen)
     result.write(
       result.alphaPlane, y, seen.map { (min(max(1 - $0, 0), 1) * top).rounded() / top })
   }
 
-  /// Gives the opacity back where it became hardly crisper, as for a picture that was sharp already.
+  /// Gives the opacity back where it became hardly crisper, as for a picture that was sharp
+  /// already.
   mutating func finishOpacity(leastGain: Double?) {
     guard let leastGain, !opacity.grows(by: leastGain) else { return }
     for y in 0..<picture.height {

@@ -75,7 +75,8 @@ struct LayoutChooser<B: Backend> {
     return layout
   }
 
-  /// A device that has less memory than it says, or lends it to others, is asked for less: half of what was too much.
+  /// A device that has less memory than it says, or lends it to others, is asked for less: half of
+  /// what was too much.
   /// - Throws: `error` where nothing smaller is left.
   mutating func shrink(
     _ image: PlanShape, from layout: RestoreLayout, after error: any Error, note: (String) -> Void

@@ -17,7 +17,8 @@ public struct RestoreOptions: Sendable {
   /// Whole images where they fit, smooth tiles elsewhere.
   public init() {}
 
-  /// - Throws: `RestoreError` for a tile that is no positive multiple of 8, or an overlap that leaves nothing of it.
+  /// - Throws: `RestoreError` for a tile that is no positive multiple of 8, or an overlap that
+  ///   leaves nothing of it.
   func check() throws {
     if case .pixels(let side) = tile, side < 16 || side % RestormerModel.sizeMultiple != 0 {
       throw RestoreError("tile size \(side): expected a multiple of 8, at least 16, 'auto' or 0")

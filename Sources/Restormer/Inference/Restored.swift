@@ -12,7 +12,8 @@ public struct RestoreDecision: Sendable, Equatable {
   public let isLeftAlone: Bool
   /// What the picture was taken for, where the weights are for pages of text alone.
   public let page: PageDecision?
-  /// The brightness of the page's paper, 0 to 1, which the network was shown as white; 1 for a picture shown as it is.
+  /// The brightness of the page's paper, 0 to 1, which the network was shown as white; 1 for a
+  /// picture shown as it is.
   public let paperLight: Float
   /// How it was cut, and what was done to fit it into memory.
   public let layout: RestoreLayout
@@ -29,14 +30,16 @@ package struct PictureTreatment {
   let symmetries: [Symmetry]
   /// Whether pages are brightened until their paper is white.
   let whitensPaper: Bool
-  /// How many times as crisp a picture has to become to be worth changing; nil where everything is changed.
+  /// How many times as crisp a picture has to become to be worth changing; nil where everything is
+  /// changed.
   let leastCrispnessGain: Double?
   /// Whether what is no blurred print is left as it is.
   let areForPages: Bool
   /// The side of the largest patches of training, where it is known.
   let trainingPatch: Int?
 
-  /// Whether pages that lie on their side are turned for the network, which knows upright ones only.
+  /// Whether pages that lie on their side are turned for the network, which knows upright ones
+  /// only.
   var turnsPages: Bool { areForPages && symmetries.allSatisfy { !$0.transposed } }
 
   /// The treatment that `weights` ask for.

@@ -2,7 +2,8 @@ import Kernels
 
 /// Restores images of any size with one set of weights on one backend.
 ///
-/// The network is recorded once per tile shape and replayed; a plan is kept until another shape is needed.
+/// The network is recorded once per tile shape and replayed; a plan is kept until another shape is
+/// needed.
 public final class Restorer<B: Backend> {
   /// The network.
   public let model: RestormerModel
@@ -29,8 +30,8 @@ public final class Restorer<B: Backend> {
   }
 
   /// Moves `weights` to `backend`.
-  /// - Throws: the backend's error when memory does not suffice; `RestoreError` for a tile that is no positive
-  ///   multiple of 8.
+  /// - Throws: the backend's error when memory does not suffice; `RestoreError` for a tile that is
+  ///   no positive multiple of 8.
   public convenience init(
     _ weights: ModelWeights, on backend: B, options: RestoreOptions = .init()
   ) throws {
@@ -58,8 +59,8 @@ public final class Restorer<B: Backend> {
     }
   }
 
-  /// Restores one image of the model's input channels, values in [0, 1]; any normalisation is applied
-  /// before and undone after the network. The result is not clamped.
+  /// Restores one image of the model's input channels, values in [0, 1]; any normalisation is
+  /// applied before and undone after the network. The result is not clamped.
   ///
   /// - Parameters:
   ///   - image: as many channels as the model takes.
@@ -88,8 +89,8 @@ public final class Restorer<B: Backend> {
     }
   }
 
-  /// Restores a picture of which `window` gives parts, and gives away its rows one by one: the picture itself need never
-  /// be in memory as floats, unless orientations are averaged.
+  /// Restores a picture of which `window` gives parts, and gives away its rows one by one: the
+  /// picture itself need never be in memory as floats, unless orientations are averaged.
   func restoreRows(
     width: Int, height: Int, isTurned: Bool = false, window: Window,
     progress: (Double) throws -> Void, _ take: TileMerger.Taker
@@ -120,7 +121,8 @@ public final class Restorer<B: Backend> {
     }
   }
 
-  /// Bytes of device memory that one run over an image of `width x height` takes, parameters included.
+  /// Bytes of device memory that one run over an image of `width x height` takes, parameters
+  /// included.
   /// - Throws: `RuleError`.
   public func memoryNeed(of layout: RestoreLayout, width: Int, height: Int) throws -> Int {
     let image = PlanShape(width: width, height: height)
@@ -128,7 +130,8 @@ public final class Restorer<B: Backend> {
     return (plan + MemoryNeed(storages: [model.parameterExtent])).total
   }
 
-  /// How an image of `width x height` is cut: whole if it fits, saving as little memory as must be, else in tiles.
+  /// How an image of `width x height` is cut: whole if it fits, saving as little memory as must be,
+  /// else in tiles.
   /// - Throws: `RestoreError` when nothing fits the device.
   public func layout(width: Int, height: Int) throws -> RestoreLayout {
     try layouts.layout(PlanShape(width: width, height: height), note: note)

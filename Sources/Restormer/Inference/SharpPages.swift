@@ -2,15 +2,15 @@
 extension ModelWeights {
   static let crispnessKey = "restormer.least_crispness_gain"
 
-  /// How many times as crisp a picture has to become to be worth changing, as the weights' metadata say; nil for weights
-  /// that change everything.
+  /// How many times as crisp a picture has to become to be worth changing, as the weights' metadata
+  /// say; nil for weights that change everything.
   public var leastCrispnessGain: Double? { metadata[Self.crispnessKey].flatMap { Double($0) } }
 }
 
 /// How much steeper a picture's own edges became by restoring.
 ///
-/// Where Δ are the steps between neighbours, the gain is Σ Δafter² / Σ Δbefore Δafter. The noise before, which both do not
-/// share, cancels out of the second sum.
+/// Where Δ are the steps between neighbours, the gain is Σ Δafter² / Σ Δbefore Δafter. The noise
+/// before, which both do not share, cancels out of the second sum.
 struct Crispness: Sendable {
   private var own = 0.0
   private var shared = 0.0

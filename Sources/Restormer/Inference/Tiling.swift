@@ -31,7 +31,8 @@ struct TileGrid: Equatable {
   let ys: [Int]
   let overlap: Int
 
-  /// Tiles of at most `tile` pixels, at least `overlap` of them shared by neighbours, over a padded image.
+  /// Tiles of at most `tile` pixels, at least `overlap` of them shared by neighbours, over a padded
+  /// image.
   init(width: Int, height: Int, tile: Int, overlap: Int, square: Bool) {
     (self.width, self.height) = (width, height)
     let side = min(tile, min(width, height))
@@ -52,8 +53,8 @@ struct TileGrid: Equatable {
 
 /// The weight of each position along one side of the tile that starts at `starts[index]`.
 ///
-/// Smooth: from the start of the overlap with the previous tile a raised cosine rises to 1, and likewise falls
-/// towards the next. Box: 1 everywhere.
+/// Smooth: from the start of the overlap with the previous tile a raised cosine rises to 1, and
+/// likewise falls towards the next. Box: 1 everywhere.
 func blendWeights(starts: [Int], index: Int, tile: Int, blend: TileBlend) -> [Float] {
   var weights = [Float](repeating: 1, count: tile)
   guard blend == .smooth else { return weights }
@@ -72,10 +73,11 @@ private func raisedCosine(_ index: Int, of count: Int) -> Float {
   0.5 - 0.5 * cos(Float.pi * (Float(index) + 0.5) / Float(count))
 }
 
-/// Merges tiles, one row of them after the other, and gives away the rows of the picture that no later tile touches: only
-/// a band as high as a tile is kept.
+/// Merges tiles, one row of them after the other, and gives away the rows of the picture that no
+/// later tile touches: only a band as high as a tile is kept.
 ///
-/// A row is the sum of the weighted tiles over the sum of their weights, planar: `[channels, width]`.
+/// A row is the sum of the weighted tiles over the sum of their weights, planar:
+/// `[channels, width]`.
 struct TileMerger {
   /// What takes a row of the picture and its number.
   typealias Taker = (_ y: Int, _ row: inout [Float]) throws -> Void
@@ -101,7 +103,8 @@ struct TileMerger {
     rowWeight = [Float](repeating: 0, count: grid.tileHeight)
   }
 
-  /// Adds the tile number `column`, `row` of the grid; tiles come row by row. `take` gets the rows that are then complete.
+  /// Adds the tile number `column`, `row` of the grid; tiles come row by row. `take` gets the rows
+  /// that are then complete.
   mutating func add(_ tile: [Float], column: Int, row: Int, _ take: Taker) throws {
     guard grid.count > 1 else { return try give(tile, grid.tileWidth, 0..<height, take) }
     accumulate(tile, column: column, row: row)

@@ -1,5 +1,6 @@
 extension Image {
-  /// Both images with as many channels: a gray one beside a coloured one is shown in three equal channels.
+  /// Both images with as many channels: a gray one beside a coloured one is shown in three equal
+  /// channels.
   package static func inEqualChannels(_ a: Image, _ b: Image) -> (Image, Image) {
     a.channels == b.channels ? (a, b) : (a.colour, b.colour)
   }

@@ -2,8 +2,9 @@ import Foundation
 
 /// How far a restored image is from its reference.
 ///
-/// Pixels are in [0, 1] (data range 1), transparent images as seen on white; sums are in double precision. Every function takes two
-/// images of equal width, height and channels; `border` pixels on each side are left out first.
+/// Pixels are in [0, 1] (data range 1), transparent images as seen on white; sums are in double
+/// precision. Every function takes two images of equal width, height and channels; `border` pixels
+/// on each side are left out first.
 public enum Metrics {
   /// The mean of |a - b| over all channels and pixels.
   /// - Throws: `MetricsError` if the images differ in shape or the border leaves nothing.

@@ -1,9 +1,10 @@
 import Foundation
 
-/// How many mistakes a text has against a reference: the fewest insertions, deletions and replacements that turn one
-/// into the other (Levenshtein's distance), of characters and of words.
+/// How many mistakes a text has against a reference: the fewest insertions, deletions and
+/// replacements that turn one into the other (Levenshtein's distance), of characters and of words.
 ///
-/// Runs of spaces and line ends count as one space. Characters are Unicode's code points in composed form.
+/// Runs of spaces and line ends count as one space. Characters are Unicode's code points in
+/// composed form.
 public struct TextErrors: Sendable, Hashable, Codable {
   /// Characters to insert, delete or replace.
   public private(set) var characterErrors = 0
@@ -26,8 +27,8 @@ public struct TextErrors: Sendable, Hashable, Codable {
     wordErrors = editDistance(found, expected)
   }
 
-  /// Errors per character of the reference; above 1 where a text is longer than it, infinite where the reference has
-  /// none. Of several texts together it is the rate over all their characters.
+  /// Errors per character of the reference; above 1 where a text is longer than it, infinite where
+  /// the reference has none. Of several texts together it is the rate over all their characters.
   public var characterRate: Double { Self.rate(characterErrors, characters) }
 
   /// Errors per word of the reference.
@@ -59,8 +60,8 @@ public struct TextErrors: Sendable, Hashable, Codable {
 
 /// The fewest insertions, deletions and replacements between two sequences.
 ///
-/// With d(i, j) for the first i and j elements: d(i, j) = min(d(i-1, j) + 1, d(i, j-1) + 1, d(i-1, j-1) + [a_i ≠ b_j]).
-/// One row is kept; equal elements are compared as numbers.
+/// With d(i, j) for the first i and j elements: d(i, j) = min(d(i-1, j) + 1, d(i, j-1) + 1, d(i-1,
+/// j-1) + [a_i ≠ b_j]). One row is kept; equal elements are compared as numbers.
 func editDistance<Element: Hashable>(_ a: [Element], _ b: [Element]) -> Int {
   var numbers: [Element: Int32] = [:]
   func numbered(_ elements: [Element]) -> [Int32] {

@@ -31,8 +31,8 @@ public struct TextReader: Sendable {
     workers = WorkerThreads.count
   }
 
-  /// Puts an image where tesseract finds it, as 8 bits without the notes of its file: images of one page are to differ
-  /// in their pixels alone.
+  /// Puts an image where tesseract finds it, as 8 bits without the notes of its file: images of one
+  /// page are to differ in their pixels alone.
   /// - Parameters:
   ///   - image: the picture of text.
   ///   - source: its name, for errors.
@@ -56,7 +56,8 @@ public struct TextReader: Sendable {
   }
 
   private func text(of page: Page) throws -> String {
-    // Each tesseract keeps to one thread: its own threads gain little and would fight over the cores.
+    // Each tesseract keeps to one thread: its own threads gain little and would fight over the
+    // cores.
     try program.run(
       [page.file, "stdout", "-l", language, "--psm", "\(layout)"], on: page.source,
       environment: ["OMP_THREAD_LIMIT": "1"], in: folder, seconds: patience)

@@ -21,7 +21,8 @@ extension ModelConfiguration {
       throw ModelError("there are more blocks than \(shapes.count) tensors can make up")
     }
     heads = try Self.stages.enumerated().map { level, stage in
-      // The refinement works with the heads of the first level, which may have no blocks of its own.
+      // The refinement works with the heads of the first level, which may have no blocks of its
+      // own.
       let first = level == 0 && blocks[0] == 0 ? "refinement" : stage
       guard shapes["\(first).0.attn.temperature"] != nil else { return 1 }
       return try Self.shape("\(first).0.attn.temperature", rank: 3, in: shapes)[0]
@@ -39,7 +40,8 @@ extension ModelConfiguration {
 
   private static let stages = ["encoder_level1", "encoder_level2", "encoder_level3", "latent"]
 
-  /// Compares what was inferred with one tensor of each stage: a network of absurd size would not even be countable.
+  /// Compares what was inferred with one tensor of each stage: a network of absurd size would not
+  /// even be countable.
   private func checkFirstBlocks(_ shapes: [String: [Int]]) throws {
     let widths = (0..<4).map(channels) + [channels(level: 1)]
     let counts = blocks + [refinementBlocks]
@@ -70,7 +72,8 @@ extension ModelConfiguration {
     return count
   }
 
-  /// The factor with the fewest decimals for which `Int(dim * factor)` is the hidden size of every block.
+  /// The factor with the fewest decimals for which `Int(dim * factor)` is the hidden size of every
+  /// block.
   private static func expansion(in shapes: [String: [Int]]) throws -> Double {
     let names = shapes.keys.filter { $0.hasSuffix(".ffn.project_out.weight") }
     guard !names.isEmpty else { throw ModelError("no block has ffn.project_out.weight") }

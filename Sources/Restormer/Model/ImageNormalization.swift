@@ -1,4 +1,5 @@
-/// How image values in [0, 1] were shifted and scaled for the network: `(x - mean) / std` per channel.
+/// How image values in [0, 1] were shifted and scaled for the network: `(x - mean) / std` per
+/// channel.
 ///
 /// Written into the weights' metadata by training, applied to the input and undone on the output by
 /// restoring, always before values are clamped to [0, 1].
@@ -17,7 +18,8 @@ public struct ImageNormalization: Hashable, Sendable {
   init(mean: [Float], std: [Float]) { (self.mean, self.std) = (mean, std) }
 
   /// A checked normalisation.
-  /// - Throws: `ModelError` when the counts differ, a number is not finite or a deviation not positive.
+  /// - Throws: `ModelError` when the counts differ, a number is not finite or a deviation not
+  ///   positive.
   public init(checkingMean mean: [Float], std: [Float]) throws {
     guard !mean.isEmpty, mean.count == std.count else {
       throw ModelError("normalisation has \(mean.count) means and \(std.count) deviations")

@@ -1,7 +1,7 @@
 import Kernels
 
-/// The building blocks of Restormer as functions of a parameter scope; names and order of the parameters
-/// are those of the official state dict. `x` is `[n, c, h, w]` throughout.
+/// The building blocks of Restormer as functions of a parameter scope; names and order of the
+/// parameters are those of the official state dict. `x` is `[n, c, h, w]` throughout.
 package struct Layers {
   package let graph: Graph
   package let configuration: ModelConfiguration
@@ -56,7 +56,8 @@ package struct Layers {
     return conv1x1(attended, x.shape.c, scope["project_out"])
   }
 
-  /// Gated-Dconv feed-forward network (section 3.2): `W_o · (gelu(a) * b)`, `[a, b] = dw(W_in · x)`.
+  /// Gated-Dconv feed-forward network (section 3.2): `W_o · (gelu(a) * b)`,
+  /// `[a, b] = dw(W_in · x)`.
   package func feedForward(_ x: Tensor, _ scope: ParameterScope) -> Tensor {
     let hidden = configuration.hidden(x.shape.c)
     let both = depthwise(conv1x1(x, 2 * hidden, scope["project_in"]), scope["dwconv"])

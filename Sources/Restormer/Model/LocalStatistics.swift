@@ -1,9 +1,11 @@
 import Kernels
 
-/// Whether attention takes its statistics from windows of an image rather than from all of it (TLC, Chu et al., ECCV
-/// 2022): a network that was trained on small patches never saw the statistics of a large image.
+/// Whether attention takes its statistics from windows of an image rather than from all of it (TLC,
+/// Chu et al., ECCV 2022): a network that was trained on small patches never saw the statistics of
+/// a large image.
 public enum LocalStatistics: Sendable, Equatable {
-  /// From windows where the weights say on which patches they were trained, and the image is more than twice as large.
+  /// From windows where the weights say on which patches they were trained, and the image is more
+  /// than twice as large.
   case automatic
   /// From the whole image.
   case off
@@ -46,7 +48,8 @@ package struct StatisticsWindow: Sendable {
   /// Windows of `side` pixels of an image.
   package init(side: Int, image: Shape) { (self.side, self.image) = (side, image) }
 
-  /// The window in a map of the network, as much smaller as the map is; nil where it holds the whole map.
+  /// The window in a map of the network, as much smaller as the map is; nil where it holds the
+  /// whole map.
   func window(in map: Shape) -> (height: Int, width: Int)? {
     let height = max(1, map.h * side / image.h)
     let width = max(1, map.w * side / image.w)
@@ -57,7 +60,8 @@ package struct StatisticsWindow: Sendable {
 extension ModelWeights {
   static let patchKey = "restormer.patch"
 
-  /// Pixels on each side of the largest patches that the weights were trained on, if their metadata say it.
+  /// Pixels on each side of the largest patches that the weights were trained on, if their metadata
+  /// say it.
   public var trainingPatch: Int? {
     metadata[Self.patchKey].flatMap { Int($0) }.flatMap { $0 > 0 && $0 < 1 << 20 ? $0 : nil }
   }

@@ -1,5 +1,5 @@
-/// What defines a Restormer network (Zamir et al., CVPR 2022, section 3): the constructor arguments of the
-/// official implementation.
+/// What defines a Restormer network (Zamir et al., CVPR 2022, section 3): the constructor arguments
+/// of the official implementation.
 public struct ModelConfiguration: Hashable, Sendable {
   /// The two LayerNorms of the official implementation.
   public enum Normalization: String, Sendable, CaseIterable {
@@ -27,8 +27,8 @@ public struct ModelConfiguration: Hashable, Sendable {
   public var bias = false
   /// Which LayerNorm the blocks use.
   public var normalization = Normalization.withBias
-  /// Defocus deblurring from dual-pixel pairs: 6 channels in, 3 out, a convolved skip instead of the
-  /// input residual.
+  /// Defocus deblurring from dual-pixel pairs: 6 channels in, 3 out, a convolved skip instead of
+  /// the input residual.
   public var dualPixel = false
 
   /// Channels beyond this are a mistake, and larger numbers would not even be countable.

@@ -1,7 +1,8 @@
 import Basics
 import Kernels
 
-/// The values of every parameter of a model, in one contiguous block, and how its data was normalised.
+/// The values of every parameter of a model, in one contiguous block, and how its data was
+/// normalised.
 public struct ModelWeights: Sendable {
   /// The network.
   public let model: RestormerModel
@@ -26,9 +27,11 @@ public struct ModelWeights: Sendable {
   ///
   /// - Parameters:
   ///   - path: the file.
-  ///   - key: which of several sets of weights to take, such as `params_ema`; nil for the trained ones.
-  /// - Throws: `WeightsError` for an unreadable file, `ModelError` (with the path) when the tensors are no
-  ///   Restormer: a missing or misshapen tensor, one that is not finite, or one more within a module of the network.
+  ///   - key: which of several sets of weights to take, such as `params_ema`; nil for the trained
+  ///     ones.
+  /// - Throws: `WeightsError` for an unreadable file, `ModelError` (with the path) when the tensors
+  ///   are no Restormer: a missing or misshapen tensor, one that is not finite, or one more within
+  ///   a module of the network.
   public init(contentsOf path: String, key: String? = nil) throws {
     try self.init(StateDict(contentsOf: path, key: key), from: path)
   }
@@ -88,8 +91,10 @@ public struct ModelWeights: Sendable {
     }
   }
 
-  /// Names of tensors that the network does not have and that cannot change what it computes: counters, a loss's network.
-  /// - Throws: `ModelError` for an array within one of the network's own modules, which is then another network's.
+  /// Names of tensors that the network does not have and that cannot change what it computes:
+  /// counters, a loss's network.
+  /// - Throws: `ModelError` for an array within one of the network's own modules, which is then
+  ///   another network's.
   private static func strangers(
     among tensors: [NamedTensor], to model: RestormerModel
   ) throws -> [String] {
@@ -124,8 +129,8 @@ public struct ModelWeights: Sendable {
     return StateDict(tensors: tensors, metadata: metadata, format: "safetensors")
   }
 
-  /// Fresh parameters as PyTorch initialises them: convolutions uniform in ±1/sqrt(fan in), LayerNorm weights
-  /// and temperatures 1, LayerNorm biases 0.
+  /// Fresh parameters as PyTorch initialises them: convolutions uniform in ±1/sqrt(fan in),
+  /// LayerNorm weights and temperatures 1, LayerNorm biases 0.
   public static func initialized(_ model: RestormerModel, seed: UInt64) -> ModelWeights {
     var weights = ModelWeights(model: model)
     var generator = SplitMix64(seed: seed)

@@ -1,6 +1,7 @@
 import Kernels
 
-/// A learned tensor: official state-dict name, official shape, and where it lies among all parameters.
+/// A learned tensor: official state-dict name, official shape, and where it lies among all
+/// parameters.
 public struct ParameterSpec: Sendable, Hashable {
   /// The name in the official state dict, such as `encoder_level1.0.attn.qkv.weight`.
   public let name: String
@@ -40,7 +41,8 @@ package final class ParameterRecorder {
   }
 }
 
-/// A path in the state dict: `scope["attn"]["qkv"].weight([144, 48, 1, 1])` names `….attn.qkv.weight`.
+/// A path in the state dict: `scope["attn"]["qkv"].weight([144, 48, 1, 1])` names
+/// `….attn.qkv.weight`.
 package struct ParameterScope {
   package let recorder: ParameterRecorder
   package let path: String

@@ -1,4 +1,5 @@
-/// A network may only be asked to restore what it was trained on: one that never saw mirrored text makes it worse.
+/// A network may only be asked to restore what it was trained on: one that never saw mirrored text
+/// makes it worse.
 extension ModelWeights {
   static let symmetriesKey = "restormer.symmetries"
 
@@ -7,8 +8,9 @@ extension ModelWeights {
     [symmetriesKey: symmetries.map(\.name).joined(separator: ",")]
   }
 
-  /// The orientations in which training showed images, the upright one first, as the metadata `restormer.symmetries` name
-  /// them; all eight for weights that say nothing, such as those of Restormer's authors.
+  /// The orientations in which training showed images, the upright one first, as the metadata
+  /// `restormer.symmetries` name them; all eight for weights that say nothing, such as those of
+  /// Restormer's authors.
   public var symmetries: [Symmetry] {
     guard let names = metadata[Self.symmetriesKey] else { return Symmetry.allCases }
     let listed = names.split(separator: ",").map { $0.filter { $0 != " " } }

@@ -1,7 +1,8 @@
 import Foundation
 
 extension StateDict {
-  /// What to say to whoever gives the state of a training run where its weights are wanted; nil for anything else.
+  /// What to say to whoever gives the state of a training run where its weights are wanted; nil for
+  /// anything else.
   func hintInPlaceOfWeights(at path: String) -> String? {
     guard metadata["kind"]?.hasPrefix("restormer training state") == true else { return nil }
     let states = (path as NSString).deletingLastPathComponent

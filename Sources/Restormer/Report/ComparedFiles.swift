@@ -14,9 +14,10 @@ public struct ComparedFiles: Sendable, Hashable {
   /// The images of folders, and what is wrong with those that were passed over, one line each.
   public typealias List = (files: [ComparedFiles], faults: [String])
 
-  /// The images of two or three folders that have the same name, or two or three files; ordered by name, numbers in names
-  /// by value.
-  /// - Throws: `DataError` for empty folders and where no image has what it needs: partners of its size.
+  /// The images of two or three folders that have the same name, or two or three files; ordered by
+  /// name, numbers in names by value.
+  /// - Throws: `DataError` for empty folders and where no image has what it needs: partners of its
+  ///   size.
   public static func list(
     before: String, after: String, target: String? = nil
   ) throws -> List {

@@ -1,9 +1,11 @@
 import Foundation
 
-/// A self-contained HTML page that shows images before and after restoring, with their scores, the worst first.
+/// A self-contained HTML page that shows images before and after restoring, with their scores, the
+/// worst first.
 ///
-/// Pictures are part of the file, which is opened from disk and asks the network for nothing. It is kept below a limit:
-/// of a large batch, pictures are shown as JPEG or smaller, as the page then says; scores are always of whole images.
+/// Pictures are part of the file, which is opened from disk and asks the network for nothing. It is
+/// kept below a limit: of a large batch, pictures are shown as JPEG or smaller, as the page then
+/// says; scores are always of whole images.
 public struct ComparisonReport {
   private let title: String
   private let source: String
@@ -36,12 +38,14 @@ public struct ComparisonReport {
   public var count: Int { entries.count }
 
   /// Adds an image; the views must be those that the first one has.
-  /// - Throws: `MetricsError` for views of different size and images too small to be scored; `ImageError`.
+  /// - Throws: `MetricsError` for views of different size and images too small to be scored;
+  ///   `ImageError`.
   public mutating func add(_ name: String, _ given: ReportViews) throws {
     defer { expected -= 1 }
     let item = try PageItem(name, given, border: border, thumbnailSide: Self.thumbnailSide)
     let named = given.named
-    // A page takes four characters for three bytes; what one image does not need is left to the others.
+    // A page takes four characters for three bytes; what one image does not need is left to the
+    // others.
     let share = (limit - size) / max(1, expected) * 3 / 4
     let encoded = try EncodedViews(named.map(\.image), limit: max(0, share))
     let entry = Entry(

@@ -1,4 +1,5 @@
-/// Pictures of one size as files that fit a limit: exact if possible, else as JPEG, else smaller too.
+/// Pictures of one size as files that fit a limit: exact if possible, else as JPEG, else smaller
+/// too.
 struct EncodedViews {
   /// The files, all in one format and size so that nothing but the pictures differs.
   let files: [[UInt8]]

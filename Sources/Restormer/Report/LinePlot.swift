@@ -1,6 +1,7 @@
 import Foundation
 
-/// Curves over one axis as SVG: title, ticks, grid and a legend that names the curves from the highest end to the lowest.
+/// Curves over one axis as SVG: title, ticks, grid and a legend that names the curves from the
+/// highest end to the lowest.
 struct LinePlot {
   /// One curve.
   struct Curve {
@@ -18,7 +19,8 @@ struct LinePlot {
   let legendTitle: String
   let curves: [Curve]
 
-  /// Okabe and Ito's colours, which those who confuse red and green tell apart; without yellow, which white swallows.
+  /// Okabe and Ito's colours, which those who confuse red and green tell apart; without yellow,
+  /// which white swallows.
   static let colors = [
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000",
   ]

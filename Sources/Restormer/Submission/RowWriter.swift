@@ -1,5 +1,5 @@
-/// Rows of numbers and names on their way to a file, tens of millions of them: text is made in one buffer
-/// that goes to the file whenever it is full.
+/// Rows of numbers and names on their way to a file, tens of millions of them: text is made in one
+/// buffer that goes to the file whenever it is full.
 final class RowWriter {
   private let file: AtomicFile
   private let buffer: UnsafeMutablePointer<UInt8>

@@ -20,7 +20,8 @@ struct SampleOrder {
   }
 
   /// Reads the sample once and compares its ids with those of `images`.
-  /// - Throws: `SubmissionError` for the first id that belongs to no pixel, comes twice or is missing.
+  /// - Throws: `SubmissionError` for the first id that belongs to no pixel, comes twice or is
+  ///   missing.
   init(
     _ sample: SampleSubmission, images: [SubmissionImage], format: SubmissionFormat
   ) throws {

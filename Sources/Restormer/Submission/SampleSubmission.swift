@@ -1,7 +1,7 @@
 import Foundation
 
-/// A competition's sample submission: its header and ids. The file stays on the disk and is read as often
-/// as needed, so that its size does not matter.
+/// A competition's sample submission: its header and ids. The file stays on the disk and is read as
+/// often as needed, so that its size does not matter.
 public struct SampleSubmission: Sendable {
   /// The file.
   public let path: String
@@ -24,7 +24,8 @@ public struct SampleSubmission: Sendable {
   }
 
   /// Opens the file and reads its header.
-  /// - Throws: `FileError` for a file that cannot be read, `SubmissionError` for one that has no rows or not two columns.
+  /// - Throws: `FileError` for a file that cannot be read, `SubmissionError` for one that has no
+  ///   rows or not two columns.
   public init(contentsOf path: String) throws {
     self.path = path
     let data = try mappedFile(path)
@@ -71,7 +72,8 @@ public struct SampleSubmission: Sendable {
     return Row(line: line, field: field, id: id)
   }
 
-  /// Where a text that begins with a quote has its closing one: a doubled quote is one that belongs to the text.
+  /// Where a text that begins with a quote has its closing one: a doubled quote is one that belongs
+  /// to the text.
   private static func closingQuote(of text: UnsafeRawBufferPointer) -> Int? {
     guard text.first == quote else { return nil }
     var index = 1

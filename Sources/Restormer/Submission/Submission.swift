@@ -26,9 +26,10 @@ public struct Submission {
   ///
   /// - Parameters:
   ///   - path: the file, which is replaced.
-  ///   - restore: gives the image whose values are written; they are clamped to [0, 1]. It is called once for each.
-  /// - Throws: what `restore` throws, `FileError`, `ImageError` for a target, and `SubmissionError` for a
-  ///   result of another size.
+  ///   - restore: gives the image whose values are written; they are clamped to [0, 1]. It is
+  ///     called once for each.
+  /// - Throws: what `restore` throws, `FileError`, `ImageError` for a target, and `SubmissionError`
+  ///   for a result of another size.
   public func write(
     to path: String, restore: @escaping (SubmissionImage) throws -> Image
   ) throws -> Summary {
@@ -55,7 +56,8 @@ private struct SubmissionPass {
   let restore: (SubmissionImage) throws -> Image
   var summary = Submission.Summary()
 
-  /// The gray values of the restored image in steps of the last digit; its score is taken on the way.
+  /// The gray values of the restored image in steps of the last digit; its score is taken on the
+  /// way.
   mutating func values(of image: SubmissionImage) throws -> [Int32] {
     let restored = try restore(image)
     guard restored.width == image.width, restored.height == image.height else {
@@ -94,7 +96,8 @@ private struct SubmissionPass {
     }
   }
 
-  /// Rows in the order of the sample. An image is restored when its first row comes and forgotten after its last.
+  /// Rows in the order of the sample. An image is restored when its first row comes and forgotten
+  /// after its last.
   mutating func write(_ order: SampleOrder) throws {
     var known: [Int: [Int32]] = [:]
     // A lookup for every row would cost more than the row: that of the row before is kept.
@@ -131,7 +134,8 @@ private struct SubmissionPass {
   }
 }
 
-/// A name as a field of RFC 4180, open at its end so that more can be added: in quotes where it needs them.
+/// A name as a field of RFC 4180, open at its end so that more can be added: in quotes where it
+/// needs them.
 private struct CSVField {
   let opening: [UInt8]
   let closing: [UInt8]

@@ -25,7 +25,8 @@ public struct SubmissionFormat: Sendable, Hashable {
   public var range: Range
   /// Digits after the point, 0 to 6; zeros at the end are left out.
   public var decimals: Int
-  /// The number of the first row and the first column, 0 or 1; nil follows the sample, or is 1 without one.
+  /// The number of the first row and the first column, 0 or 1; nil follows the sample, or is 1
+  /// without one.
   public var firstIndex: Int?
 
   /// Digits that are enough for 16-bit images, or whole levels of 8 bits.

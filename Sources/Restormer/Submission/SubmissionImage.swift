@@ -13,13 +13,14 @@ public struct SubmissionImage: Sendable, Hashable {
   /// Rows.
   public let height: Int
 
-  /// The images of a folder by name, numbers in names by value: `2` before `10`. One file is taken too.
+  /// The images of a folder by name, numbers in names by value: `2` before `10`. One file is taken
+  /// too.
   ///
   /// - Parameters:
   ///   - input: the folder or file.
   ///   - targets: images of the same names and sizes to score against.
-  /// - Throws: `DataError` for an empty folder, missing partners and unequal sizes; `ImageError` for a file
-  ///   that is no image.
+  /// - Throws: `DataError` for an empty folder, missing partners and unequal sizes; `ImageError`
+  ///   for a file that is no image.
   public static func list(_ input: String, targets: String? = nil) throws -> [SubmissionImage] {
     let folder =
       try targets.map { try PairedFolder(input: input, target: $0) }
@@ -72,7 +73,8 @@ struct NaturalName: Comparable {
 }
 
 extension Image {
-  /// The gray values, row by row: of a colour image the luma 0.299 R + 0.587 G + 0.114 B of BT.601 in full range.
+  /// The gray values, row by row: of a colour image the luma 0.299 R + 0.587 G + 0.114 B of BT.601
+  /// in full range.
   public var grayValues: [Float] {
     guard channels == 3 else { return pixels }
     let plane = width * height

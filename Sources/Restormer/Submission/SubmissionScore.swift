@@ -1,4 +1,5 @@
-/// Errors of written values against targets, over all pixels of all images, in the file's own range.
+/// Errors of written values against targets, over all pixels of all images, in the file's own
+/// range.
 public struct SubmissionScore: Sendable {
   /// Values compared.
   public private(set) var count = 0

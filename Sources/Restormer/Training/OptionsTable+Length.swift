@@ -156,8 +156,8 @@ extension TrainingOptions {
     }
   }
 
-  /// The first step by which the ranks have drawn the patches of so many epochs; stages differ in their
-  /// batches.
+  /// The first step by which the ranks have drawn the patches of so many epochs; stages differ in
+  /// their batches.
   fileprivate mutating func setEpochs(_ epochs: Int) throws {
     let patches = epochs * (try data.source(for: model, cacheBytes: 0).count)
     let ranks = RankGroup.current?.size ?? 1

@@ -77,8 +77,8 @@ extension TrainingOption {
 
 extension Checkpoint {
   /// Old weights must not pass for those of other options; `folder` is the run's.
-  /// - Throws: `DataError` when no step of `options` is left to do, but the done ones were done with other data, loss, rate
-  ///   and the like, or by a run that finished with more steps.
+  /// - Throws: `DataError` when no step of `options` is left to do, but the done ones were done
+  ///   with other data, loss, rate and the like, or by a run that finished with more steps.
   func checkEnd(of options: TrainingOptions, folder: String) throws {
     guard progress.step >= options.totalSteps else { return }
     let changes = changes(to: options).filter {

@@ -126,8 +126,8 @@ public final class Trainer<B: Backend> {
       + "after step \(step)"
   }
 
-  /// Seconds that summing gradients over ranks has taken, and those of them in which the device had nothing else to do; nil
-  /// for a process alone.
+  /// Seconds that summing gradients over ranks has taken, and those of them in which the device had
+  /// nothing else to do; nil for a process alone.
   public var reductionTimes: (all: Double, waited: Double)? { engine.reductionTimes }
 
   var step: Int { progress.step }

@@ -91,7 +91,8 @@ public final class TrainingEngine<B: Backend> {
   /// The same, for one of several ranks.
   /// - Parameters:
   ///   - team: the ranks; all of them make an engine of their own.
-  ///   - sharding: whether each rank keeps the optimizer's moments of a slice of the parameters only.
+  ///   - sharding: whether each rank keeps the optimizer's moments of a slice of the parameters
+  ///     only.
   init(
     _ model: RestormerModel, values: [Float], loss: LossKind, lossWeight: Double,
     optimizer: OptimizerOptions, averageDecay: Double?, accumulating: Bool, recompute: Bool,
@@ -160,9 +161,10 @@ public final class TrainingEngine<B: Backend> {
     ).recording.graph.nodes
   }
 
-  /// Computes losses and gradients of one batch. With accumulation the gradients are added to those of the
-  /// batches since the last step.
-  /// - Parameter isLast: whether the step has no more batches: only then ranks begin to sum their gradients.
+  /// Computes losses and gradients of one batch. With accumulation the gradients are added to those
+  /// of the batches since the last step.
+  /// - Parameter isLast: whether the step has no more batches: only then ranks begin to sum their
+  ///   gradients.
   /// - Throws: the backend's error.
   public func backward(_ batch: Batch, isLast: Bool = true) throws -> BatchLosses {
     let session = try session(batch.inputShape)
@@ -178,8 +180,9 @@ public final class TrainingEngine<B: Backend> {
     return BatchLosses(l1: values[0], l2: values[1], loss: values[2])
   }
 
-  /// Runs a batch and sums the gradients over the ranks: beside the backward pass, once it is known that the device has the
-  /// memory for it. A rank that fails before may go on with less; one that has begun to sum may not begin again.
+  /// Runs a batch and sums the gradients over the ranks: beside the backward pass, once it is known
+  /// that the device has the memory for it. A rank that fails before may go on with less; one that
+  /// has begun to sum may not begin again.
   private func run(_ session: Session, reducedBy reduction: GradientReduction<B>) throws {
     func reduce(_ bucket: Int) throws {
       isReducing = true
@@ -201,7 +204,8 @@ public final class TrainingEngine<B: Backend> {
     isReducing = false
   }
 
-  /// Seconds that summing over the ranks took so far, and those in which nothing else was done; nil for a rank alone.
+  /// Seconds that summing over the ranks took so far, and those in which nothing else was done; nil
+  /// for a rank alone.
   var reductionTimes: (all: Double, waited: Double)? {
     reduction.map { ($0.seconds, $0.waited) }
   }
@@ -241,7 +245,8 @@ public final class TrainingEngine<B: Backend> {
     try backend.write(Array(all.prefix(slices.extent)), to: regions.parameters.block)
   }
 
-  /// Has every rank's moments ready for `firstMoment` and `secondMoment`, until they are let go; every rank has to.
+  /// Has every rank's moments ready for `firstMoment` and `secondMoment`, until they are let go;
+  /// every rank has to.
   func collectMoments() throws {
     guard slices.count > 1 else { return }
     func collect(_ block: TensorView<B.Storage>) throws -> [Float] {

@@ -15,8 +15,8 @@ struct TrainingMemoryChoice<B: Backend> {
   /// What the program itself takes, libraries and drivers with it: measured.
   private static var program: Int { B.self == CPUBackend.self ? 95_000_000 : 150_000_000 }
 
-  /// Plans the stage of `options` that needs most, beside `images` bytes of decoded images; `picture`
-  /// is the largest that is validated on.
+  /// Plans the stage of `options` that needs most, beside `images` bytes of decoded images;
+  /// `picture` is the largest that is validated on.
   init(
     _ options: TrainingOptions, _ model: RestormerModel, images: Int,
     picture: (width: Int, height: Int)?, ranks: Int, on backend: B
@@ -56,7 +56,8 @@ struct TrainingMemoryChoice<B: Backend> {
     return ", validating \(gigabytes(need.total))" + (fits(need) ? "" : ", less in tiles")
   }
 
-  /// A validation restores its pictures in the place of a step's activations: with weights of their own, whole where they fit.
+  /// A validation restores its pictures in the place of a step's activations: with weights of their
+  /// own, whole where they fit.
   private func validation() throws -> MemoryNeed? {
     guard let picture else { return nil }
     let (width, height) = (roundUp(picture.width, 8), roundUp(picture.height, 8))
@@ -75,8 +76,9 @@ struct TrainingMemoryChoice<B: Backend> {
     return need + MemoryNeed(pieces: Self.program + images + hostBytes(of: picture))
   }
 
-  /// Bytes of a validated picture in the machine's own memory: the input, what the network is given and gives, the result and
-  /// the target as floats; beside them the weights as they are read and as they are copied.
+  /// Bytes of a validated picture in the machine's own memory: the input, what the network is given
+  /// and gives, the result and the target as floats; beside them the weights as they are read and
+  /// as they are copied.
   private func hostBytes(of picture: (width: Int, height: Int)) -> Int {
     let channels = 3 * options.model.inputChannels + 3 * options.model.outputChannels
     return 4 * (picture.width * picture.height * channels + 2 * model.parameterExtent)

@@ -5,7 +5,8 @@ struct HTTPRequest {
   let method: String
   /// Percent-decoded, without the query.
   let path: String
-  /// Percent-decoded, a plus sign being a space as forms send it; of a name given twice the last counts.
+  /// Percent-decoded, a plus sign being a space as forms send it; of a name given twice the last
+  /// counts.
   let query: [String: String]
   /// By lower-case names; values given twice are joined by commas.
   let headers: [String: String]

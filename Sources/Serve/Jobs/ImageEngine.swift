@@ -41,7 +41,8 @@ public protocol ImageEngine: AnyObject, Sendable {
   /// - Parameters:
   ///   - file: PNG, JPEG or another format that is read.
   ///   - request: what is to be done with it.
-  ///   - progress: called with the fraction done, 0 to 1; what it throws ends the work where that is possible.
+  ///   - progress: called with the fraction done, 0 to 1; what it throws ends the work where that
+  ///     is possible.
   /// - Throws: an error whose description is one line.
   func restore(
     _ file: Data, _ request: JobRequest, progress: (Double) throws -> Void

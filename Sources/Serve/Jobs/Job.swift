@@ -58,8 +58,8 @@ final class Job {
     UUID().uuidString.lowercased().replacing("-", with: "")
   }
 
-  /// The last part of whatever path an upload is called by, without what a terminal, a file system or a header could
-  /// take for an order.
+  /// The last part of whatever path an upload is called by, without what a terminal, a file system
+  /// or a header could take for an order.
   static func plainName(_ name: String) -> String {
     let last = name.split(whereSeparator: { $0 == "/" || $0 == "\\" }).last ?? ""
     let harmless = last.unicodeScalars.filter { scalar in

@@ -1,7 +1,8 @@
 import Foundation
 import Restormer
 
-/// All jobs, in memory alone: a queue for the device, results until they are forgotten, and the news of both.
+/// All jobs, in memory alone: a queue for the device, results until they are forgotten, and the
+/// news of both.
 final class JobStore: @unchecked Sendable {
   private let options: ServeOptions
   private let lock = NSCondition()
@@ -116,7 +117,8 @@ final class JobStore: @unchecked Sendable {
     }
   }
 
-  /// Drops a job, its upload and its result. One that runs is given up at its next sign of progress.
+  /// Drops a job, its upload and its result. One that runs is given up at its next sign of
+  /// progress.
   func forget(_ id: String) throws {
     try lock.withLock { remove(try job(id)) }
   }
@@ -127,8 +129,8 @@ final class JobStore: @unchecked Sendable {
   /// - Parameters:
   ///   - version: what is known already.
   ///   - isWanted: which jobs matter, by id and batch.
-  /// - Returns: their state where it changed since, in order, the version they are of, and whether there will be more;
-  ///   empty after `seconds` without news, and when a job was dropped.
+  /// - Returns: their state where it changed since, in order, the version they are of, and whether
+  ///   there will be more; empty after `seconds` without news, and when a job was dropped.
   func news(
     since version: Int, seconds: Double, of isWanted: (Job) -> Bool
   ) -> (changed: [JobStatus], version: Int, goesOn: Bool) {

@@ -2,7 +2,8 @@ import Foundation
 import Kernels
 import Restormer
 
-/// Restores with a list of models on one device. The network of the last job stays ready for the next.
+/// Restores with a list of models on one device. The network of the last job stays ready for the
+/// next.
 public final class RestoreEngine: ImageEngine, @unchecked Sendable {
   public let device: String
   public let models: [OfferedModel]

@@ -1,7 +1,8 @@
 import Foundation
 
-/// An ICC profile for what PNG says by gAMA and cHRM, so that JPEG can say it too: three primaries, or gray, and one
-/// exponent (ICC.1:2001, three-component matrix-based and monochrome display profiles).
+/// An ICC profile for what PNG says by gAMA and cHRM, so that JPEG can say it too: three primaries,
+/// or gray, and one exponent (ICC.1:2001, three-component matrix-based and monochrome display
+/// profiles).
 struct ColorProfile {
   /// Values are encoded to the power 1 / `gamma`.
   private let gamma: Double
@@ -10,7 +11,8 @@ struct ColorProfile {
 
   private static let sRGB = [0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06]
 
-  /// Nil where the tags say nothing, nothing sensible, or what is assumed of a picture without a profile, sRGB.
+  /// Nil where the tags say nothing, nothing sensible, or what is assumed of a picture without a
+  /// profile, sRGB.
   init?(_ tags: ImageTags) {
     guard tags.sRGBIntent == nil, tags.gamma != nil || tags.chromaticities != nil else {
       return nil
@@ -72,7 +74,8 @@ struct ColorProfile {
     [0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296],
   ]
 
-  /// Red, green and blue as XYZ under D50: scaled so that together they give the white, then adapted to that light.
+  /// Red, green and blue as XYZ under D50: scaled so that together they give the white, then
+  /// adapted to that light.
   private var colorants: [[Double]] {
     func point(_ i: Int) -> [Double] {
       let (x, y) = (chromaticities[2 * i], chromaticities[2 * i + 1])

@@ -50,8 +50,8 @@ struct EXIF {
     return SIMD2(UInt32(perMeterX), UInt32(perMeterY))
   }
 
-  /// Says that the pixels lie upright, as they do once the orientation is applied. The preview, which
-  /// still lies as it did and shows the unrestored picture, is cut off.
+  /// Says that the pixels lie upright, as they do once the orientation is applied. The preview,
+  /// which still lies as it did and shows the unrestored picture, is cut off.
   mutating func setUpright(exchangingSides: Bool) {
     guard let folder = firstFolder, let count = number(at: folder, 2) else { return }
     if let entry = entry(Tag.orientation, in: folder) { set(1, of: entry) }

@@ -15,8 +15,8 @@ final class ImageEncoder {
     values = [Float](repeating: 0, count: picture.width)
   }
 
-  /// PNG has the picture's bit depth and keeps alpha. JPEG has 8 bits, and lays a transparent picture
-  /// over white, as viewers show it.
+  /// PNG has the picture's bit depth and keeps alpha. JPEG has 8 bits, and lays a transparent
+  /// picture over white, as viewers show it.
   private var layout: CImageLayout {
     let isPNG = format == .png
     return CImageLayout(

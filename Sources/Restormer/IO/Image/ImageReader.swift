@@ -10,7 +10,8 @@ final class ImageReader {
   private let reader: UnsafeMutablePointer<CImageReader>
 
   /// Reads up to the pixels.
-  /// - Throws: `ImageError` for what is no image, is damaged, or claims a size that is not supported.
+  /// - Throws: `ImageError` for what is no image, is damaged, or claims a size that is not
+  ///   supported.
   init(_ source: ByteSource) throws(ImageError) {
     self.source = source
     let format = try ImageFormat.sniff(source.start(16), path: source.path)

@@ -3,8 +3,8 @@ import Foundation
 extension Bitmap {
   /// Reads an image file, whichever of `ImageFormat.readable` the content is: PNG of any kind, JPEG
   /// gray, in colour or CMYK. Orientation by EXIF or XMP is applied to the pixels.
-  /// - Throws: `ImageError` if the file cannot be read, or is damaged or cut short so that a pixel is
-  ///   missing: there are no partly decoded images. Damage that costs no pixel is in `remarks`.
+  /// - Throws: `ImageError` if the file cannot be read, or is damaged or cut short so that a pixel
+  ///   is missing: there are no partly decoded images. Damage that costs no pixel is in `remarks`.
   public init(contentsOf path: String) throws(ImageError) {
     self = try ImageReader(ByteSource(InputFile(path: path))).bitmap()
     ImageRemarks.tell(path, remarks)

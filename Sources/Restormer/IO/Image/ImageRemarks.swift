@@ -1,6 +1,7 @@
 import Foundation
 
-/// Where a program hears what was amiss in image files that could be read all the same, whoever reads them.
+/// Where a program hears what was amiss in image files that could be read all the same, whoever
+/// reads them.
 public enum ImageRemarks {
   /// Told of a file and what was amiss in it, on the thread that reads it.
   public typealias Listener = @Sendable (_ path: String, _ remarks: [String]) -> Void

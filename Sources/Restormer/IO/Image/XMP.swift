@@ -15,7 +15,8 @@ struct XMP {
     if let digit { bytes[digit] = UInt8(ascii: "1") }
   }
 
-  /// Where the number stands: behind `tiff:Orientation` as an attribute (`="6"`) or an element (`>6<`).
+  /// Where the number stands: behind `tiff:Orientation` as an attribute (`="6"`) or an element
+  /// (`>6<`).
   private var digit: Int? {
     let name = Array("tiff:Orientation".utf8)
     guard let start = bytes.firstRange(of: name)?.upperBound else { return nil }

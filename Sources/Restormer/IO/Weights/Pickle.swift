@@ -40,16 +40,16 @@ final class PickleContainer {
   }
 }
 
-/// Owns every container of one file and empties them one by one at the end: releasing a million nested
-/// tuples from the outermost inwards would overflow the call stack.
+/// Owns every container of one file and empties them one by one at the end: releasing a million
+/// nested tuples from the outermost inwards would overflow the call stack.
 ///
 /// It also keeps account: a few bytes of a hostile pickle can ask for many values.
 final class PickleHeap {
   private var containers: [PickleContainer] = []
   private var room: Int
 
-  /// A heap for a file of `bytes` bytes: some megabytes, and never much more than the file itself. Weights make about
-  /// sixty values for each tensor.
+  /// A heap for a file of `bytes` bytes: some megabytes, and never much more than the file itself.
+  /// Weights make about sixty values for each tensor.
   init(fileBytes bytes: Int) { room = 400_000 + bytes / MemoryLayout<PickleValue>.stride }
 
   deinit {

@@ -1,4 +1,5 @@
-/// The only names that a pickle may ask for, and what each stands for. Nothing is looked up and nothing is called.
+/// The only names that a pickle may ask for, and what each stands for. Nothing is looked up and
+/// nothing is called.
 enum PickleGlobal: Equatable {
   /// `OrderedDict`, `Counter`: made of a dictionary or a list of pairs.
   case dictionary
@@ -10,7 +11,8 @@ enum PickleGlobal: Equatable {
   case typedTensor
   /// What only wraps a tensor, its first argument: parameters, tensors of another device.
   case wrappedTensor
-  /// `_rebuild_from_type_v2`: another of these names and its arguments, for tensors with attributes.
+  /// `_rebuild_from_type_v2`: another of these names and its arguments, for tensors with
+  /// attributes.
   case tensorWithAttributes
   /// A class from before PyTorch 0.2, made empty and filled afterwards.
   case tensorClass
@@ -19,7 +21,8 @@ enum PickleGlobal: Equatable {
   case size
   case storage(PickleElement)
   case elementType(PickleElement)
-  /// What may stand beside weights and has nothing to do with them: devices, sets, NumPy's numbers, paths.
+  /// What may stand beside weights and has nothing to do with them: devices, sets, NumPy's numbers,
+  /// paths.
   case inert
 
   init?(module: String, name: String) {

@@ -1,9 +1,11 @@
 import Foundation
 
-/// Evaluates a pickle over a closed set of values: containers, numbers, texts, storages and tensors.
+/// Evaluates a pickle over a closed set of values: containers, numbers, texts, storages and
+/// tensors.
 ///
-/// No name is ever looked up and nothing is ever called: a name outside `PickleGlobal` is refused, and a "call" of one
-/// inside it only builds the value it stands for. Work is bounded by the length of the pickle, memory by the heap.
+/// No name is ever looked up and nothing is ever called: a name outside `PickleGlobal` is refused,
+/// and a "call" of one inside it only builds the value it stands for. Work is bounded by the length
+/// of the pickle, memory by the heap.
 struct PickleInterpreter {
   private var reader: ByteReader
   private var stack: [PickleValue] = []
@@ -23,7 +25,8 @@ struct PickleInterpreter {
     self.heap = heap
   }
 
-  /// - Throws: `PickleFault` naming what the pickle asks for that it may not have, or how it is damaged.
+  /// - Throws: `PickleFault` naming what the pickle asks for that it may not have, or how it is
+  ///   damaged.
   mutating func run() throws -> PickleValue {
     while true {
       let code = try reader.byte()
@@ -206,8 +209,8 @@ struct PickleInterpreter {
     stack.append(try PickleCall(heap: heap).value(of: try pop(), tuple.items))
   }
 
-  /// Attributes given to an object (`_metadata` of a state dict) carry nothing that weights need, but PyTorch before 0.2
-  /// fills its tensors in this way.
+  /// Attributes given to an object (`_metadata` of a state dict) carry nothing that weights need,
+  /// but PyTorch before 0.2 fills its tensors in this way.
   private mutating func build() throws {
     let state = try pop()
     switch try top() {
@@ -225,8 +228,8 @@ struct PickleInterpreter {
     }
   }
 
-  /// `('storage', class, key, location, count)`, PyTorch's reference to raw elements; forms from before 0.4 add a view
-  /// of it, `(key, offset, count)`.
+  /// `('storage', class, key, location, count)`, PyTorch's reference to raw elements; forms from
+  /// before 0.4 add a view of it, `(key, offset, count)`.
   private mutating func pushPersistent() throws {
     guard case .tuple(let tuple) = try pop() else {
       throw PickleFault("refers to something that is no storage: refused")

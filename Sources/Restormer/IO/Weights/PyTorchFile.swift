@@ -11,8 +11,8 @@ struct PyTorchFile {
   ])
   private static let magicText = Data("L119547037146038801333356L".utf8)
 
-  /// Whether the bytes begin as a zip archive or a pickle does. A safetensors file may begin like a pickle, but goes on
-  /// with an object of JSON.
+  /// Whether the bytes begin as a zip archive or a pickle does. A safetensors file may begin like a
+  /// pickle, but goes on with an object of JSON.
   static func isPyTorch(_ data: Data) -> Bool {
     data.starts(with: [0x50, 0x4B, 0x03, 0x04]) || data.starts(with: magicText)
       || (data[0] == 0x80 && (2...5).contains(data[1]) && data.dropFirst(8).first != 0x7B)
@@ -68,8 +68,9 @@ struct PyTorchContent {
       bytes: storages, isBigEndian: isBigEndian, fileBytes: data.count)
   }
 
-  /// Three small pickles (magic number, protocol, system), the object, the list of storage keys, and then each
-  /// storage: its element count in eight bytes, its elements, the lowest byte first on every machine.
+  /// Three small pickles (magic number, protocol, system), the object, the list of storage keys,
+  /// and then each storage: its element count in eight bytes, its elements, the lowest byte first
+  /// on every machine.
   init(legacy data: Data) throws {
     guard PyTorchFile.hasMagic(data) else {
       throw PickleFault("is a pickle that was not written by torch.save")

@@ -1,6 +1,6 @@
 extension StateDict {
-  /// Writes the tensors as `torch.save({"params": state_dict}, path)` would, whole or not at all: the form in which
-  /// Restormer's authors publish weights.
+  /// Writes the tensors as `torch.save({"params": state_dict}, path)` would, whole or not at all:
+  /// the form in which Restormer's authors publish weights.
   /// - Parameters:
   ///   - path: the file, which is replaced if it is there.
   ///   - type: `float32`, `float16` or `bfloat16`.

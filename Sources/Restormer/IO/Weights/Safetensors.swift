@@ -1,7 +1,7 @@
 import Foundation
 
-/// Reads a safetensors file: eight bytes of header length, a JSON header, then the tensors' bytes, which
-/// must fill the rest of the file without hole or overlap.
+/// Reads a safetensors file: eight bytes of header length, a JSON header, then the tensors' bytes,
+/// which must fill the rest of the file without hole or overlap.
 struct SafetensorsReader {
   let path: String
   let data: Data
@@ -104,7 +104,8 @@ struct SafetensorsReader {
   private func fault(_ text: String) -> WeightsError { WeightsError(path: path, fault: text) }
 }
 
-/// Writes a safetensors file piece by piece: tensors that lie on a device need not be in memory together.
+/// Writes a safetensors file piece by piece: tensors that lie on a device need not be in memory
+/// together.
 struct SafetensorsWriter {
   /// A tensor whose values are fetched when their turn comes, a stretch at a time.
   struct Entry {

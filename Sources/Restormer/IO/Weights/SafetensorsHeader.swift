@@ -1,4 +1,5 @@
-/// The header of a safetensors file: a JSON object of fixed form, read strictly and without recursion.
+/// The header of a safetensors file: a JSON object of fixed form, read strictly and without
+/// recursion.
 struct SafetensorsHeader {
   struct Entry {
     let name: String

@@ -26,7 +26,8 @@ public struct StateDict: Sendable {
   public var metadata: [String: String]
   /// What the file was: `safetensors`, `PyTorch zip (params)` and the like.
   public var format: String
-  /// What a user should hear about the reading, a line each: which of several sets of weights was taken.
+  /// What a user should hear about the reading, a line each: which of several sets of weights was
+  /// taken.
   public var notes: [String] = []
   /// Names of tensors that lie in the file beside the network's and were not read.
   public var leftOut: [String] = []
@@ -45,8 +46,8 @@ public struct StateDict: Sendable {
   ///
   /// - Parameters:
   ///   - path: the file.
-  ///   - key: which of several sets of weights to take, by the key that it lies under, such as `params_ema`; nil for the
-  ///     trained ones where a moving average lies beside them.
+  ///   - key: which of several sets of weights to take, by the key that it lies under, such as
+  ///     `params_ema`; nil for the trained ones where a moving average lies beside them.
   /// - Throws: `WeightsError` naming the file and the fault.
   public init(contentsOf path: String, key: String? = nil) throws {
     let data = try WeightsFile.map(path)

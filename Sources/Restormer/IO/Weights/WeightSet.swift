@@ -1,7 +1,8 @@
 /// One set of weights in a file that may hold several, and other tensors beside them.
 ///
-/// People save networks inside others (`generator.`, `model.`), compiled (`_orig_mod.`), in parallel (`module.`), under keys
-/// of their own and next to a moving average. A set is found by the one tensor that every Restormer begins with.
+/// People save networks inside others (`generator.`, `model.`), compiled (`_orig_mod.`), in
+/// parallel (`module.`), under keys of their own and next to a moving average. A set is found by
+/// the one tensor that every Restormer begins with.
 struct WeightSet<Value> {
   /// The keys of the dictionaries that it lies in, then the names before those of the network.
   let keys: [String]
@@ -54,7 +55,8 @@ struct WeightSet<Value> {
       .filter { !wrappers.contains($0) }.joined(separator: ".")
   }
 
-  /// The set called `key`, or the trained weights, and what to say where there was a choice; nil if there is no set.
+  /// The set called `key`, or the trained weights, and what to say where there was a choice; nil if
+  /// there is no set.
   /// - Throws: `PickleFault` when no set is called so.
   static func choose(
     among sets: [Self], key: String?

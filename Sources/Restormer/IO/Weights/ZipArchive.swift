@@ -1,7 +1,8 @@
 import CZip
 import Foundation
 
-/// A zip archive: entries stored as they are, as PyTorch writes them, or deflated, as file managers pack them anew.
+/// A zip archive: entries stored as they are, as PyTorch writes them, or deflated, as file managers
+/// pack them anew.
 struct ZipArchive {
   struct Entry {
     let name: String
@@ -14,13 +15,15 @@ struct ZipArchive {
 
   private let data: Data
   private var entries: [String: Entry] = [:]
-  /// Weights hardly shrink, zeros beside them do: what unpacks to far more was made to fill the memory.
+  /// Weights hardly shrink, zeros beside them do: what unpacks to far more was made to fill the
+  /// memory.
   private static let largestExpansion = (factor: 16, bytes: 16 << 20)
 
   /// Names in the archive.
   var names: [String] { Array(entries.keys) }
 
-  /// - Throws: `PickleFault` for a damaged archive, or one that would unpack to far more than the file.
+  /// - Throws: `PickleFault` for a damaged archive, or one that would unpack to far more than the
+  ///   file.
   init(_ data: Data) throws {
     self.data = data
     let directory = try Self.directory(of: data)
@@ -143,7 +146,8 @@ struct ZipArchive {
       name: name, range: range, size: Int(size), isDeflated: method == 8, checksum: checksum)
   }
 
-  /// The record behind an entry's bytes repeats its checksum, with or without a signature before it.
+  /// The record behind an entry's bytes repeats its checksum, with or without a signature before
+  /// it.
   private static func checkDescriptor(
     _ name: String, _ checksum: UInt32, at position: Int, in data: Data
   ) throws {

@@ -1,6 +1,7 @@
 import CZip
 
-/// Writes a zip archive of stored entries piece by piece, each entry's bytes on a multiple of 64 as PyTorch maps them.
+/// Writes a zip archive of stored entries piece by piece, each entry's bytes on a multiple of 64 as
+/// PyTorch maps them.
 struct ZipWriter {
   private let file: AtomicFile
   private var position = 0

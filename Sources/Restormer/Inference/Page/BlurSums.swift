@@ -1,9 +1,11 @@
 import Foundation
 
-/// Sums over pixels from which the blur that best turns a restored patch back into the given one follows by least squares.
+/// Sums over pixels from which the blur that best turns a restored patch back into the given one
+/// follows by least squares.
 ///
-/// With y restored and x given, x[p] = k₀ y[p] + Σ k_d (y[p + d] + y[p - d]) + c over one of each pair of offsets ±d.
-/// Defocus, motion and Gaussian blur are symmetric, which leaves half the unknowns, and so less to invent.
+/// With y restored and x given, x[p] = k₀ y[p] + Σ k_d (y[p + d] + y[p - d]) + c over one of each
+/// pair of offsets ±d. Defocus, motion and Gaussian blur are symmetric, which leaves half the
+/// unknowns, and so less to invent.
 struct BlurSums {
   /// The largest offset of the blur in rows and columns.
   static let radius = 5
@@ -96,7 +98,8 @@ extension BlurSums {
     )
   }
 
-  /// Solves the normal equations by a Cholesky decomposition: the ridge makes them positive definite.
+  /// Solves the normal equations by a Cholesky decomposition: the ridge makes them positive
+  /// definite.
   private func solve(ridge: Double, _ target: [Double]) -> [Double] {
     let n = Self.unknowns
     var factor = [Double](repeating: 0, count: n * n)

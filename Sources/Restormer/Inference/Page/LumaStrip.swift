@@ -1,4 +1,5 @@
-/// Some rows of a picture as a viewer sees them, gray, with a margin mirrored beyond the picture's edges.
+/// Some rows of a picture as a viewer sees them, gray, with a margin mirrored beyond the picture's
+/// edges.
 struct LumaStrip {
   /// Pixels on each side.
   let margin: Int

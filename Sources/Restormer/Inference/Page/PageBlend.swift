@@ -12,13 +12,15 @@ struct PageBlend<P: Picture> {
   init(_ picture: P, restored: P, _ map: PageMap) {
     (self.picture, self.map) = (picture, map)
     rows = map.weights.count / map.columns
-    // Blur keeps the mean of a region, so what differs there is the network's own. Behind opacity nothing is comparable.
+    // Blur keeps the mean of a region, so what differs there is the network's own. Behind opacity
+    // nothing is comparable.
     shift =
       picture.hasAlpha
       ? [] : (0..<picture.channels).map { Self.shift($0, picture, restored, map.columns) }
   }
 
-  /// A network that takes noise away brings paper that was cut off at white back to white: so much is left to it.
+  /// A network that takes noise away brings paper that was cut off at white back to white: so much
+  /// is left to it.
   private static var usualShift: Float { 8.0 / 255 }
 
   private static func shift(_ plane: Int, _ picture: P, _ restored: P, _ columns: Int) -> [Float] {
@@ -86,12 +88,14 @@ private struct Neighbors {
 }
 
 extension PageDecision {
-  /// What of `restored` is kept and what of `picture` comes back: the entry point for pictures in memory.
+  /// What of `restored` is kept and what of `picture` comes back: the entry point for pictures in
+  /// memory.
   package static func hold(_ restored: inout Image, to picture: Image) -> PageDecision {
     decide(&restored, picture, shade: PaperShade(of: picture, 0..<picture.channels))
   }
 
-  /// Decides what of a restored picture is kept, and brings the rest of `picture` back: the entry point of this folder.
+  /// Decides what of a restored picture is kept, and brings the rest of `picture` back: the entry
+  /// point of this folder.
   static func decide<P: Picture>(
     _ restored: inout P, _ picture: P, shade: PaperShade?
   ) -> PageDecision {

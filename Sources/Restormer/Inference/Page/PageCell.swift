@@ -13,7 +13,8 @@ struct PageCell {
   private(set) var steps = 0.0
   /// Restored pixels by gray level, from 0 to 1.
   private(set) var histogram = [Int32](repeating: 0, count: levels)
-  /// The variance of the given pixels' noise, as the second differences both ways see it (Immerkær 1996).
+  /// The variance of the given pixels' noise, as the second differences both ways see it (Immerkær
+  /// 1996).
   private(set) var noise = 0.0
   /// How a blur explains the given pixels by the restored ones.
   private(set) var blur: BlurSums? = BlurSums()

@@ -1,8 +1,8 @@
 import Foundation
 import Kernels
 
-/// What was decided about a picture that a network for pages of text restored: blurred print gains from it, everything
-/// else would lose, and is left as it is.
+/// What was decided about a picture that a network for pages of text restored: blurred print gains
+/// from it, everything else would lose, and is left as it is.
 public struct PageDecision: Sendable, Equatable {
   /// What the picture is.
   public enum Kind: String, Sendable {
@@ -35,7 +35,8 @@ public struct PageDecision: Sendable, Equatable {
 }
 
 extension ModelWeights {
-  /// Whether the weights are for pages of text alone: what is no blurred print is left as it is unless asked otherwise.
+  /// Whether the weights are for pages of text alone: what is no blurred print is left as it is
+  /// unless asked otherwise.
   public var areForPages: Bool { whitensPaper && leastCrispnessGain != nil }
 }
 
@@ -51,9 +52,10 @@ struct PageMap {
 extension PageMap {
   /// Compares a picture with what the network made of it.
   ///
-  /// Squares of 64 pixels, each half over the next, are judged by themselves. A cell of 32 is blurred print if one of the
-  /// four squares over it is; it is foreign if at least half of them are; cells between follow their neighbours. A
-  /// picture is a page if enough of it is blurred print.
+  /// Squares of 64 pixels, each half over the next, are judged by themselves. A cell of 32 is
+  /// blurred print if one of the four squares over it is; it is foreign if at least half of them
+  /// are; cells between follow their neighbours. A picture is a page if enough of it is blurred
+  /// print.
   ///
   /// - Parameter shade: the paper where it is not the same everywhere, which then does not count.
   init<P: Picture>(_ picture: P, restored: P, shade: PaperShade?) {
@@ -96,8 +98,8 @@ private struct PatchGrid {
       if row > 0 || rows == 1 { patches += Self.patches(above, cells, count: patchColumns) }
       above = cells
     }
-    // The quietest parts show the noise itself. Paper that is cut off at white shows less of it, and a little noise is in
-    // the limits already.
+    // The quietest parts show the noise itself. Paper that is cut off at white shows less of it,
+    // and a little noise is in the limits already.
     let quiet = noise.sorted()[noise.count * 3 / 10]
     let excess = 1.5 * max(0, quiet - PageLimits.usualNoise)
     for i in patches.indices { patches[i].discount(noise: excess) }
@@ -179,7 +181,8 @@ private struct CellVotes {
     votes.append(isBlurred ? .blurredPrint : isForeign ? .foreign : .open)
   }
 
-  /// How much of each cell is kept: open ones take the mean of their decided neighbours, the nearest first.
+  /// How much of each cell is kept: open ones take the mean of their decided neighbours, the
+  /// nearest first.
   func spread() -> [Float] {
     var known: [Float?] = votes.map { $0 == .open ? nil : $0 == .blurredPrint ? 1 : 0 }
     while known.contains(where: { $0 == nil }) {

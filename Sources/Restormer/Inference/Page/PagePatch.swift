@@ -2,8 +2,8 @@ import Foundation
 
 /// What is measured of two by two cells together: what tells blurred print from everything else.
 struct PagePatch {
-  /// What a blur of the restored patch leaves unexplained of the given one, as a share of its variance: little where the
-  /// network only sharpened, much where it invented.
+  /// What a blur of the restored patch leaves unexplained of the given one, as a share of its
+  /// variance: little where the network only sharpened, much where it invented.
   private(set) var unexplained: Double
   /// The share of the pixel itself in that blur: 1 for what was sharp.
   let center: Double
@@ -77,7 +77,8 @@ enum PageLimits {
   static let foreignCenter = 0.65
   static let foreignCrispness = 1.15
   static let emptyStep = 0.006
-  /// The share of a picture's cells with something on them that has to be blurred print for the picture to be a page.
+  /// The share of a picture's cells with something on them that has to be blurred print for the
+  /// picture to be a page.
   static let leastShare = 0.25
   /// Cells that a large picture needs besides.
   static let leastCells = 8

@@ -1,5 +1,5 @@
-/// How bright the paper of a page is from place to place and colour to colour: uneven light, coloured paper. A network
-/// that learned from white paper is shown the page divided by it.
+/// How bright the paper of a page is from place to place and colour to colour: uneven light,
+/// coloured paper. A network that learned from white paper is shown the page divided by it.
 ///
 /// In each plane a surface of second order in x and y, through the bright parts of the page.
 struct PaperShade: Sendable {
@@ -17,8 +17,8 @@ struct PaperShade: Sendable {
     return x.map { surface.value(2 * Float($0) / width - 1, v) }
   }
 
-  /// The paper in `planes` of a picture, or nil where it is about the same everywhere, and where no such surface makes the
-  /// picture a light page.
+  /// The paper in `planes` of a picture, or nil where it is about the same everywhere, and where no
+  /// such surface makes the picture a light page.
   init?(of picture: some Picture, _ planes: Range<Int>) {
     (width, height, first) = (Float(picture.width), Float(picture.height), planes.lowerBound)
     var surfaces: [Surface] = []
@@ -88,7 +88,8 @@ private struct Surface: Sendable {
       + factors[5] * v * v
   }
 
-  /// The surface through most of the samples: those well below it, all ink or picture, are left out again and again.
+  /// The surface through most of the samples: those well below it, all ink or picture, are left out
+  /// again and again.
   init?(through samples: [Sample]) {
     var used = samples
     var found: Surface?

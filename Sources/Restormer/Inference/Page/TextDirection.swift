@@ -1,8 +1,9 @@
 extension Picture {
   /// Whether lines of text run from top to bottom, as on a page that lies on its side.
   ///
-  /// Between the lines of a page there is no ink: means of rows vary where lines run across, means of columns where they
-  /// run down. Squares of 64 pixels are judged together, so that margins and columns of text do not matter.
+  /// Between the lines of a page there is no ink: means of rows vary where lines run across, means
+  /// of columns where they run down. Squares of 64 pixels are judged together, so that margins and
+  /// columns of text do not matter.
   var liesOnItsSide: Bool {
     let side = 64
     var (across, down) = (0.0, 0.0)
