@@ -2638,6 +2638,28 @@ __kernel void attention_backward_apply(
 // sums over the cells, [cell][slice][products m m, squares of q m, of k m]; A_w = softmax_j (t G_w) of every window from
 // the sums of its cells, [window][m][m]; their mean over the windows above each cell, [cell][m][m]; y = mean A v.
 // qkv: [n, 3 c, h, w], y: [n, c, h, w]. `slices` bands of rows of a cell are summed apart.
+//
+// Indices:
+//
+//             0        s_1      e_0      e_1 = size
+//   window 0  |-----------------|                      G_w is summed over the cells below window w,
+//   window 1           |-----------------|             mean A over the windows above a cell
+//   cells     |   0    |   1    |   2    |
+//
+//   local_gram: slices of cells (1), images and heads (2); local_gram_tiles: tiles of products (0) beside them
+//   local_softmax: rows of a window (0), windows (1), images and heads (2)
+//   local_mean: elements (0), cells (1), images and heads (2)
+//   local_apply: blocks of pixels of a cell's line (0), rows of a head (1), lines of images (2)
+//
+// Tunables: the panel's, BLOCK_ROWS and BLOCK_VECTORS; for GPUs LOCAL_TILE. NORM_FLOOR is fixed.
+
+#ifndef LOCAL_TILE
+#error "LOCAL_TILE: rows and columns of products of a work-group, three by three for each item, such as 24"
+#endif
+#ifndef NORM_FLOOR
+#error "NORM_FLOOR: the least norm of a row of q or k, such as 1e-12f"
+#endif
+#define LOCAL_STEP 32  // pixels of a tile in local memory
 
 #define LOCAL_AXES \
   int height, int window_height, int step_down, int windows_down, int width, int window_width, int step_across, \
@@ -2680,7 +2702,7 @@ __kernel void local_gram(
     for (int begin = y * width + left; begin < y * width + right; begin += PANEL_PIXELS) {
       const int end = min(begin + PANEL_PIXELS, y * width + right);
       for (int j = 0; j < m; j += PANEL_CHANNELS) {
-        turn_panel(k + (ulong)j * qkv_plane + begin, qkv_plane, min(m - j, PANEL_CHANNELS), end - begin, panel);
+        transpose_panel(k + (ulong)j * qkv_plane + begin, qkv_plane, min(m - j, PANEL_CHANNELS), end - begin, panel);
         panel_product(q + begin, qkv_plane, 0, panel, 0, 1, end - begin, sum + j, m, m, m - j);
       }
       for (int i = 0; i < m; ++i) {
@@ -2690,9 +2712,6 @@ __kernel void local_gram(
     }
 }
 #endif
-
-#define LOCAL_TILE 24  // rows and columns of products of a work-group, three by three for each item
-#define LOCAL_STEP 32
 
 // For GPUs. One work-group of 8 x 8 items: LOCAL_TILE rows and columns (dimension 0) of one slice of one cell (1) of one
 // image and head (2), LOCAL_STEP pixels at a time in local memory.
@@ -2778,11 +2797,11 @@ __kernel void local_softmax(
       cells_between(left, left + window_width, cells_across, width, window_width, step_across, windows_across));
   __global const float *from = sums + sums_offset + (ulong)group * cells_down * cells_across * slices * LOCAL_SUMS;
   __global float *row = weights + weights_offset + (((ulong)group * get_global_size(1) + window) * m + i) * m;
-  const float q = fmax(sqrt(window_sum(from, m * m + i, cells, cells_across, slices, m)), 1e-12f);
+  const float q = fmax(sqrt(window_sum(from, m * m + i, cells, cells_across, slices, m)), NORM_FLOOR);
   const float scale = PLANE(t, 0, group % heads)[0];
   float largest = -INFINITY;
   for (int j = item; j < m; j += items) {
-    const float k = fmax(sqrt(window_sum(from, m * m + m + j, cells, cells_across, slices, m)), 1e-12f);
+    const float k = fmax(sqrt(window_sum(from, m * m + m + j, cells, cells_across, slices, m)), NORM_FLOOR);
     row[j] = scale * (window_sum(from, i * m + j, cells, cells_across, slices, m) / q / k);
     largest = fmax(largest, row[j]);
   }

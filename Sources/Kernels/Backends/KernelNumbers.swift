@@ -9,8 +9,11 @@ package enum KernelNumbers {
   ) -> [String: String] {
     let own = ofSection[section]?(configuration) ?? [:]
     return common(configuration).merging(own) { $1 }.mapValues(\.description)
-      .merging(section == ChannelAttention.section ? ["NORM_FLOOR": "\(attentionNormFloor)f"] : [:])
-    { $1 }
+      .merging(takesNormFloor(section) ? ["NORM_FLOOR": "\(attentionNormFloor)f"] : [:]) { $1 }
+  }
+
+  private static func takesNormFloor(_ section: String) -> Bool {
+    [ChannelAttention.section, LocalAttention.section].contains(section)
   }
 
   /// Those that every section is compiled with, because the helpers of the section `Common` use
@@ -40,6 +43,7 @@ package enum KernelNumbers {
     LayerNorm.section: {
       NormGroups.defaults.merging(["NORM_VECTORS": LayerNorm.vectors($0)]) { $1 }
     },
+    LocalAttention.section: { _ in ["LOCAL_TILE": LocalWindows.tile] },
     ChannelAttention.section: { _ in
       [
         "SUMS_UNIT": HeadProducts.unit, "GRAM_BLOCK": HeadProducts.largestBlock,

@@ -162,7 +162,7 @@ package struct LocalAttention: CatalogOp, TerminalOp {
 }
 
 /// Windows, cells and their sums over one shape.
-private struct LocalWindows {
+struct LocalWindows {
   let rows: WindowAxis
   let columns: WindowAxis
   let images: Int
