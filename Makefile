@@ -28,6 +28,9 @@ build: setup ## build the program: .build/release/restormer
 mpi: build ## let mpirun and srun start ranks that train together (needs Open MPI or MPICH)
 	@Scripts/mpi.sh
 
+test-ranks: mpi ## kill ranks in the midst of training, and let the run go on
+	@Scripts/test-ranks.sh
+
 build-tests: setup-test
 	$(BUILD) --build-tests
 
@@ -81,7 +84,7 @@ uninstall: ## remove it again
 demo: build ## restore the sample page, train for two minutes, into demo-output/
 	@Scripts/demo.sh
 
-.PHONY: fuzz
+.PHONY: test-ranks fuzz
 fuzz: setup-test ## feed every reader with damaged files for a few minutes (FUZZ_SECONDS each, by default 20)
 	@Scripts/fuzz.sh
 

@@ -3,7 +3,7 @@
 
     scaling.py table                         the table of Benchmarks/scaling.md
     scaling.py predict -n 2 --rate 0.5 --step 1.2 --gradients 10.5
-    scaling.py check PROGRAM [--rate 0.2 0.5 1]   trains with 1, 2 and 4 ranks over a loopback of limited rate (root)
+    scaling.py check PROGRAM [--rate 0.2 0.5 1]   trains with 1 and 2 ranks over a loopback of limited rate (root)
 
 The model: a step computes for S seconds, of which the backward pass takes two thirds. A ring over p ranks moves 2 (p - 1) / p
 of the gradients through every link, in 2 (p - 1) turns of a latency each, bucket by bucket. The first bucket is final when the
@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 
 BUCKET = 4.2e6  # bytes
 LATENCY = 30e-6  # seconds a turn: Ethernet through the system's stack
@@ -59,22 +60,27 @@ ip link set lo up
 tc qdisc add dev lo root tbf rate {rate}mbit burst 512kb latency 200ms
 exec timeout 300 mpirun.openmpi --allow-run-as-root --oversubscribe -q --bind-to core --mca btl tcp,self \
   --mca btl_tcp_if_include lo --mca oob_tcp_if_include lo -n {ranks} {program} train --degrade document --data Examples \
-  --preset compact --patch {patch} --batch 1 --steps {steps} --name r{ranks}-{rate} --experiments {folder} -d cpu --profile
+  --preset compact --patch {patch} --batch 1 --steps {steps} --name r{ranks}-{rate}-{steps} --experiments {folder} -d cpu --profile
 """
 
 
-def measure(program, ranks, rate, folder, steps=12, patch=64):
-    """Seconds of a step, without the first ones, and what the program says of its sums."""
+def run(program, ranks, rate, folder, steps, patch=64):
+    """Seconds of a whole run, and what the program says of its sums."""
     script = SHELL.format(
         program=program, ranks=ranks, rate=int(1000 * rate), folder=folder, steps=steps, patch=patch)
-    run = subprocess.run(["unshare", "-n", "bash", "-c", script], capture_output=True, text=True)
-    rows = open(f"{folder}/r{ranks}-{int(1000 * rate)}/metrics.csv").read().splitlines() if run.returncode == 0 else []
-    if not rows:
-        sys.exit(f"{ranks} ranks: {run.stderr.strip().splitlines()[-1:]}")
-    column = rows[0].split(",").index("seconds")
-    times = sorted(float(row.split(",")[column]) for row in rows[3:] if row.split(",")[column])
-    note = re.search(r"summing.*", run.stderr)
-    return times[len(times) // 2], note.group(0) if note else ""
+    start = time.monotonic()
+    done = subprocess.run(["unshare", "-n", "bash", "-c", script], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"{ranks} ranks: {(done.stderr.strip().splitlines() or ['no word'])[-1]}")
+    note = re.search(r"summing.*", done.stderr)
+    return time.monotonic() - start, note.group(0) if note else ""
+
+
+def measure(program, ranks, rate, folder, few=4, many=16):
+    """Seconds of a step: what a longer run takes more than a short one."""
+    short, _ = run(program, ranks, rate, folder, few)
+    long, note = run(program, ranks, rate, folder, many)
+    return (long - short) / (many - few), note
 
 
 def check(options):

@@ -2,13 +2,18 @@ import Foundation
 
 /// The control groups of Linux that this process is in: a container's limits, and those of a job of
 /// a cluster.
-struct ControlGroup {
+package struct ControlGroup {
   /// Where the system shows the groups, and the file that says which of them a process is in.
-  var root = "/sys/fs/cgroup"
-  var membership = "/proc/self/cgroup"
+  private let root: String
+  private let membership: String
+
+  /// The groups of this process, or those that other files show.
+  package init(root: String = "/sys/fs/cgroup", membership: String = "/proc/self/cgroup") {
+    (self.root, self.membership) = (root, membership)
+  }
 
   /// Cores that the tightest of the groups grants, rounded up; nil without a limit.
-  var cores: Int? {
+  package var cores: Int? {
     let quotas =
       folders("").compactMap { quota("\($0)/cpu.max") }
       + folders("cpu").compactMap { folder in
@@ -19,7 +24,7 @@ struct ControlGroup {
 
   /// Bytes that the tightest of the groups leaves; nil without a limit. The cache of files counts
   /// as free, the system gives it back.
-  var memory: Int? {
+  package var memory: Int? {
     let unified = folders("").compactMap { folder in
       left(
         of: "\(folder)/memory.max", used: "\(folder)/memory.current", cache: "inactive_file",

@@ -1,8 +1,7 @@
 import Foundation
+import Kernels
 import TestSupport
 import XCTest
-
-@testable import Kernels
 
 /// Limits of containers and of a cluster's jobs, in both versions of control groups.
 final class ControlGroupTests: XCTestCase {

@@ -1,7 +1,6 @@
 import Foundation
+import Kernels
 import XCTest
-
-@testable import Kernels
 
 /// Bounded threads do all of the work.
 final class WorkerThreadsTests: XCTestCase {
