@@ -108,6 +108,8 @@ package struct LocalAttention: CatalogOp, TerminalOp {
     ]
   }
 
+  /// The sums of every cell and slice. On a CPU a work-item has a slice to itself, on a GPU a
+  /// work-group has a square of its products.
   private func gram(
     _ layout: LocalWindows, _ qkv: DeviceTensor, into sums: DeviceTensor,
     on backend: OpenCLBackend
@@ -123,6 +125,7 @@ package struct LocalAttention: CatalogOp, TerminalOp {
       multiplyAdds: multiplyAdds([qkv.shape]))
   }
 
+  /// The weights of every window: a work-group for each row, on a CPU of one item.
   private func softmax(
     _ layout: LocalWindows, _ sums: DeviceTensor, _ t: DeviceTensor, into weights: DeviceTensor,
     on backend: OpenCLBackend
@@ -163,8 +166,10 @@ package struct LocalAttention: CatalogOp, TerminalOp {
 
 /// Windows, cells and their sums over one shape.
 struct LocalWindows {
+  /// The windows along the rows and along the columns of an image.
   let rows: WindowAxis
   let columns: WindowAxis
+  /// Images of the batch.
   let images: Int
   private let heads: Int
   /// Channels of a head.
@@ -174,6 +179,11 @@ struct LocalWindows {
   /// Rows and columns of products that a GPU's work-group computes: `LOCAL_TILE` of kernels.cl.
   static let tile = 24
 
+  /// - Parameters:
+  ///   - qkv: `[n, 3 c, h, w]`.
+  ///   - heads: how many share the channels.
+  ///   - window: rows and columns of a window at most.
+  ///   - traits: a GPU wants more slices, of which each is a work-group's.
   init(_ qkv: Shape, heads: Int, window: Shape, _ traits: DeviceTraits) {
     rows = WindowAxis(size: qkv.h, window: window.h)
     columns = WindowAxis(size: qkv.w, window: window.w)
@@ -183,10 +193,15 @@ struct LocalWindows {
     slices = max(1, min(wanted, ceilingQuotient(qkv.h, 8 * rows.cells)))
   }
 
+  /// Cells of an image.
   var cellCount: Int { rows.cells * columns.cells }
+  /// Windows of an image.
   var windowCount: Int { rows.count * columns.count }
   /// Sums of a slice: products `[m][m]`, then squares of q `[m]` and k `[m]`.
   var sums: Int { m * (m + 2) }
+  /// Numbers of the three intermediate results, for every image and head: sums of cells
+  /// `[cell][slice][sums]`, weights of windows `[window][m][m]`, mean weights of cells
+  /// `[cell][m][m]`.
   var scratch: [Int] {
     let groups = images * heads
     return [
@@ -205,7 +220,9 @@ struct LocalWindows {
     return sides + [.int(columns.cells), .int(m)]
   }
 
-  /// Products and squares of every cell and slice.
+  /// Products and squares of every cell and slice: `[group][cell][slice][sums]`, where a group is
+  /// one head of one image. Calls write disjoint sums, so that the result does not depend on
+  /// threads.
   func addUp(_ qkv: CPUTensor, into all: UnsafeMutablePointer<Float>) {
     let (down, across) = (rows.cuts, columns.cuts)
     parallelFor(images * heads * cellCount * slices) { index in
@@ -224,6 +241,7 @@ struct LocalWindows {
     }
   }
 
+  /// Adds one line of a cell: `count` pixels from `first` of the plane on.
   private func addLine(
     _ qkv: CPUTensor, _ group: Int, _ first: Int, _ count: Int,
     to sum: UnsafeMutablePointer<Float>
@@ -239,7 +257,8 @@ struct LocalWindows {
     }
   }
 
-  /// The attention weights of a window from the sums of its cells.
+  /// The attention weights `[m][m]` of a window from the sums of its cells, as `ChannelAttention`
+  /// has them over the whole image; they are added up in the order of cells and slices.
   func attention(
     of window: Int, _ all: UnsafePointer<Float>, t: Float,
     into weights: UnsafeMutablePointer<Float>
@@ -260,7 +279,8 @@ struct LocalWindows {
     }
   }
 
-  /// The mean of the weights of the windows over a cell.
+  /// The mean of the weights of the windows over a cell: what one application of it gives is the
+  /// mean of what the windows would give.
   func mean(
     over cell: Int, _ weights: UnsafePointer<Float>, into mean: UnsafeMutablePointer<Float>
   ) {
@@ -270,6 +290,7 @@ struct LocalWindows {
     }
   }
 
+  /// The cells that lie in a window, by their numbers row by row: no cell lies in one only partly.
   private func cells(of window: Int) -> [Int] {
     func inside(_ axis: WindowAxis, _ index: Int) -> [Int] {
       let cuts = axis.cuts

@@ -13,7 +13,8 @@ struct WindowAxis: Hashable, Sendable {
   /// Windows.
   let count: Int
 
-  /// Windows of at most `window` pixels.
+  /// Windows of at most `window` pixels: one where that is no less than the side, else as many as
+  /// cover it, whose distance is rounded up; the last one then overlaps its neighbour the more.
   init(size: Int, window: Int) {
     self.size = size
     self.window = min(size, window)
