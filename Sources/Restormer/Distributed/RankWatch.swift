@@ -22,6 +22,7 @@ final class RankWatch: @unchecked Sendable {
   private let rank: Int
   private let hosts: [String]
   private let lock = NSLock()
+  private let ending = NSLock()
   private var links: [RankLink]
   private var isEnding = false
   /// Standard error as it was, for the last line of a rank that is otherwise silent.
@@ -109,6 +110,8 @@ final class RankWatch: @unchecked Sendable {
   }
 
   private func end(_ line: String, code: Int32) -> Never {
+    // This rank and another may fail at the same time: whoever comes second waits for the end.
+    ending.lock()
     let text = Array("error: \(line)\n".utf8)
     _ = text.withUnsafeBytes { write(errors, $0.baseAddress, $0.count) }
     for link in links { link.send([Sign.ending.rawValue, UInt8(truncatingIfNeeded: code)]) }
