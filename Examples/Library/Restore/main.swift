@@ -2,16 +2,13 @@
 import Kernels
 import Restormer
 
-/// Work that runs on whichever device was opened: the compiler makes one of it for each kind of backend.
-struct Restoring: BackendVisitor {
-  let weights: ModelWeights
-  let page: Image
-
-  func visit<B: Backend>(_ backend: B) throws -> Image {
-    // Keep it for many images: the network is planned once for each size.
-    let restorer = try Restorer(weights, on: backend)
-    return try restorer.restore(page)
-  }
+/// Works on whichever device was opened: the compiler makes one of it for each kind of backend.
+func restore(
+  _ page: Image, with weights: ModelWeights, on backend: some Backend
+) throws -> Restored<Image> {
+  // Keep it for many images: the network is planned once for each size.
+  let restorer = try Restorer(weights, on: backend)
+  return try restorer.restore(page)
 }
 
 let paths = CommandLine.arguments.dropFirst()
@@ -22,6 +19,7 @@ guard let from = paths.first, let to = paths.dropFirst().first else {
 let model = try BundledModel.standard()
 let device = try OpenedBackend.open("auto") { print($0) }
 print("\(model.name) on \(device.name)")
-let restored = try device.accept(
-  Restoring(weights: model.weights, page: try Image(contentsOf: from)))
-try restored.write(to: to, format: .png)
+let restored = try restore(
+  try Image(contentsOf: from), with: model.weights, on: device.backend)
+if restored.decision.isLeftAlone { print("left as it was") }
+try restored.picture.write(to: to, format: .png)

@@ -25,7 +25,11 @@ public enum OpenedBackend {
   ///
   /// With `auto` a device that fails to open is reported through `warn` and the next is taken; a
   /// device that was asked for explicitly must open.
-  /// - Parameter configuration: tunables of an OpenCL device; the defaults of its kind if nil.
+  /// - Parameters:
+  ///   - request: `auto`, `cpu`, `gpu`, a number of `restormer devices` or a part of a name.
+  ///   - configuration: tunables of an OpenCL device; the defaults of its kind if nil.
+  ///   - profiling: whether launches are timed.
+  ///   - warn: is told what did not open.
   /// - Throws: `DeviceError` or the device's `OpenCLError`.
   public static func open(
     _ request: String, configuration: KernelConfiguration? = nil, profiling: Bool = false,

@@ -9,7 +9,9 @@ public final class FolderLock {
   public let isAlone: Bool
 
   /// Locks the folder at `path`. A file system without locks is no reason not to work in it.
-  /// - Parameter shared: whether others that say so, too, may work in it at the same time.
+  /// - Parameters:
+  ///   - path: a folder.
+  ///   - shared: whether others that say so, too, may work in it at the same time.
   /// - Throws: `DataError` when another process holds the lock.
   public init(_ path: String, shared: Bool = false) throws {
     self.path = path

@@ -133,8 +133,8 @@ public final class TrainingEngine<B: Backend> {
       graph, keeping: [new], on: backend, binding: [old: sum, added: gradients, new: sum])
   }
 
-  /// What training in batches of `shape` allocates, with or without recomputation.
-  /// - Parameter slices: how many ranks share out the optimizer's moments.
+  /// What training in batches of `shape` allocates, with or without recomputation, where the
+  /// optimizer's moments are shared out over so many ranks as there are `slices`.
   /// - Throws: `RuleError`.
   public static func need(
     _ model: RestormerModel, shape: Shape, optimizer: OptimizerOptions, recompute: Bool,
@@ -163,8 +163,9 @@ public final class TrainingEngine<B: Backend> {
 
   /// Computes losses and gradients of one batch. With accumulation the gradients are added to those
   /// of the batches since the last step.
-  /// - Parameter isLast: whether the step has no more batches: only then ranks begin to sum their
-  ///   gradients.
+  /// - Parameters:
+  ///   - batch: pairs, normalised as the network wants them.
+  ///   - isLast: whether the step has no more batches: only then ranks begin to sum their gradients.
   /// - Throws: the backend's error.
   public func backward(_ batch: Batch, isLast: Bool = true) throws -> BatchLosses {
     let session = try session(batch.inputShape)
