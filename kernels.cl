@@ -1,4 +1,4 @@
-// restormer: every OpenCL kernel of the project. OpenCL C 1.2, float32 storage and accumulation.
+// restormer: every OpenCL kernel of the project. OpenCL C 1.2, float32 arithmetic; activations in memory as float or half.
 //
 // Layout. A tensor is NCHW: a plane of h * w elements is dense, planes lie a stride apart that is a little
 // larger (power-of-two planes would put all channels of a pixel into one cache set). The gap between two
@@ -38,19 +38,57 @@
 #define TENSOR_OUT(x) \
   __global float *restrict x##_base, ulong x##_offset, ulong x##_plane, ulong x##_batch
 
+// Activations, the tensors between operators, lie in memory as float or as half: HALF_IN is defined where those that a kernel
+// reads are half, HALF_OUT where those that it writes are. Parameters, sums and images are float always. A half is widened
+// as it is loaded and rounded to the nearest as it is stored, so that all arithmetic is float's; what exceeds 65504 becomes
+// infinite, which stays visible in all that is computed from it. None of this needs an extension.
+#ifdef HALF_IN
+typedef half in_t;
+#define READ(p) vload_half(0, p)
+#define READ_WIDE(n, p) vload_half##n(0, p)
+#define READ_ALIGNED_4(p) vloada_half4(0, p)
+#else
+typedef float in_t;
+#define READ(p) (*(p))
+#define READ_WIDE(n, p) vload##n(0, p)
+#define READ_ALIGNED_4(p) (*(__global const float4 *)(p))
+#endif
+#ifdef HALF_OUT
+typedef half out_t;
+#define WRITE(v, p) vstore_half(v, 0, p)
+#define WRITE_WIDE(n, v, p) vstore_half##n(v, 0, p)
+#define WRITE_ALIGNED_4(v, p) vstorea_half4(v, 0, p)
+#else
+typedef float out_t;
+#define WRITE(v, p) (*(p) = (v))
+#define WRITE_WIDE(n, v, p) vstore##n(v, 0, p)
+#define WRITE_ALIGNED_4(v, p) (*(__global float4 *)(p) = (v))
+#endif
+// Kernels that know float tensors alone are left out where any is half.
+#if defined(HALF_IN) || defined(HALF_OUT)
+#define HALF_STORAGE 1
+#else
+#define HALF_STORAGE 0
+#endif
+
+#define ACTIVATION_IN(x) \
+  __global const in_t *restrict x##_base, ulong x##_offset, ulong x##_plane, ulong x##_batch
+#define ACTIVATION_OUT(x) \
+  __global out_t *restrict x##_base, ulong x##_offset, ulong x##_plane, ulong x##_batch
+
 // The plane of image n, channel c.
 #define PLANE(x, n, c) \
   (x##_base + x##_offset + (ulong)(n) * x##_batch + (ulong)(c) * x##_plane)
 
 // Stores the first `count` (at most 16) lanes of v at p.
-INLINE void store_lanes(float16 v, int count, __global float *p) {
+INLINE void store_lanes(float16 v, int count, __global out_t *p) {
   if (count >= 16) {
-    vstore16(v, 0, p);
+    WRITE_WIDE(16, v, p);
     return;
   }
   float lanes[16];
   vstore16(v, 0, lanes);
-  for (int i = 0; i < count; ++i) p[i] = lanes[i];
+  for (int i = 0; i < count; ++i) WRITE(lanes[i], p + i);
 }
 
 #ifndef VEC
@@ -60,8 +98,8 @@ INLINE void store_lanes(float16 v, int count, __global float *p) {
 // One element at a time lets neighbouring work-items touch neighbouring elements.
 #if VEC == 16
 typedef float16 vec;
-INLINE vec load_vec(__global const float *p) { return vload16(0, p); }
-INLINE void store_vec(vec v, int count, __global float *p) { store_lanes(v, count, p); }
+INLINE vec load_vec(__global const in_t *p) { return READ_WIDE(16, p); }
+INLINE void store_vec(vec v, int count, __global out_t *p) { store_lanes(v, count, p); }
 // The first `count` lanes of v, zero in the others.
 INLINE vec keep_vec(vec v, int count) {
   const int16 lane = (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
@@ -75,9 +113,9 @@ INLINE float sum_vec(vec v) {
 }
 #else
 typedef float vec;
-INLINE vec load_vec(__global const float *p) { return *p; }
-INLINE void store_vec(vec v, int count, __global float *p) {
-  if (count > 0) *p = v;
+INLINE vec load_vec(__global const in_t *p) { return READ(p); }
+INLINE void store_vec(vec v, int count, __global out_t *p) {
+  if (count > 0) WRITE(v, p);
 }
 INLINE vec keep_vec(vec v, int count) { return count > 0 ? v : 0.0f; }
 INLINE float sum_vec(vec v) { return v; }
@@ -134,6 +172,10 @@ INLINE vec gate_distribution(vec v, vec bell) {
 #define TENSOR_IN_SHARED(x) \
   __global const float *x##_base, ulong x##_offset, ulong x##_plane, ulong x##_batch
 #define TENSOR_OUT_SHARED(x) __global float *x##_base, ulong x##_offset, ulong x##_plane, ulong x##_batch
+#define ACTIVATION_IN_SHARED(x) \
+  __global const in_t *x##_base, ulong x##_offset, ulong x##_plane, ulong x##_batch
+#define ACTIVATION_OUT_SHARED(x) \
+  __global out_t *x##_base, ulong x##_offset, ulong x##_plane, ulong x##_batch
 
 // The sum of `value` over a work-group of at most GROUP_SIZE items, in a fixed order, in its first item.
 INLINE float group_sum(float value, __local float *shared) {
@@ -176,29 +218,36 @@ INLINE float sum_of_partials(__global const float *partial, int count, __local f
 #error "VECTOR_WIDTH: floats that a register-blocked kernel loads at once, 4, 8 or 16, such as 16"
 #endif
 
+// LOAD and STORE are for floats, READ_VECTOR and WRITE_VECTOR for activations.
 #if VECTOR_WIDTH == 16
 typedef float16 vector;
 #define LOAD(p) vload16(0, p)
 #define STORE(v, p) vstore16(v, 0, p)
+#define READ_VECTOR(p) READ_WIDE(16, p)
+#define WRITE_VECTOR(v, p) WRITE_WIDE(16, v, p)
 #elif VECTOR_WIDTH == 8
 typedef float8 vector;
 #define LOAD(p) vload8(0, p)
 #define STORE(v, p) vstore8(v, 0, p)
+#define READ_VECTOR(p) READ_WIDE(8, p)
+#define WRITE_VECTOR(v, p) WRITE_WIDE(8, v, p)
 #else
 typedef float4 vector;
 #define LOAD(p) vload4(0, p)
 #define STORE(v, p) vstore4(v, 0, p)
+#define READ_VECTOR(p) READ_WIDE(4, p)
+#define WRITE_VECTOR(v, p) WRITE_WIDE(4, v, p)
 #endif
 
 // Stores the first `count` lanes of v at p.
-INLINE void store_vector(vector v, int count, __global float *p) {
+INLINE void store_vector(vector v, int count, __global out_t *p) {
   if (count >= VECTOR_WIDTH) {
-    STORE(v, p);
+    WRITE_VECTOR(v, p);
     return;
   }
   float lanes[VECTOR_WIDTH];
   STORE(v, lanes);
-  for (int i = 0; i < count; ++i) p[i] = lanes[i];
+  for (int i = 0; i < count; ++i) WRITE(lanes[i], p + i);
 }
 
 // The sum of all lanes, pairwise.
@@ -226,9 +275,9 @@ INLINE float sum_lanes(vector v) {
 // BLOCK_COLUMNS pixels from `first` on: BLOCK_ROWS rows at a time in registers, while the columns of x stay in the
 // nearest cache. start, r and scale may be null: no start, no addend, scale 1.
 INLINE void product(
-    __global const float *x, ulong x_plane, __global const float *w, int w_row, int w_column,
-    __global const float *start, __global const float *r, ulong r_plane, __global const float *scale,
-    __global float *y, ulong y_plane, int first, int pixels, int in_channels, int row_begin, int row_end) {
+    __global const in_t *x, ulong x_plane, __global const float *w, int w_row, int w_column,
+    __global const float *start, __global const in_t *r, ulong r_plane, __global const float *scale,
+    __global out_t *y, ulong y_plane, int first, int pixels, int in_channels, int row_begin, int row_end) {
   for (int row = row_begin; row < row_end; row += BLOCK_ROWS) {
     vector sum[BLOCK_ROWS][BLOCK_VECTORS];
     __global const float *line[BLOCK_ROWS];
@@ -240,11 +289,11 @@ INLINE void product(
 #pragma unroll
       for (int v = 0; v < BLOCK_VECTORS; ++v) sum[i][v] = (vector)(start ? start[o] : 0.0f);
     }
-    __global const float *column = x + first;
+    __global const in_t *column = x + first;
     for (int k = 0; k < in_channels; ++k) {
       vector value[BLOCK_VECTORS];
 #pragma unroll
-      for (int v = 0; v < BLOCK_VECTORS; ++v) value[v] = LOAD(column + v * VECTOR_WIDTH);
+      for (int v = 0; v < BLOCK_VECTORS; ++v) value[v] = READ_VECTOR(column + v * VECTOR_WIDTH);
 #pragma unroll
       for (int i = 0; i < BLOCK_ROWS; ++i) {
         const float weight = line[i][(ulong)k * w_column];
@@ -263,7 +312,7 @@ INLINE void product(
         const int p = first + v * VECTOR_WIDTH;
         if (p >= pixels) break;
         vector value = sum[i][v];
-        if (r) value = fma(LOAD(r + (ulong)o * r_plane + p), (vector)(factor), value);
+        if (r) value = fma(READ_VECTOR(r + (ulong)o * r_plane + p), (vector)(factor), value);
         store_vector(value, pixels - p, y + (ulong)o * y_plane + p);
       }
     }
@@ -290,10 +339,10 @@ INLINE void interleave(vector a, vector b, vector *first, vector *second) {
 
 // panel[p * PANEL_CHANNELS + i] = x[i, p] for 16 channels and 16 pixels: four rounds of interleaving transpose a square.
 // Channels beyond `channels` repeat the last one.
-INLINE void transpose_square(__global const float *x, ulong plane, int channels, float *panel) {
+INLINE void transpose_square(__global const in_t *x, ulong plane, int channels, float *panel) {
   vector a[16], b[16];
 #pragma unroll
-  for (int i = 0; i < 16; ++i) a[i] = LOAD(x + (ulong)min(i, channels - 1) * plane);
+  for (int i = 0; i < 16; ++i) a[i] = READ_VECTOR(x + (ulong)min(i, channels - 1) * plane);
 #pragma unroll
   for (int i = 0; i < 8; ++i) interleave(a[i], a[i + 8], &b[2 * i], &b[2 * i + 1]);
 #pragma unroll
@@ -306,15 +355,15 @@ INLINE void transpose_square(__global const float *x, ulong plane, int channels,
   for (int i = 0; i < 16; ++i) STORE(a[i], panel + i * PANEL_CHANNELS);
 }
 #else
-INLINE void transpose_square(__global const float *x, ulong plane, int channels, float *panel) {
+INLINE void transpose_square(__global const in_t *x, ulong plane, int channels, float *panel) {
   for (int i = 0; i < VECTOR_WIDTH; ++i)
     for (int p = 0; p < VECTOR_WIDTH; ++p)
-      panel[p * PANEL_CHANNELS + i] = x[(ulong)min(i, channels - 1) * plane + p];
+      panel[p * PANEL_CHANNELS + i] = READ(x + (ulong)min(i, channels - 1) * plane + p);
 }
 #endif
 
 // Transposes `count` pixels of at most PANEL_CHANNELS channels of x, so that a pixel's channels lie side by side.
-INLINE void transpose_panel(__global const float *x, ulong plane, int channels, int count, float *panel) {
+INLINE void transpose_panel(__global const in_t *x, ulong plane, int channels, int count, float *panel) {
   for (int i = 0; i < channels; i += VECTOR_WIDTH)
     for (int p = 0; p < count; p += VECTOR_WIDTH)
       transpose_square(x + (ulong)i * plane + p, plane, channels - i, panel + p * PANEL_CHANNELS + i);
@@ -335,11 +384,11 @@ INLINE void add_lanes(vector v, int count, __global float *p) {
 // columns i, PANEL_ROWS rows at a time in registers; a line starts g_line and panel_line pixels after the one before.
 // Sums over a panel start at zero, so that rounding errors stay those of short sums.
 INLINE void panel_product(
-    __global const float *g, ulong g_plane, int g_line, const float *panel, int panel_line, int lines,
+    __global const in_t *g, ulong g_plane, int g_line, const float *panel, int panel_line, int lines,
     int count, __global float *sum, int pitch, int rows, int width) {
   for (int row = 0; row < rows; row += PANEL_ROWS) {
     vector block[PANEL_ROWS][PANEL_VECTORS];
-    __global const float *line[PANEL_ROWS];
+    __global const in_t *line[PANEL_ROWS];
 #pragma unroll
     for (int i = 0; i < PANEL_ROWS; ++i) {
       // Rows beyond the end repeat the last one and are not stored.
@@ -355,7 +404,7 @@ INLINE void panel_product(
         for (int v = 0; v < PANEL_VECTORS; ++v) value[v] = LOAD(pixel + v * VECTOR_WIDTH);
 #pragma unroll
         for (int i = 0; i < PANEL_ROWS; ++i) {
-          const float slope = line[i][p];
+          const float slope = READ(line[i] + p);
 #pragma unroll
           for (int v = 0; v < PANEL_VECTORS; ++v) block[i][v] = fma(value[v], (vector)(slope), block[i][v]);
         }
@@ -380,15 +429,18 @@ INLINE float sum_of_slices(__global const float *partial, int slices, ulong coun
 }
 
 // Adds the squares of row[begin..end] to *sum.
-INLINE void add_squares(__global const float *row, int begin, int end, __global float *sum) {
+INLINE void add_squares(__global const in_t *row, int begin, int end, __global float *sum) {
   vector lanes = (vector)(0.0f);
   int p = begin;
   for (; p + VECTOR_WIDTH <= end; p += VECTOR_WIDTH) {
-    const vector value = LOAD(row + p);
+    const vector value = READ_VECTOR(row + p);
     lanes = fma(value, value, lanes);
   }
   float run = sum_lanes(lanes);
-  for (; p < end; ++p) run = fma(row[p], row[p], run);
+  for (; p < end; ++p) {
+    const float value = READ(row + p);
+    run = fma(value, value, run);
+  }
   *sum += run;
 }
 
@@ -452,8 +504,8 @@ __kernel void ceiling_nothing(__global float *base, ulong offset) {
 //
 // Tunables: VEC, the step of an item along pixels.
 
-__kernel void add(TENSOR_IN(a), TENSOR_IN(b), TENSOR_OUT(y), int pixels, int channels, int pixels_per_item,
-                  int channels_per_item) {
+__kernel void add(ACTIVATION_IN(a), ACTIVATION_IN(b), ACTIVATION_OUT(y), int pixels, int channels,
+                  int pixels_per_item, int channels_per_item) {
   const int n = (int)get_global_id(2), first = pixels_per_item * (int)get_global_id(0);
   const int end = min(pixels, first + pixels_per_item);
   const int first_channel = channels_per_item * (int)get_global_id(1);
@@ -485,7 +537,7 @@ __kernel void add(TENSOR_IN(a), TENSOR_IN(b), TENSOR_OUT(y), int pixels, int cha
 #endif
 
 // The columns x - 1 .. x + VEC - 2 of a row, zero left of the image.
-INLINE vec depthwise_left(__global const float *row, int x) {
+INLINE vec depthwise_left(__global const in_t *row, int x) {
   if (x > 0) return load_vec(row + x - 1);
 #ifdef CPU_DEVICE
   const vec v = load_vec(row);
@@ -496,19 +548,19 @@ INLINE vec depthwise_left(__global const float *row, int x) {
 }
 
 // The columns x + 1 .. x + VEC of a row, zero right of the image.
-INLINE vec depthwise_right(__global const float *row, int x, int width) {
+INLINE vec depthwise_right(__global const in_t *row, int x, int width) {
   const vec v = load_vec(row + x + 1);
   return x + VEC < width ? v : keep_vec(v, width - 1 - x);
 }
 
 // Adds to sum[r] the taps over the neighbourhood of columns x .. x + VEC - 1 of row y + r, r < DEPTHWISE_ROWS; row[r + 1] is
 // that row. Inside, the sweep and its neighbours touch no edge of the image.
-INLINE void depthwise_taps_of_rows(__global const float *const *row, const float *k, vec *sum, int y, int x,
+INLINE void depthwise_taps_of_rows(__global const in_t *const *row, const float *k, vec *sum, int y, int x,
                                    int height, int width, const bool inside) {
 #pragma unroll
   for (int r = -1; r <= DEPTHWISE_ROWS; ++r) {
     if (!inside && (y + r < 0 || y + r >= height)) continue;
-    __global const float *line = row[r + 1];
+    __global const in_t *line = row[r + 1];
     const vec left = inside ? load_vec(line + x - 1) : depthwise_left(line, x);
     const vec centre = load_vec(line + x);
     const vec right = inside ? load_vec(line + x + 1) : depthwise_right(line, x, width);
@@ -525,10 +577,10 @@ INLINE void depthwise_taps_of_rows(__global const float *const *row, const float
 
 // sum[r] = bias + the taps for row y + r of an image of `height` rows, of which the plane `in` holds some: row i lies in slot
 // i mod `slots`.
-INLINE void depthwise_sums(__global const float *in, const float *k, float bias, vec *sum, int y, int x,
+INLINE void depthwise_sums(__global const in_t *in, const float *k, float bias, vec *sum, int y, int x,
                            int height, int width, int slots) {
   const int slot = y % slots;
-  __global const float *row[DEPTHWISE_ROWS + 2];
+  __global const in_t *row[DEPTHWISE_ROWS + 2];
 #pragma unroll
   for (int r = -1; r <= DEPTHWISE_ROWS; ++r) {
     const int place = slot + r;
@@ -542,8 +594,8 @@ INLINE void depthwise_sums(__global const float *in, const float *k, float bias,
     depthwise_taps_of_rows(row, k, sum, y, x, height, width, false);
 }
 
-INLINE void depthwise_sweep(__global const float *in, const float *k, float bias,
-                            __global float *out, int y, int x, int height, int width) {
+INLINE void depthwise_sweep(__global const in_t *in, const float *k, float bias,
+                            __global out_t *out, int y, int x, int height, int width) {
   vec sum[DEPTHWISE_ROWS];
   depthwise_sums(in, k, bias, sum, y, x, height, width, height);
 #pragma unroll
@@ -552,8 +604,8 @@ INLINE void depthwise_sweep(__global const float *in, const float *k, float bias
 }
 
 // One channel of a work-item: `rows_per_item` rows on a CPU device, one sweep elsewhere.
-INLINE void depthwise_channel(__global const float *in, const float *k, float bias,
-                              __global float *out, int height, int width, int rows_per_item) {
+INLINE void depthwise_channel(__global const in_t *in, const float *k, float bias,
+                              __global out_t *out, int height, int width, int rows_per_item) {
   const int item = (int)get_global_id(0);
 #ifdef CPU_DEVICE
   const int last = min(height, (item + 1) * rows_per_item);
@@ -565,7 +617,7 @@ INLINE void depthwise_channel(__global const float *in, const float *k, float bi
 #endif
 }
 
-__kernel void depthwise_conv(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias), TENSOR_OUT(y),
+__kernel void depthwise_conv(ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(bias), ACTIVATION_OUT(y),
                              int has_bias, int channels, int height, int width, int rows_per_item,
                              int channels_per_item) {
   const int n = (int)get_global_id(2), first = channels_per_item * (int)get_global_id(1);
@@ -599,7 +651,7 @@ INLINE void depthwise_taps(__global const float *w, float *k) {
   for (int i = 0; i < 9; ++i) k[i] = w[i];
 }
 
-__kernel void depthwise_window(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias), TENSOR_OUT(y), int has_bias,
+__kernel void depthwise_window(ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(bias), ACTIVATION_OUT(y), int has_bias,
                                int channels, int rows, int width, int rows_per_item,
                                int channels_per_item, int first, int height, int slots) {
   const int n = (int)get_global_id(2), first_channel = channels_per_item * (int)get_global_id(1);
@@ -620,7 +672,7 @@ __kernel void depthwise_window(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias), TENS
 }
 
 // y = gelu(a) b with the window's channel halves a and b; y has `channels` of them.
-__kernel void depthwise_gate_window(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias), TENSOR_OUT(y),
+__kernel void depthwise_gate_window(ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(bias), ACTIVATION_OUT(y),
                                     int has_bias, int channels, int rows, int width, int rows_per_item,
                                     int channels_per_item, int first, int height, int slots) {
   const int n = (int)get_global_id(2), first_channel = channels_per_item * (int)get_global_id(1);
@@ -646,6 +698,7 @@ __kernel void depthwise_gate_window(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias),
   }
 }
 
+#if !HALF_STORAGE  // Gradients: their tensors are float.
 // The gradients: gx[n, c, i, j] = sum of w[c, ky, kx] gy[n, c, i - ky + 1, j - kx + 1], gw[c, ky, kx] = sum of x[n, c, i, j]
 // times the same, gb = sum of gy; sums over pixels in two stages. Here the partial sums, [n][c][parts][DEPTHWISE_SUMS], the tenth that of
 // gy, are added up.
@@ -921,6 +974,7 @@ __kernel void depthwise_gate_backward(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias
   }
 }
 #endif
+#endif
 
 // ---- GELUGate ----
 // y = gelu(a) b with a = x[:, :c], b = x[:, c:]; x: [n, 2 c, h, w], y: [n, c, h, w]; gelu(a) = a P(a),
@@ -929,14 +983,14 @@ __kernel void depthwise_gate_backward(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias
 // Indices: as Add, over the pixels and channels of y; channel k of y reads channels k and c + k of x.
 // Tunables: VEC.
 
-__kernel void gelu_gate(TENSOR_IN(x), TENSOR_OUT(y), int pixels, int channels, int pixels_per_item,
+__kernel void gelu_gate(ACTIVATION_IN(x), ACTIVATION_OUT(y), int pixels, int channels, int pixels_per_item,
                         int channels_per_item) {
   const int n = (int)get_global_id(2), first = pixels_per_item * (int)get_global_id(0);
   const int end = min(pixels, first + pixels_per_item);
   const int first_channel = channels_per_item * (int)get_global_id(1);
   for (int c = first_channel; c < min(channels, first_channel + channels_per_item); ++c) {
-    __global const float *a = PLANE(x, n, c), *b = PLANE(x, n, channels + c);
-    __global float *out = PLANE(y, n, c);
+    __global const in_t *a = PLANE(x, n, c), *b = PLANE(x, n, channels + c);
+    __global out_t *out = PLANE(y, n, c);
     for (int i = first; i < end; i += VEC) {
       const vec v = load_vec(a + i);
       const vec gelu = v * gate_distribution(v, gate_bell(v));
@@ -945,6 +999,7 @@ __kernel void gelu_gate(TENSOR_IN(x), TENSOR_OUT(y), int pixels, int channels, i
   }
 }
 
+#if !HALF_STORAGE  // Gradients: their tensors are float.
 // ga = gy b (P(a) + a p(a)) with the density p(a) = exp(-a a / 2) / sqrt(2 pi); gb = gy gelu(a).
 __kernel void gelu_gate_backward(TENSOR_IN(x), TENSOR_IN(gy), TENSOR_OUT(gx), int pixels,
                                  int channels, int pixels_per_item, int channels_per_item) {
@@ -965,6 +1020,7 @@ __kernel void gelu_gate_backward(TENSOR_IN(x), TENSOR_IN(gy), TENSOR_OUT(gx), in
     }
   }
 }
+#endif
 
 // ---- PixelShuffle ----
 // y[n, c, 2 i + k, 2 j + l] = x[n, 4 c + 2 k + l, i, j]; x: [n, 4 c, h, w], y: [n, c, 2 h, 2 w]. Unshuffle is
@@ -983,33 +1039,35 @@ __kernel void gelu_gate_backward(TENSOR_IN(x), TENSOR_IN(gy), TENSOR_OUT(gx), in
 
 #ifdef CPU_DEVICE
 #define SHUFFLE_VEC 8
-INLINE void shuffle_columns(__global const float *a, __global const float *b, __global float *out,
+INLINE void shuffle_columns(__global const in_t *a, __global const in_t *b, __global out_t *out,
                             int count) {
   float16 v;
-  v.even = vload8(0, a);
-  v.odd = vload8(0, b);
+  v.even = READ_WIDE(8, a);
+  v.odd = READ_WIDE(8, b);
   store_lanes(v, 2 * count, out);
 }
-INLINE void unshuffle_columns(__global const float *in, __global float *a, __global float *b,
+INLINE void unshuffle_columns(__global const in_t *in, __global out_t *a, __global out_t *b,
                               int count) {
-  const float16 v = vload16(0, in);
+  const float16 v = READ_WIDE(16, in);
   store_lanes((float16)(v.even, v.even), min(count, 8), a);
   store_lanes((float16)(v.odd, v.odd), min(count, 8), b);
 }
 #else
 #define SHUFFLE_VEC 1
-INLINE void shuffle_columns(__global const float *a, __global const float *b, __global float *out,
+INLINE void shuffle_columns(__global const in_t *a, __global const in_t *b, __global out_t *out,
                             int count) {
-  if (count > 0) vstore2((float2)(*a, *b), 0, out);
+  if (count > 0) WRITE_WIDE(2, (float2)(READ(a), READ(b)), out);
 }
-INLINE void unshuffle_columns(__global const float *in, __global float *a, __global float *b,
+INLINE void unshuffle_columns(__global const in_t *in, __global out_t *a, __global out_t *b,
                               int count) {
-  const float2 v = vload2(0, in);
-  if (count > 0) *a = v.x, *b = v.y;
+  const float2 v = READ_WIDE(2, in);
+  if (count <= 0) return;
+  WRITE(v.x, a);
+  WRITE(v.y, b);
 }
 #endif
 
-__kernel void pixel_shuffle(TENSOR_IN(x), TENSOR_OUT(y), int channels, int height, int width,
+__kernel void pixel_shuffle(ACTIVATION_IN(x), ACTIVATION_OUT(y), int channels, int height, int width,
                             int rows_per_item, int channels_per_item) {
   const int item = (int)get_global_id(0), n = (int)get_global_id(2);
   const int first = channels_per_item * (int)get_global_id(1);
@@ -1022,15 +1080,15 @@ __kernel void pixel_shuffle(TENSOR_IN(x), TENSOR_OUT(y), int channels, int heigh
   for (int c = first; c < min(channels, first + channels_per_item); ++c)
     for (int i = row; i < last_row; ++i)
       for (int k = 0; k < 2; ++k) {
-        __global const float *a = PLANE(x, n, 4 * c + 2 * k) + (long)i * width;
-        __global const float *b = PLANE(x, n, 4 * c + 2 * k + 1) + (long)i * width;
-        __global float *out = PLANE(y, n, c) + (2 * (long)i + k) * (2 * (long)width);
+        __global const in_t *a = PLANE(x, n, 4 * c + 2 * k) + (long)i * width;
+        __global const in_t *b = PLANE(x, n, 4 * c + 2 * k + 1) + (long)i * width;
+        __global out_t *out = PLANE(y, n, c) + (2 * (long)i + k) * (2 * (long)width);
         for (int j = column; j < last_column; j += SHUFFLE_VEC)
           shuffle_columns(a + j, b + j, out + 2 * j, last_column - j);
       }
 }
 
-__kernel void pixel_unshuffle(TENSOR_IN(x), TENSOR_OUT(y), int channels, int height, int width,
+__kernel void pixel_unshuffle(ACTIVATION_IN(x), ACTIVATION_OUT(y), int channels, int height, int width,
                               int rows_per_item, int channels_per_item) {
   const int item = (int)get_global_id(0), n = (int)get_global_id(2);
   const int first = channels_per_item * (int)get_global_id(1);
@@ -1043,9 +1101,9 @@ __kernel void pixel_unshuffle(TENSOR_IN(x), TENSOR_OUT(y), int channels, int hei
   for (int c = first; c < min(channels, first + channels_per_item); ++c)
     for (int i = row; i < last_row; ++i)
       for (int k = 0; k < 2; ++k) {
-        __global const float *in = PLANE(x, n, c) + (2 * (long)i + k) * (2 * (long)width);
-        __global float *a = PLANE(y, n, 4 * c + 2 * k) + (long)i * width;
-        __global float *b = PLANE(y, n, 4 * c + 2 * k + 1) + (long)i * width;
+        __global const in_t *in = PLANE(x, n, c) + (2 * (long)i + k) * (2 * (long)width);
+        __global out_t *a = PLANE(y, n, 4 * c + 2 * k) + (long)i * width;
+        __global out_t *b = PLANE(y, n, 4 * c + 2 * k + 1) + (long)i * width;
         for (int j = column; j < last_column; j += SHUFFLE_VEC)
           unshuffle_columns(in + 2 * j, a + j, b + j, last_column - j);
       }
@@ -1057,15 +1115,15 @@ __kernel void pixel_unshuffle(TENSOR_IN(x), TENSOR_OUT(y), int channels, int hei
 // Indices: as Add, over the pixels and channels of y:  | a: 0 .. p - 1 | b: p .. p + q - 1 |
 // Tunables: VEC.
 
-__kernel void concat(TENSOR_IN(a), TENSOR_IN(b), TENSOR_OUT(y), int pixels, int channels,
+__kernel void concat(ACTIVATION_IN(a), ACTIVATION_IN(b), ACTIVATION_OUT(y), int pixels, int channels,
                      int pixels_per_item, int channels_per_item, int channels_of_a) {
   const int n = (int)get_global_id(2), first = pixels_per_item * (int)get_global_id(0);
   const int end = min(pixels, first + pixels_per_item);
   const int first_channel = channels_per_item * (int)get_global_id(1);
   for (int c = first_channel; c < min(channels, first_channel + channels_per_item); ++c) {
-    __global const float *in =
+    __global const in_t *in =
         c < channels_of_a ? PLANE(a, n, c) : PLANE(b, n, c - channels_of_a);
-    __global float *out = PLANE(y, n, c);
+    __global out_t *out = PLANE(y, n, c);
     for (int i = first; i < end; i += VEC) store_vec(load_vec(in + i), end - i, out + i);
   }
 }
@@ -1076,18 +1134,19 @@ __kernel void concat(TENSOR_IN(a), TENSOR_IN(b), TENSOR_OUT(y), int pixels, int 
 // Indices: as Add, over the pixels and channels of what is written:  x  | .. | offset .. offset + count - 1 | .. |
 // Tunables: VEC.
 
-__kernel void channel_slice(TENSOR_IN(x), TENSOR_OUT(y), int pixels, int channels,
+__kernel void channel_slice(ACTIVATION_IN(x), ACTIVATION_OUT(y), int pixels, int channels,
                             int pixels_per_item, int channels_per_item, int offset) {
   const int n = (int)get_global_id(2), first = pixels_per_item * (int)get_global_id(0);
   const int end = min(pixels, first + pixels_per_item);
   const int first_channel = channels_per_item * (int)get_global_id(1);
   for (int c = first_channel; c < min(channels, first_channel + channels_per_item); ++c) {
-    __global const float *in = PLANE(x, n, offset + c);
-    __global float *out = PLANE(y, n, c);
+    __global const in_t *in = PLANE(x, n, offset + c);
+    __global out_t *out = PLANE(y, n, c);
     for (int i = first; i < end; i += VEC) store_vec(load_vec(in + i), end - i, out + i);
   }
 }
 
+#if !HALF_STORAGE  // Gradients: their tensors are float.
 __kernel void channel_slice_backward(TENSOR_IN(gy), TENSOR_OUT(gx), int pixels, int channels,
                                      int pixels_per_item, int channels_per_item, int offset,
                                      int count) {
@@ -1102,6 +1161,7 @@ __kernel void channel_slice_backward(TENSOR_IN(gy), TENSOR_OUT(gx), int pixels, 
       store_vec(inside ? load_vec(in + i) : (vec)(0.0f), end - i, out + i);
   }
 }
+#endif
 
 // ---- PixelLoss ----
 // With d = prediction - target over all N elements of [n, c, h, w]:
@@ -1370,8 +1430,8 @@ __kernel void axpby(TENSOR_IN_SHARED(x), TENSOR_IN_SHARED(y), TENSOR_OUT_SHARED(
 // TILE_COLUMN_ITEMS and TILE_DEPTH, and for the weight's gradient SQUARE_SIDE, SQUARE_ITEMS and SQUARE_DEPTH.
 
 __kernel void conv1x1(
-    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(b), TENSOR_IN_SHARED(r), TENSOR_OUT_SHARED(y), int pixels, int in_channels,
-    int out_channels, int w_row, int w_column, int rows, int has_bias, int has_residual) {
+    ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(b), ACTIVATION_IN_SHARED(r), ACTIVATION_OUT_SHARED(y), int pixels,
+    int in_channels, int out_channels, int w_row, int w_column, int rows, int has_bias, int has_residual) {
   const int first = BLOCK_COLUMNS * (int)get_global_id(0);
   if (first >= pixels) return;
   const int row_begin = rows * (int)get_global_id(1);
@@ -1412,18 +1472,18 @@ __kernel void conv1x1(
 #define TILE_W_SHARE ((TILE_W_COUNT + TILE_ITEMS - 1) / TILE_ITEMS)
 
 // Four neighbours. Where the address is known to be aligned this is one load; vload4 is four on some devices.
-INLINE float4 load_four(__global const float *p) {
+INLINE float4 load_four(__global const in_t *p) {
 #if TILE_ALIGNED
-  return *(__global const float4 *)p;
+  return READ_ALIGNED_4(p);
 #else
-  return vload4(0, p);
+  return READ_WIDE(4, p);
 #endif
 }
-INLINE void store_four(float4 v, __global float *p) {
+INLINE void store_four(float4 v, __global out_t *p) {
 #if TILE_ALIGNED
-  *(__global float4 *)p = v;
+  WRITE_ALIGNED_4(v, p);
 #else
-  vstore4(v, 0, p);
+  WRITE_WIDE(4, v, p);
 #endif
 }
 
@@ -1431,8 +1491,8 @@ INLINE void store_four(float4 v, __global float *p) {
 // image (2). Tiles of x and W pass through local memory, in two halves: while one is multiplied, what the other gets is on its
 // way. The vectors of an item lie TILE_COLUMN_ITEMS apart, so that neighbouring items touch neighbouring vectors.
 __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_tiles(
-    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(b), TENSOR_IN_SHARED(r), TENSOR_OUT_SHARED(y), int pixels, int in_channels,
-    int out_channels, int w_row, int w_column, int has_bias, int has_residual) {
+    ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(b), ACTIVATION_IN_SHARED(r), ACTIVATION_OUT_SHARED(y), int pixels,
+    int in_channels, int out_channels, int w_row, int w_column, int has_bias, int has_residual) {
   __local float4 x_tile[2][TILE_DEPTH][TILE_COLUMNS / 4];
   // Two columns more than used spread a column of weights over the memory banks.
   __local float w_tile[2][TILE_DEPTH][TILE_ROWS + 2];
@@ -1441,7 +1501,8 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_ti
   const int column = item % TILE_COLUMN_ITEMS, row = item / TILE_COLUMN_ITEMS * TILE_ITEM_ROWS;
   // Addresses are worked out once. Pixels beyond the end repeat the last vector, output channels the last channel: what is
   // computed from them is never stored.
-  __global const float *x_from[TILE_X_SHARE], *w_from[TILE_W_SHARE];
+  __global const in_t *x_from[TILE_X_SHARE];
+  __global const float *w_from[TILE_W_SHARE];
   const int last = (pixels - 1) / 4 * 4;
 #pragma unroll
   for (int i = 0; i < TILE_X_SHARE; ++i) {
@@ -1511,8 +1572,8 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_ti
   for (int i = 0; i < TILE_ITEM_ROWS; ++i) {
     const int o = row_begin + row + i;
     if (o >= out_channels) break;
-    __global float *out = PLANE(y, n, o);
-    __global const float *residual = PLANE(r, n, o);
+    __global out_t *out = PLANE(y, n, o);
+    __global const in_t *residual = PLANE(r, n, o);
 #pragma unroll
     for (int j = 0; j < TILE_VECTORS; ++j) {
       const int p = first + 4 * (column + j * TILE_COLUMN_ITEMS);
@@ -1522,7 +1583,7 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_ti
         const float lanes[4] = {sum[i][j].x, sum[i][j].y, sum[i][j].z, sum[i][j].w};
 #pragma unroll
         for (int c = 0; c < 4; ++c)
-          if (p + c < pixels) out[p + c] = has_residual ? lanes[c] + residual[p + c] : lanes[c];
+          if (p + c < pixels) WRITE(has_residual ? lanes[c] + READ(residual + p + c) : lanes[c], out + p + c);
       }
     }
   }
@@ -1557,15 +1618,15 @@ INLINE void tile_product(
 #define TILE_WEIGHTS ((TILE_DEPTH * TILE_ROWS + TILE_ITEMS - 1) / TILE_ITEMS)  // weights that an item loads of a tile
 
 __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void norm_product_tiles(
-    TENSOR_IN(x), TENSOR_IN(gamma), TENSOR_IN(beta), TENSOR_IN(w), TENSOR_IN(b), TENSOR_OUT(y), int pixels,
-    int in_channels, int out_channels, float eps, int is_centred, int has_bias) {
+    ACTIVATION_IN(x), TENSOR_IN(gamma), TENSOR_IN(beta), TENSOR_IN(w), TENSOR_IN(b), ACTIVATION_OUT(y),
+    int pixels, int in_channels, int out_channels, float eps, int is_centred, int has_bias) {
   __local float x_tile[TILE_DEPTH][TILE_COLUMNS], w_tile[TILE_DEPTH][TILE_PITCH];
   __local float totals[TILE_ITEMS], squares[TILE_ITEMS];
   const int item = (int)get_local_id(0), n = (int)get_group_id(2);
   const int first = TILE_COLUMNS * (int)get_group_id(0), row_begin = TILE_ROWS * (int)get_group_id(1);
   const int column = item % TILE_COLUMN_ITEMS, row = item / TILE_COLUMN_ITEMS * TILE_ITEM_ROWS;
   const int own = item % TILE_COLUMNS, pixel = min(first + own, pixels - 1);
-  const float origin = PLANE(x, n, 0)[pixel];
+  const float origin = READ(PLANE(x, n, 0) + pixel);
   float sum[TILE_ITEM_ROWS][TILE_ITEM_COLUMNS], scales[TILE_WEIGHTS], shifts[TILE_WEIGHTS];
   float total = 0.0f, square = 0.0f;
 #pragma unroll
@@ -1577,7 +1638,7 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void norm_produ
   for (int begin = 0; begin < in_channels; begin += TILE_DEPTH) {
     for (int e = item; e < TILE_DEPTH * TILE_COLUMNS; e += TILE_ITEMS) {
       const int k = e / TILE_COLUMNS;
-      const float d = begin + k < in_channels ? PLANE(x, n, begin + k)[pixel] - origin : 0.0f;
+      const float d = begin + k < in_channels ? READ(PLANE(x, n, begin + k) + pixel) - origin : 0.0f;
       total += d;
       square = fma(d, d, square);
       x_tile[k][own] = d;
@@ -1632,18 +1693,19 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void norm_produ
     spread = spread / in_channels - mean * mean;
     // A comparison, unlike fmax, keeps NaN.
     const float r = 1.0f / sqrt((spread < 0.0f ? 0.0f : spread) + eps);
-    const float centre = is_centred ? mean : -PLANE(x, n, 0)[p];
+    const float centre = is_centred ? mean : -READ(PLANE(x, n, 0) + p);
 #pragma unroll
     for (int i = 0; i < TILE_ITEM_ROWS; ++i) {
       const int o = row_begin + row + i;
       if (o >= out_channels) break;
       const float value = fma(r, sum[i][j] - centre * scale[i], shift[i]);
-      PLANE(y, n, o)[p] = has_bias ? value + PLANE(b, 0, 0)[o] : value;
+      WRITE(has_bias ? value + PLANE(b, 0, 0)[o] : value, PLANE(y, n, o) + p);
     }
   }
 }
 #endif
 
+#if !HALF_STORAGE  // Gradients: their tensors are float.
 #ifdef CPU_DEVICE
 // Partial sums of S[a, c] = sum_{n, p} left[n, a, p] right[n, c, p]: gW with left = gy and right = x, or its transpose
 // with the two exchanged. One work-item: `panels` panels of right channels (dimension 0), `rows` left channels (1), one
@@ -1766,6 +1828,7 @@ __kernel void conv1x1_backward_weight_sum(
   *out = total;
 #endif
 }
+#endif
 
 // ---- ChannelSum ----
 // s[c] = sum_{n, p} x[n, c, p].
@@ -1831,20 +1894,20 @@ INLINE vector keep_lanes(vector v, int count) {
 
 // x at columns u - 1 .. u + VECTOR_WIDTH - 2, zero left of the row. The row's first element has no left
 // neighbour to load: the element before a plane may lie outside of the buffer.
-INLINE vector load_left(__global const float *line, int u) {
-  if (u > 0) return LOAD(line + u - 1);
-  const vector v = LOAD(line);
+INLINE vector load_left(__global const in_t *line, int u) {
+  if (u > 0) return READ_VECTOR(line + u - 1);
+  const vector v = READ_VECTOR(line);
   return ZERO_FIRST(v);
 }
 
 // x at columns u + 1 .. u + VECTOR_WIDTH, zero right of the row.
-INLINE vector load_right(__global const float *line, int u, int width) {
-  const vector v = LOAD(line + u + 1);
+INLINE vector load_right(__global const in_t *line, int u, int width) {
+  const vector v = READ_VECTOR(line + u + 1);
   return u + VECTOR_WIDTH < width ? v : keep_lanes(v, width - 1 - u);
 }
 
 __kernel void conv3x3(
-    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(b), TENSOR_OUT(y), int height, int width, int in_channels,
+    ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(b), ACTIVATION_OUT(y), int height, int width, int in_channels,
     int out_channels, int rows, int has_bias) {
   const int columns = (width + VECTOR_WIDTH - 1) / VECTOR_WIDTH;
   const int u = (int)get_global_id(0) % columns * VECTOR_WIDTH;
@@ -1870,8 +1933,8 @@ __kernel void conv3x3(
       for (int dy = -1; dy <= BLOCK_VECTORS; ++dy) {
         const int line_index = first + dy;
         if (line_index < 0 || line_index >= height) continue;
-        __global const float *line = PLANE(x, n, c) + line_index * width;
-        const vector left = load_left(line, u), centre = LOAD(line + u),
+        __global const in_t *line = PLANE(x, n, c) + line_index * width;
+        const vector left = load_left(line, u), centre = READ_VECTOR(line + u),
                      right = load_right(line, u, width);
 #pragma unroll
         for (int v = 0; v < BLOCK_VECTORS; ++v) {
@@ -1899,6 +1962,7 @@ __kernel void conv3x3(
   }
 }
 
+#if !HALF_STORAGE  // Gradients: their tensors are float.
 // The weight of the input gradient: V[i, o, j, k] = W[o, i, 2 - j, 2 - k]. One work-item per element.
 __kernel void conv3x3_transpose_weight(
     TENSOR_IN(w), __global float *restrict transposed, ulong transposed_offset, int out_channels, int in_channels) {
@@ -2058,6 +2122,7 @@ __kernel void conv3x3_backward_weight_groups_sum(
   PLANE(gw, 0, 0)[index] = total;
 }
 #endif
+#endif
 
 // ---- LayerNorm ----
 // Over the c channels of every pixel: mu = mean x, r = 1 / sqrt(mean (x - mu)^2 + eps);
@@ -2076,7 +2141,7 @@ __kernel void conv3x3_backward_weight_groups_sum(
 #endif
 
 __kernel void layer_norm(
-    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(b), TENSOR_OUT(y), TENSOR_OUT(mean), TENSOR_OUT(rstd),
+    ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(b), ACTIVATION_OUT(y), ACTIVATION_OUT(mean), ACTIVATION_OUT(rstd),
     int pixels, int channels, float eps, int has_bias) {
   const int first = NORM_VECTORS * VECTOR_WIDTH * (int)get_global_id(0), n = (int)get_global_id(1);
   if (first >= pixels) return;
@@ -2090,17 +2155,17 @@ __kernel void layer_norm(
   }
   const float share = 1.0f / channels;
   for (int c = 0; c < channels; ++c) {
-    __global const float *row = PLANE(x, n, c);
+    __global const in_t *row = PLANE(x, n, c);
 #pragma unroll
-    for (int v = 0; v < NORM_VECTORS; ++v) mu[v] += LOAD(row + place[v]);
+    for (int v = 0; v < NORM_VECTORS; ++v) mu[v] += READ_VECTOR(row + place[v]);
   }
 #pragma unroll
   for (int v = 0; v < NORM_VECTORS; ++v) mu[v] *= share;
   for (int c = 0; c < channels; ++c) {
-    __global const float *row = PLANE(x, n, c);
+    __global const in_t *row = PLANE(x, n, c);
 #pragma unroll
     for (int v = 0; v < NORM_VECTORS; ++v) {
-      const vector d = LOAD(row + place[v]) - mu[v];
+      const vector d = READ_VECTOR(row + place[v]) - mu[v];
       rest[v] += d;
       r[v] = fma(d, d, r[v]);
     }
@@ -2116,17 +2181,18 @@ __kernel void layer_norm(
     if (!has_bias) mu[v] = rest[v] = (vector)(0.0f);
   }
   for (int c = 0; c < channels; ++c) {
-    __global const float *row = PLANE(x, n, c);
-    __global float *out = PLANE(y, n, c);
+    __global const in_t *row = PLANE(x, n, c);
+    __global out_t *out = PLANE(y, n, c);
     const float weight = PLANE(w, 0, 0)[c], bias = has_bias ? PLANE(b, 0, 0)[c] : 0.0f;
 #pragma unroll
     for (int v = 0; v < NORM_VECTORS; ++v) {
-      const vector d = LOAD(row + place[v]) - mu[v] - rest[v];
+      const vector d = READ_VECTOR(row + place[v]) - mu[v] - rest[v];
       store_vector(d * r[v] * weight + bias, pixels - place[v], out + place[v]);
     }
   }
 }
 
+#if !HALF_STORAGE  // Gradients: their tensors are float.
 // With bias: gx = r (g - mean g - h mean (g h)), g = gy w, h = (x - mu) r.
 // Without:   gx = r g - r^3 (x - mu) mean (g x). With an addend, plus that.
 __kernel void layer_norm_backward_input(
@@ -2174,6 +2240,7 @@ __kernel void layer_norm_backward_input(
     }
   }
 }
+#endif
 
 #ifndef CPU_DEVICE
 // The same by work-groups, for GPUs: NORM_PIXELS neighbouring pixels of an image, and for each NORM_PARTS work-items that hold its
@@ -2201,19 +2268,19 @@ INLINE float sum_parts(float value, int part, int lane, __local float *shared) {
 }
 
 __kernel void layer_norm_groups(
-    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(b), TENSOR_OUT(y), TENSOR_OUT(mean), TENSOR_OUT(rstd),
+    ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(b), ACTIVATION_OUT(y), ACTIVATION_OUT(mean), ACTIVATION_OUT(rstd),
     int pixels, int channels, float eps, int has_bias) {
   __local float shared[NORM_PARTS * NORM_PIXELS];
   const int lane = (int)get_local_id(0) % NORM_PIXELS, part = (int)get_local_id(0) / NORM_PIXELS;
   const int n = (int)get_global_id(1), p = NORM_PIXELS * (int)get_group_id(0) + lane;
   // Items beyond the end repeat the last pixel: all of a group meet at the barriers.
-  __global const float *in = PLANE(x, n, part) + min(p, pixels - 1);
+  __global const in_t *in = PLANE(x, n, part) + min(p, pixels - 1);
   const ulong x_step = NORM_PARTS * x_plane, y_step = NORM_PARTS * y_plane;
   const float share = 1.0f / channels;
   float v[NORM_SHARE], sum = 0.0f, left = 0.0f, square = 0.0f;
 #pragma unroll
   for (int i = 0; i < NORM_SHARE; ++i) {
-    v[i] = part + NORM_PARTS * i < channels ? in[i * x_step] : 0.0f;
+    v[i] = part + NORM_PARTS * i < channels ? READ(in + i * x_step) : 0.0f;
     sum += v[i];
   }
   const float mu = sum_parts(sum, part, lane, shared) * share;
@@ -2228,20 +2295,21 @@ __kernel void layer_norm_groups(
   const float r = 1.0f / sqrt((variance < 0.0f ? 0.0f : variance) + eps);
   if (p >= pixels) return;
   if (part == 0) {
-    PLANE(mean, n, 0)[p] = mu + rest;
-    PLANE(rstd, n, 0)[p] = r;
+    WRITE(mu + rest, PLANE(mean, n, 0) + p);
+    WRITE(r, PLANE(rstd, n, 0) + p);
   }
   const float centre = has_bias ? mu : 0.0f, correction = has_bias ? rest : 0.0f;
   __global const float *weight = PLANE(w, 0, 0) + part, *bias = PLANE(b, 0, 0) + part;
-  __global float *out = PLANE(y, n, part) + p;
+  __global out_t *out = PLANE(y, n, part) + p;
 #pragma unroll
   for (int i = 0; i < NORM_SHARE; ++i) {
     const int c = NORM_PARTS * i;
     if (part + c >= channels) continue;
-    out[i * y_step] = (v[i] - centre - correction) * r * weight[c] + (has_bias ? bias[c] : 0.0f);
+    WRITE((v[i] - centre - correction) * r * weight[c] + (has_bias ? bias[c] : 0.0f), out + i * y_step);
   }
 }
 
+#if !HALF_STORAGE  // Gradients: their tensors are float.
 __kernel void layer_norm_backward_input_groups(
     TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(mean), TENSOR_IN(rstd), TENSOR_IN(g), TENSOR_IN(addend),
     TENSOR_OUT(gx), int pixels, int channels, int has_bias, int has_addend) {
@@ -2274,7 +2342,9 @@ __kernel void layer_norm_backward_input_groups(
       out[i * out_step] = gw[i] * r - total - d[i] * along + (has_addend ? more[i * more_step] : 0.0f);
 }
 #endif
+#endif
 
+#if !HALF_STORAGE  // Gradients: their tensors are float.
 // Partial sums over a slice of pixels of all images: gw[c] = sum gy (x - mu) r (without bias: gy x r), gb[c] = sum gy.
 // One work-group: one channel (dimension 0), one slice (1); the sums of a single slice are the gradients.
 // partial: [slice][weight, bias][channel].
@@ -2324,6 +2394,7 @@ __kernel void layer_norm_backward_weight_sum(
   PLANE(gw, 0, 0)[c] = sum_of_slices(sums, slices, 2 * (ulong)channels);
   if (has_bias) PLANE(gb, 0, 0)[c] = sum_of_slices(sums + channels, slices, 2 * (ulong)channels);
 }
+#endif
 
 // ---- ChannelAttention ----
 // qkv: [n, 3 c, h, w], q, k and v are thirds of its channels, heads are consecutive groups of m = c / heads channels.
@@ -2359,15 +2430,15 @@ __kernel void layer_norm_backward_weight_sum(
 // For CPUs. One work-item: one slice (dimension 1) of one image and head (2), a transposed panel of the right rows at a time.
 // `previous` holds sums to add to, if `adds`; it may be `partial` itself.
 __kernel void attention_gram(
-    TENSOR_IN(left), TENSOR_IN(right), __global const float *previous, ulong previous_offset,
+    ACTIVATION_IN(left), ACTIVATION_IN(right), __global const float *previous, ulong previous_offset,
     __global float *partial, ulong partial_offset, int pixels, int m, int heads, int left_part,
     int right_part, int slice, int squares, int adds) {
   const int s = (int)get_global_id(1), slices = (int)get_global_size(1);
   const int n = (int)get_global_id(2) / heads, head = (int)get_global_id(2) % heads;
   __global float *sum =
       partial + partial_offset + ((ulong)get_global_id(2) * slices + s) * HEAD_SUMS(m);
-  __global const float *first = HEAD_PLANE(left, n, left_part, head);
-  __global const float *second = HEAD_PLANE(right, n, right_part, head);
+  __global const in_t *first = HEAD_PLANE(left, n, left_part, head);
+  __global const in_t *second = HEAD_PLANE(right, n, right_part, head);
   __global const float *before =
       previous + previous_offset + ((ulong)get_global_id(2) * slices + s) * HEAD_SUMS(m);
   for (int index = 0; index < HEAD_SUMS(m); ++index) sum[index] = adds ? before[index] : 0.0f;
@@ -2400,7 +2471,7 @@ __kernel void attention_gram(
 // For GPUs. One work-group of GRAM_SIDE x GRAM_SIDE items: GRAM_TILE rows and columns (dimension 0) of one slice (1) of one image and
 // head (2), GRAM_STEP pixels at a time in local memory. The odd pitch spreads neighbouring rows over the banks.
 __kernel __attribute__((reqd_work_group_size(GRAM_GROUP, 1, 1))) void attention_gram_tiles(
-    TENSOR_IN(left), TENSOR_IN(right), __global const float *previous, ulong previous_offset,
+    ACTIVATION_IN(left), ACTIVATION_IN(right), __global const float *previous, ulong previous_offset,
     __global float *partial, ulong partial_offset, int pixels, int m, int heads, int left_part,
     int right_part, int slice, int squares, int adds) {
   __local float rows[GRAM_TILE][GRAM_STEP + 1], columns[GRAM_TILE][GRAM_STEP + 1];
@@ -2410,8 +2481,8 @@ __kernel __attribute__((reqd_work_group_size(GRAM_GROUP, 1, 1))) void attention_
   const int column = GRAM_TILE * ((int)get_group_id(0) % tiles);
   const int s = (int)get_global_id(1), slices = (int)get_global_size(1);
   const int n = (int)get_global_id(2) / heads, head = (int)get_global_id(2) % heads;
-  __global const float *first = HEAD_PLANE(left, n, left_part, head);
-  __global const float *second = HEAD_PLANE(right, n, right_part, head);
+  __global const in_t *first = HEAD_PLANE(left, n, left_part, head);
+  __global const in_t *second = HEAD_PLANE(right, n, right_part, head);
   const int end = min((s + 1) * slice, pixels);
   float block[GRAM_BLOCK][GRAM_BLOCK];
 #pragma unroll
@@ -2423,8 +2494,8 @@ __kernel __attribute__((reqd_work_group_size(GRAM_GROUP, 1, 1))) void attention_
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int index = item; index < GRAM_TILE * GRAM_STEP; index += GRAM_GROUP) {
       const int i = index / GRAM_STEP, k = index % GRAM_STEP, p = begin + k;
-      rows[i][k] = p < end && row + i < m ? first[(row + i) * left_plane + p] : 0.0f;
-      columns[i][k] = p < end && column + i < m ? second[(column + i) * right_plane + p] : 0.0f;
+      rows[i][k] = p < end && row + i < m ? READ(first + (row + i) * left_plane + p) : 0.0f;
+      columns[i][k] = p < end && column + i < m ? READ(second + (column + i) * right_plane + p) : 0.0f;
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int k = 0; k < GRAM_STEP; ++k) {
@@ -2463,6 +2534,7 @@ __kernel __attribute__((reqd_work_group_size(GRAM_GROUP, 1, 1))) void attention_
   if (row == 0 && column + item < m) sum[of_column] = column_square + (adds ? before[of_column] : 0.0f);
 }
 
+#if !HALF_STORAGE  // From here on sums and matrices, float always.
 // The slices of each image and head (dimension 1) added up in order; the totals, `total_step` apart, may take the place of
 // the first slice. One work-item: VEC sums.
 __kernel void attention_gram_sum(
@@ -2521,10 +2593,11 @@ __kernel void attention_project(
       a + a_offset + (ulong)head * m * m, m, PLANE(w, 0, 0) + head * m, channels, 1, 0, 0, 0, 0,
       PLANE(y, 0, 0) + head * m, channels, first, m, m, row_begin, min(row_begin + rows, channels));
 }
+#endif
 
 // y = A v. One work-item: `columns` pixels (dimension 0), `rows` rows of a head (1), one image (2).
 __kernel void attention_apply(
-    TENSOR_IN(a), TENSOR_IN(qkv), TENSOR_OUT(y), int pixels, int m, int heads, int columns, int rows) {
+    TENSOR_IN(a), ACTIVATION_IN(qkv), ACTIVATION_OUT(y), int pixels, int m, int heads, int columns, int rows) {
   const int begin = columns * (int)get_global_id(0), strips = (m + rows - 1) / rows;
   const int head = (int)get_global_id(1) / strips, n = (int)get_global_id(2);
   const int row_begin = rows * ((int)get_global_id(1) % strips);
@@ -2536,6 +2609,7 @@ __kernel void attention_apply(
         HEAD_PLANE(y, n, 0, head), y_plane, first, pixels, m, row_begin, min(row_begin + rows, m));
 }
 
+#if !HALF_STORAGE  // Gradients: their tensors are float.
 // From dA (the sums of gy_i . v_j): dS = A (dA - sum_j A dA), the gradient of the temperature's share, the matrix
 // P_ij = t dS_ij / (|q_i| |k_j|) of the input gradient, and the factor of q_i in it, -sum_j C_ij / |q_i|^2, none where the
 // norm was raised to NORM_FLOOR. One work-group: one row of one head of one image, as in attention_softmax.
@@ -2631,6 +2705,7 @@ __kernel void attention_backward_apply(
             pixels, m, row_begin, row_end);
     }
 }
+#endif
 
 // ---- LocalAttention ----
 // Channel attention with the statistics of windows. Along a side of `size` pixels window i starts at
@@ -2688,14 +2763,14 @@ INLINE int cell_cut(int index, int size, int window, int step, int windows) {
 #ifdef CPU_DEVICE
 // For CPUs. One work-item: one slice of one cell (dimension 1) of one image and head (2).
 __kernel void local_gram(
-    TENSOR_IN(qkv), __global float *sums, ulong sums_offset, LOCAL_AXES, int heads, int slices) {
+    ACTIVATION_IN(qkv), __global float *sums, ulong sums_offset, LOCAL_AXES, int heads, int slices) {
   const int place = (int)get_global_id(1), cell = place / slices, slice = place % slices;
   const int group = (int)get_global_id(2), n = group / heads, head = group % heads;
   const int top = ROW_CUT(cell / cells_across), bottom = ROW_CUT(cell / cells_across + 1);
   const int left = COLUMN_CUT(cell % cells_across), right = COLUMN_CUT(cell % cells_across + 1);
   const int lines = (bottom - top + slices - 1) / slices, first = top + slice * lines;
   __global float *sum = sums + sums_offset + ((ulong)group * get_global_size(1) + place) * LOCAL_SUMS;
-  __global const float *q = LOCAL_PLANE(qkv, n, 0, head), *k = LOCAL_PLANE(qkv, n, 1, head);
+  __global const in_t *q = LOCAL_PLANE(qkv, n, 0, head), *k = LOCAL_PLANE(qkv, n, 1, head);
   for (int index = 0; index < LOCAL_SUMS; ++index) sum[index] = 0.0f;
   float panel[PANEL_PIXELS * PANEL_CHANNELS];
   for (int y = first; y < min(first + lines, bottom); ++y)
@@ -2716,7 +2791,7 @@ __kernel void local_gram(
 // For GPUs. One work-group of 8 x 8 items: LOCAL_TILE rows and columns (dimension 0) of one slice of one cell (1) of one
 // image and head (2), LOCAL_STEP pixels at a time in local memory.
 __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void local_gram_tiles(
-    TENSOR_IN(qkv), __global float *sums, ulong sums_offset, LOCAL_AXES, int heads, int slices) {
+    ACTIVATION_IN(qkv), __global float *sums, ulong sums_offset, LOCAL_AXES, int heads, int slices) {
   __local float rows[LOCAL_TILE][LOCAL_STEP + 1], columns[LOCAL_TILE][LOCAL_STEP + 1];
   const int item = (int)get_local_id(0), tiles = (m + LOCAL_TILE - 1) / LOCAL_TILE;
   const int row = LOCAL_TILE * ((int)get_group_id(0) / tiles), column = LOCAL_TILE * ((int)get_group_id(0) % tiles);
@@ -2726,7 +2801,7 @@ __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void local_gram_tiles(
   const int left = COLUMN_CUT(cell % cells_across), across = COLUMN_CUT(cell % cells_across + 1) - left;
   const int lines = (bottom - top + slices - 1) / slices, first = top + slice * lines;
   const int count = max(0, min(first + lines, bottom) - first) * across;
-  __global const float *q = LOCAL_PLANE(qkv, n, 0, head), *k = LOCAL_PLANE(qkv, n, 1, head);
+  __global const in_t *q = LOCAL_PLANE(qkv, n, 0, head), *k = LOCAL_PLANE(qkv, n, 1, head);
   float block[3][3] = {{0.0f}};
   float row_square = 0.0f, column_square = 0.0f;
   for (int begin = 0; begin < count; begin += LOCAL_STEP) {
@@ -2734,8 +2809,8 @@ __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void local_gram_tiles(
     for (int index = item; index < LOCAL_TILE * LOCAL_STEP; index += 64) {
       const int i = index / LOCAL_STEP, p = begin + index % LOCAL_STEP;
       const ulong pixel = (ulong)(first + p / across) * width + left + p % across;
-      rows[i][index % LOCAL_STEP] = p < count && row + i < m ? q[(row + i) * qkv_plane + pixel] : 0.0f;
-      columns[i][index % LOCAL_STEP] = p < count && column + i < m ? k[(column + i) * qkv_plane + pixel] : 0.0f;
+      rows[i][index % LOCAL_STEP] = p < count && row + i < m ? READ(q + (row + i) * qkv_plane + pixel) : 0.0f;
+      columns[i][index % LOCAL_STEP] = p < count && column + i < m ? READ(k + (column + i) * qkv_plane + pixel) : 0.0f;
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int p = 0; p < LOCAL_STEP; ++p)
@@ -2838,7 +2913,7 @@ __kernel void local_mean(
 // y = mean A v. One work-item: `columns` pixels of one cell's line (dimension 0: cell, then one of `blocks`), `strip` rows of
 // a head (1), one line of one image (2).
 __kernel void local_apply(
-    __global const float *restrict means, ulong means_offset, TENSOR_IN(qkv), TENSOR_OUT(y), LOCAL_AXES, int heads, int cells_down, int blocks,
+    __global const float *restrict means, ulong means_offset, ACTIVATION_IN(qkv), ACTIVATION_OUT(y), LOCAL_AXES, int heads, int cells_down, int blocks,
     int columns, int strip) {
   const int column = (int)get_global_id(0) / blocks, strips = (m + strip - 1) / strip;
   if (column >= cells_across) return;

@@ -25,9 +25,19 @@ if ! clang=$(toolchain_clang); then
 fi
 # The numbers that the program passes, with the example that stands beside each.
 mapfile -t numbers < <(sed -nE 's/^#error "([A-Z0-9_]+): .*, such as ([^ ]+)"$/-D\1=\2/p' kernels.cl)
+# What comes before the first operator, and the sections whose tensors may be half.
+half=$(mktemp --suffix=.cl)
+trap 'rm -f "$half"' EXIT
+awk 'function flush() { if (common || text ~ /ACTIVATION_/) printf "%s", text; text = "" }
+  BEGIN { common = 1 }
+  /^\/\/ ---- .* ----$/ { flush(); common = /Common/ }
+  { text = text $0 "\n" }
+  END { flush() }' kernels.cl > "$half"
 for family in "-DCPU_DEVICE=1" "-UVEC -DVEC=1 -UVECTOR_WIDTH -DVECTOR_WIDTH=4"; do
-  # shellcheck disable=SC2086
-  "$clang" -x cl -cl-std=CL1.2 -target spir64-unknown-unknown -fsyntax-only \
-    -Wall -Wextra -Werror "${numbers[@]}" $family kernels.cl
+  for storage in "" "-DHALF_IN=1 -DHALF_OUT=1" "-DHALF_IN=1" "-DHALF_OUT=1"; do
+    # shellcheck disable=SC2086
+    "$clang" -x cl -cl-std=CL1.2 -target spir64-unknown-unknown -fsyntax-only -Wall -Wextra \
+      -Werror "${numbers[@]}" $family $storage "$([[ $storage ]] && echo "$half" || echo kernels.cl)"
+  done
 done
-echo "kernels.cl: no warnings as OpenCL C 1.2, CPU and GPU family"
+echo "kernels.cl: no warnings as OpenCL C 1.2, CPU and GPU family, float and half storage"

@@ -104,28 +104,54 @@ public final class OpenCLBackend: Backend {
   public func synchronize() throws { try context.finish() }
 
   public func write(_ values: UnsafeBufferPointer<Float>, to view: DeviceTensor) throws {
-    guard let source = values.baseAddress else { return }
+    guard view.precision == .float else {
+      let halves = values.map { Float16($0) }
+      return try halves.withUnsafeBytes { try writeRows($0.baseAddress, to: view) }
+    }
+    try writeRows(values.baseAddress, to: view)
+  }
+
+  private func writeRows(_ source: UnsafeRawPointer?, to view: DeviceTensor) throws {
+    guard let source else { return }
+    let bytes = view.precision.bytes
     try context.writeRows(
-      source, to: view.storage, offset: 4 * view.offset, rowBytes: 4 * view.shape.plane,
-      rows: view.shape.n * view.shape.c, pitch: 4 * view.planeStride)
+      source, to: view.storage, offset: bytes * view.offset, rowBytes: bytes * view.shape.plane,
+      rows: view.shape.n * view.shape.c, pitch: bytes * view.planeStride)
   }
 
   public func read(_ view: DeviceTensor, into values: UnsafeMutableBufferPointer<Float>) throws {
-    guard let target = values.baseAddress else { return }
+    guard view.precision == .float else {
+      var halves = [Float16](repeating: 0, count: view.shape.count)
+      try halves.withUnsafeMutableBytes { try readRows($0.baseAddress, from: view) }
+      for (index, value) in halves.enumerated() { values[index] = Float(value) }
+      return
+    }
+    try readRows(values.baseAddress, from: view)
+  }
+
+  private func readRows(_ target: UnsafeMutableRawPointer?, from view: DeviceTensor) throws {
+    guard let target else { return }
+    let bytes = view.precision.bytes
     try context.readRows(
-      target, from: view.storage, offset: 4 * view.offset, rowBytes: 4 * view.shape.plane,
-      rows: view.shape.n * view.shape.c, pitch: 4 * view.planeStride)
+      target, from: view.storage, offset: bytes * view.offset, rowBytes: bytes * view.shape.plane,
+      rows: view.shape.n * view.shape.c, pitch: bytes * view.planeStride)
   }
 
   public func startReading(
     _ view: DeviceTensor, into values: UnsafeMutableBufferPointer<Float>
   ) throws -> QueueMark {
+    precondition(view.precision == .float, "startReading: a tensor of halves")
     try context.startReading(
       UnsafeMutableRawBufferPointer(values), from: view.storage, offset: 4 * view.offset)
     return try context.mark()
   }
 
   public func fill(_ view: DeviceTensor, with value: Float) throws {
+    guard view.precision == .float else {
+      let whole = TensorView(
+        view.storage, offset: view.offset, shape: Shape(1, 1, 1, view.extent), precision: .half)
+      return try write([Float](repeating: value, count: view.extent), to: whole)
+    }
     try context.fill(view.storage, offset: 4 * view.offset, bytes: 4 * view.extent, with: value)
   }
 }

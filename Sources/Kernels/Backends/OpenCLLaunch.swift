@@ -13,7 +13,7 @@ package enum KernelArgument {
   case float(Float)
 
   /// The view, if it is one.
-  private var view: DeviceTensor? {
+  fileprivate var view: DeviceTensor? {
     switch self {
     case .tensor(let view), .region(let view): view
     case .int, .float: nil
@@ -30,7 +30,7 @@ package enum KernelArgument {
     return arguments.compactMap(\.view).reduce(0) { sum, view in
       let place = Place(storage: ObjectIdentifier(view.storage), offset: view.offset)
       return seen.insert(place).inserted
-        ? sum + MemoryLayout<Float>.stride * view.shape.count : sum
+        ? sum + view.precision.bytes * view.shape.count : sum
     }
   }
 
@@ -65,6 +65,10 @@ extension OpenCLBackend {
     _ section: String, _ name: String, _ arguments: [KernelArgument], global: [Int],
     local: [Int]? = nil, defines: [String: Int] = [:], multiplyAdds: Int = 0
   ) throws -> Launch {
+    let isHalf = arguments.contains { $0.view?.precision == .half }
+    precondition(
+      isHalf == defines.keys.contains { HalfDefines.names.contains($0) },
+      "\(name): \(isHalf ? "half tensors for float" : "float tensors for half") kernels")
     let kernel = try kernel(section, name, defines)
     let group = local ?? [configuration.groupSize] + global.dropFirst().map { _ in 1 }
     precondition(
@@ -87,6 +91,20 @@ extension OpenCLBackend {
     configuration.defines.merge(defines) { $1 }
     let key = KernelTable.Key(section: section, name: name, configuration: configuration)
     return try kernels.kernel(key, on: context)
+  }
+}
+
+/// What tells a kernel how the activations that it reads and writes lie in memory.
+enum HalfDefines {
+  static let names: Set<String> = ["HALF_IN", "HALF_OUT"]
+
+  /// The names to define for a kernel that reads `x` and writes `y`; those of the same kind follow
+  /// them.
+  static func of(_ x: DeviceTensor, into y: DeviceTensor? = nil) -> [String: Int] {
+    var defines: [String: Int] = [:]
+    if x.precision == .half { defines["HALF_IN"] = 1 }
+    if y?.precision == .half { defines["HALF_OUT"] = 1 }
+    return defines
   }
 }
 

@@ -1,5 +1,7 @@
 /// Where a tensor lies: a region of some backend's storage.
 ///
+/// Offset and strides count elements, whatever their precision.
+///
 /// Element `(n, c, y, x)` is at `offset + n * batchStride + c * planeStride + y * w + x`. A plane
 /// is dense; planes may have a gap between them, which belongs to nobody.
 public struct TensorView<Storage> {
@@ -11,9 +13,15 @@ public struct TensorView<Storage> {
   public let shape: Shape
   /// Elements from one channel's plane to the next.
   public let planeStride: Int
+  /// How elements lie in memory.
+  public let precision: Precision
 
   /// A view of `shape` at `offset`, dense unless a plane stride is given.
-  public init(_ storage: Storage, offset: Int, shape: Shape, planeStride: Int? = nil) {
+  public init(
+    _ storage: Storage, offset: Int, shape: Shape, planeStride: Int? = nil,
+    precision: Precision = .float
+  ) {
+    self.precision = precision
     self.storage = storage
     self.offset = offset
     self.shape = shape
@@ -40,7 +48,8 @@ extension TensorView {
       storage,
       offset: offset + images.lowerBound * batchStride + channels.lowerBound * planeStride
         + rows.lowerBound * shape.w,
-      shape: Shape(images.count, channels.count, rows.count, shape.w), planeStride: planeStride)
+      shape: Shape(images.count, channels.count, rows.count, shape.w), planeStride: planeStride,
+      precision: precision)
   }
 }
 

@@ -31,6 +31,15 @@ package struct OpCase: Sendable {
     self.tolerance = tolerance
   }
 
+  /// The largest relative error where the operator's activations are stored so.
+  public func tolerance(storing precision: Precision) -> Double {
+    let half = precision == .half ? (op as? any HalfStoringOp)?.halfTolerance : nil
+    return max(tolerance, half ?? 0)
+  }
+
+  /// Whether the operator can store its activations as half.
+  public var storesHalf: Bool { op is any HalfStoringOp }
+
   /// Name and input shapes in one line.
   public var label: String { inputs.map(\.description).joined(separator: " ") }
 

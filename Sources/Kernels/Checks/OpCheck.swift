@@ -18,28 +18,34 @@ package enum OpCheck {
   }
 
   private static let guardCount = 80
-  private static let sentinel: Float = -12345.5
+  /// A number that half precision has too.
+  private static let sentinel: Float = -12344
 
   /// Runs `check` on `backend` with the given inputs.
+  /// - Parameter precision: how the operator's activations are stored; `half` only for a
+  ///   `HalfStoringOp`.
   /// - Throws: the backend's error.
   public static func evaluate<B: Backend>(
-    _ check: OpCase, inputs: [[Float]], on backend: B
+    _ check: OpCase, inputs: [[Float]], storing precision: Precision = .float, on backend: B
   ) throws -> Result {
-    let inputViews = try zip(check.inputs, inputs).map { shape, values in
-      let view = try makeView(shape, on: backend, guardValue: .nan)
+    let (op, halves) = storing(check.op, as: precision)
+    let inputViews = try zip(check.inputs, inputs).enumerated().map { index, input in
+      let (shape, values) = input
+      let view = try makeView(
+        shape, halves.inputs.contains(index) ? .half : .float, on: backend, guardValue: .nan)
       try backend.write(values, to: view)
       return view
     }
-    let outputViews = try check.op.outputShapes(check.inputs).map { shape in
-      let view = try makeView(shape, on: backend, guardValue: sentinel)
+    let outputViews = try op.outputShapes(check.inputs).enumerated().map { index, shape in
+      let view = try makeView(
+        shape, halves.outputs.contains(index) ? .half : .float, on: backend, guardValue: sentinel)
       try backend.write([Float](repeating: .nan, count: shape.count), to: view)
       return view
     }
-    let scratchViews = try backend.scratch(check.op, check.inputs).map { count in
-      try makeView(Shape(1, 1, 1, count), on: backend, guardValue: sentinel)
+    let scratchViews = try backend.scratch(op, check.inputs).map { count in
+      try makeView(Shape(1, 1, 1, count), .float, on: backend, guardValue: sentinel)
     }
-    try backend.run(
-      try backend.bind(check.op, inputViews, into: outputViews, scratch: scratchViews))
+    try backend.run(try backend.bind(op, inputViews, into: outputViews, scratch: scratchViews))
     try backend.synchronize()
     var violations: [String] = []
     for (kind, views) in [("output", outputViews), ("scratch", scratchViews)] {
@@ -65,15 +71,29 @@ package enum OpCheck {
     return error.isNaN ? .infinity : error
   }
 
+  /// The operator with its activations stored as asked for, and which of them are half.
+  private static func storing(
+    _ op: any CatalogOp, as precision: Precision
+  ) -> (op: any CatalogOp, halves: Activations) {
+    guard precision == .half, let storing = op as? any HalfStoringOp else {
+      return (op, Activations([], into: []))
+    }
+    guard var composite = op as? any CompositeOp else { return (op, storing.activations) }
+    composite.storesHalf = true
+    return (composite, storing.activations)
+  }
+
   private static func makeView<B: Backend>(
-    _ shape: Shape, on backend: B, guardValue: Float
+    _ shape: Shape, _ precision: Precision, on backend: B, guardValue: Float
   ) throws -> TensorView<B.Storage> {
     let stride = paddedPlaneStride(shape)
-    let extent = shape.n * shape.c * stride
-    let storage = try backend.makeStorage(count: extent + 2 * guardCount)
-    let whole = Shape(1, 1, 1, extent + 2 * guardCount)
-    try backend.fill(TensorView(storage, offset: 0, shape: whole), with: guardValue)
-    return TensorView(storage, offset: guardCount, shape: shape, planeStride: stride)
+    let count = shape.n * shape.c * stride + 2 * guardCount
+    let storage = try backend.makeStorage(count: precision.words(count))
+    let whole = TensorView(
+      storage, offset: 0, shape: Shape(1, 1, 1, count), precision: precision)
+    try backend.fill(whole, with: guardValue)
+    return TensorView(
+      storage, offset: guardCount, shape: shape, planeStride: stride, precision: precision)
   }
 
   private static func brokenGuards<B: Backend>(
@@ -81,7 +101,8 @@ package enum OpCheck {
   ) throws -> Int {
     let count = view.extent + 2 * guardCount
     let all = try backend.read(
-      TensorView(view.storage, offset: 0, shape: Shape(1, 1, 1, count)))
+      TensorView(
+        view.storage, offset: 0, shape: Shape(1, 1, 1, count), precision: view.precision))
     var broken = 0
     for (index, value) in all.enumerated() where value != sentinel {
       let inside = index - guardCount

@@ -13,16 +13,22 @@ package struct OpComparison: Sendable {
 
 extension OpCheck {
   /// Compares `check` on `backend` with the CPU backend, over random inputs determined by `seed`.
+  /// - Parameter precision: how `backend` stores the operator's activations; those that it reads
+  ///   are rounded beforehand for both.
   /// - Throws: the backend's error.
   public static func compare(
-    _ check: OpCase, seed: UInt64, on backend: some Backend
+    _ check: OpCase, seed: UInt64, storing precision: Precision = .float, on backend: some Backend
   ) throws -> OpComparison {
-    let inputs = check.randomInputs(seed: seed)
+    let halves = precision == .half ? check.op as? any HalfStoringOp : nil
+    let inputs = check.randomInputs(seed: seed).enumerated().map { index, values in
+      (halves?.activations.inputs.contains(index) ?? false)
+        ? values.map { Float(Float16($0)) } : values
+    }
     let expected = try evaluate(check, inputs: inputs, on: CPUBackend())
-    let found = try evaluate(check, inputs: inputs, on: backend)
+    let found = try evaluate(check, inputs: inputs, storing: precision, on: backend)
     return OpComparison(
       error: zip(found.outputs, expected.outputs).map(relativeError).max() ?? 0,
       violations: expected.violations.map { "CPU: \($0)" } + found.violations,
-      tolerance: check.tolerance)
+      tolerance: check.tolerance(storing: precision))
   }
 }

@@ -7,6 +7,9 @@ public struct Tensor: Hashable {
   /// Its extent.
   public let shape: Shape
 
+  /// How its elements lie in memory.
+  public var precision: Precision { graph.halves.contains(id) ? .half : .float }
+
   public static func == (a: Tensor, b: Tensor) -> Bool { a.id == b.id && a.graph === b.graph }
 
   public func hash(into hasher: inout Hasher) { hasher.combine(id) }
@@ -48,6 +51,8 @@ public final class Graph {
   public private(set) var nodes: [Node] = []
   /// Placeholders: tensors whose values come from outside.
   public private(set) var placeholders: [Tensor] = []
+  /// Numbers of the tensors that are stored as half.
+  private(set) var halves: Set<Int> = []
   private var tensorCount = 0
   private var segmentCount = 0
   private var openSegment: Int?
@@ -100,6 +105,9 @@ public final class Graph {
 
   /// Takes `nodes` in place of those recorded.
   func exchange(_ nodes: [Node]) { self.nodes = nodes }
+
+  /// Stores `tensors` as half, and no others.
+  func storeAsHalf(_ tensors: Set<Tensor>) { halves = Set(tensors.map(\.id)) }
 
   /// Marks what `body` records as a segment whose inner tensors are not kept for the backward pass;
   /// the backward pass records the segment again. Segments do not nest: an inner one belongs to the

@@ -61,6 +61,33 @@ package protocol SummingOp: Op {
   var withAddend: (any Op)? { get }
 }
 
+/// An operator whose kernels can load activations that lie in memory as half, and store them so.
+package protocol HalfStoringOp: Op {
+  /// Which of its inputs and outputs that may be.
+  var activations: Activations { get }
+  /// The largest relative error of an output that is stored as half, for inputs that are halves
+  /// already.
+  var halfTolerance: Double { get }
+}
+
+extension HalfStoringOp {
+  /// Half a unit in the last of eleven bits: what rounding a result once costs at most.
+  package var halfTolerance: Double { 5e-4 }
+}
+
+/// The places of an operator's activations. Those that it reads are all float or all half, those
+/// that it writes likewise: a kernel is compiled for the one or the other.
+package struct Activations: Sendable {
+  let inputs: [Int]
+  let outputs: [Int]
+  /// Whether what it reads and what it writes have to be alike.
+  let areAlike: Bool
+
+  init(_ inputs: [Int] = [0], into outputs: [Int] = [0], alike: Bool = false) {
+    (self.inputs, self.outputs, areAlike) = (inputs, outputs, alike)
+  }
+}
+
 /// The reference twin of an operator: plain, multi-threaded Swift over planes in memory.
 public protocol CPUOp: Op {
   /// Sizes, in elements, of the temporary memory that one evaluation needs.

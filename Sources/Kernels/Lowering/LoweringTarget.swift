@@ -26,17 +26,24 @@ public struct LoweringTarget: Sendable {
   public let purpose: Purpose
   /// How far to go to take less memory.
   public let saving: MemorySaving
+  /// How activations lie in memory where the device's kernels can choose.
+  public let precision: Precision
   /// The rules that may be used.
   public let rules: RuleSelection
 
   /// Lowering for a device and a purpose.
   public init(
-    _ traits: DeviceTraits, _ purpose: Purpose, saving: MemorySaving = .none, rules: RuleSelection
+    _ traits: DeviceTraits, _ purpose: Purpose, saving: MemorySaving = .none,
+    precision: Precision = .float, rules: RuleSelection
   ) {
     (self.traits, self.purpose, self.saving, self.rules) = (traits, purpose, saving, rules)
+    self.precision = precision
   }
 
   /// Whether chains of operators run in bands of rows: for the caches of a CPU, elsewhere only to
   /// save memory.
   var takesBands: Bool { purpose == .inference && (traits.isCPU || saving >= .bands) }
+
+  /// Whether activations are stored as half: results only, gradients need more.
+  var storesHalf: Bool { purpose == .inference && precision == .half && traits.storesHalf }
 }

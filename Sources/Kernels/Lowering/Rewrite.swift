@@ -116,6 +116,7 @@ extension Graph {
       case .global(let form): exchange(form(nodes, target, self))
       }
     }
+    if target.storesHalf { storeHalf(keeping: kept) }
   }
 
   private func exchange(

@@ -6,11 +6,13 @@ import CLBackend
 ///
 /// Elementwise, bound by memory: on every backend an item takes a rectangle of pixels and channels,
 /// so that neighbours read neighbouring memory on a GPU and long runs on a CPU.
-package struct Add: CatalogOp {
+package struct Add: CatalogOp, HalfStoringOp {
   public static let name = "Add"
   public static var cases: [OpCase] {
     [Shape(2, 3, 13, 17), Shape(1, 1, 1, 1), Shape(2, 5, 16, 16)].map { OpCase(Add(), [$0, $0]) }
   }
+
+  package var activations: Activations { Activations([0, 1]) }
 
   /// The operator; it has no attributes.
   public init() {}
@@ -42,7 +44,8 @@ package struct Add: CatalogOp {
       try backend.launch(
         Self.name, "add",
         [.tensor(inputs[0]), .tensor(inputs[1]), .tensor(outputs[0])] + grid.arguments,
-        global: grid.global, local: grid.local)
+        global: grid.global, local: grid.local,
+        defines: HalfDefines.of(inputs[0], into: outputs[0]))
     ]
   }
 }

@@ -15,6 +15,7 @@ package struct AttentionBlock: CompositeOp {
   public static let name = "AttentionBlock"
   public static let section = "ChannelAttention"
   public static let tuning = TuningSpace.bands
+  package var storesHalf = false
   private let heads: Int
   private let entrance: BlockEntrance
   private let keepsValues: Bool

@@ -9,7 +9,7 @@ import CLBackend
 ///
 /// It is the first half of channel attention where that runs band by band: a Gram matrix is a sum
 /// over pixels, to which every band adds its own.
-package struct AttentionGram: CatalogOp, TerminalOp {
+package struct AttentionGram: CatalogOp, TerminalOp, HalfStoringOp {
   public static let name = "AttentionGram"
   public static let section = "ChannelAttention"
   private let heads: Int
@@ -26,6 +26,8 @@ package struct AttentionGram: CatalogOp, TerminalOp {
       return [OpCase(op, [qk]), OpCase(op, [qk, op.outputShapes([qk])[0]])]
     }
   }
+
+  package var activations: Activations { Activations(into: []) }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     let qk = inputs[0]

@@ -16,7 +16,7 @@ import Foundation
 /// Three steps: sums over pixels of all products of a head's rows (`HeadProducts`), the softmax of
 /// a few hundred numbers, and a product of `A` with `v`. q, k and v are read where they lie in
 /// `qkv`: nothing is split, transposed or normalised in memory.
-package struct ChannelAttention: CatalogOp {
+package struct ChannelAttention: CatalogOp, HalfStoringOp {
   public static let name = "ChannelAttention"
   let heads: Int
 
@@ -36,6 +36,8 @@ package struct ChannelAttention: CatalogOp {
         ChannelAttention(heads: $0.heads), [$0.qkv, .vector($0.heads)], [.symmetric, .positive])
     }
   }
+
+  package var activations: Activations { Activations() }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     let qkv = inputs[0]
@@ -115,7 +117,8 @@ package struct ChannelAttention: CatalogOp {
         ],
         global: backend.headGrid(shape, heads: heads, m: m, parts: 1),
         local: backend.columnGroup,
-        defines: ["BLOCK_ROWS": backend.configuration.fittingBlockRows(m)],
+        defines: ["BLOCK_ROWS": backend.configuration.fittingBlockRows(m)]
+          .merging(HalfDefines.of(qkv, into: y)) { $1 },
         multiplyAdds: products.multiplyAdds),
     ]
   }

@@ -8,7 +8,7 @@ import CLBackend
 ///
 /// Operators that read a part of a tensor do so through an offset instead; this is for the few that
 /// cannot.
-package struct ChannelSlice: CatalogOp {
+package struct ChannelSlice: CatalogOp, HalfStoringOp {
   public static let name = "ChannelSlice"
   public static var cases: [OpCase] {
     [
@@ -29,6 +29,8 @@ package struct ChannelSlice: CatalogOp {
     precondition(offset >= 0 && count > 0, "ChannelSlice: \(count) channels from \(offset)")
     (self.offset, self.count) = (offset, count)
   }
+
+  package var activations: Activations { Activations() }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     precondition(
@@ -61,7 +63,8 @@ package struct ChannelSlice: CatalogOp {
       try backend.launch(
         Self.section, "channel_slice",
         [.tensor(inputs[0]), .tensor(outputs[0])] + grid.arguments + [.int(offset)],
-        global: grid.global, local: grid.local)
+        global: grid.global, local: grid.local,
+        defines: HalfDefines.of(inputs[0], into: outputs[0]))
     ]
   }
 }

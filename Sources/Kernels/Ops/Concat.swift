@@ -8,7 +8,7 @@ import CLBackend
 ///
 /// Where the memory plan has laid the inputs side by side from the start (`ConcatViews`), there is
 /// nothing to move, and no launch.
-package struct Concat: CatalogOp {
+package struct Concat: CatalogOp, HalfStoringOp {
   public static let name = "Concat"
   public static var cases: [OpCase] {
     [
@@ -21,6 +21,9 @@ package struct Concat: CatalogOp {
 
   /// The operator; it has no attributes.
   public init() {}
+
+  /// Joined where they lie, its inputs are parts of its output.
+  package var activations: Activations { Activations([0, 1], alike: true) }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     precondition(
@@ -64,7 +67,8 @@ package struct Concat: CatalogOp {
       try backend.launch(
         Self.section, "concat",
         [.tensor(inputs[0]), .tensor(inputs[1]), .tensor(outputs[0])] + grid.arguments
-          + [.int(inputs[0].shape.c)], global: grid.global, local: grid.local)
+          + [.int(inputs[0].shape.c)], global: grid.global, local: grid.local,
+        defines: HalfDefines.of(a, into: y))
     ]
   }
 }

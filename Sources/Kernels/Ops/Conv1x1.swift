@@ -15,7 +15,7 @@ import CMicroKernels
 /// registers and walks down the input channels, whose columns stay in the nearest cache; a GPU's
 /// group passes tiles of both factors through local memory (`ProductTile`). The residual and the
 /// bias are added where the sums are stored: neither costs a pass of its own.
-package struct Conv1x1: CatalogOp, SummingOp {
+package struct Conv1x1: CatalogOp, SummingOp, HalfStoringOp {
   public static let name = "Conv1x1"
   public static let tuning = TuningSpace.product
   let hasBias: Bool
@@ -49,6 +49,10 @@ package struct Conv1x1: CatalogOp, SummingOp {
       OpCase(Conv1x1(transposed: true), [wide, weight]),
       OpCase(Conv1x1(residual: true, transposed: true), [wide, weight, x]),
     ]
+  }
+
+  package var activations: Activations {
+    Activations(hasResidual ? [0, hasBias ? 3 : 2] : [0])
   }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
@@ -111,14 +115,16 @@ package struct Conv1x1: CatalogOp, SummingOp {
       .int(x.shape.c), .int(y.shape.c), .int(rowStep), .int(columnStep),
     ]
     let flags: [KernelArgument] = [.int(hasBias ? 1 : 0), .int(hasResidual ? 1 : 0)]
-    if let tile = try ProductTile.fitting(y.shape, on: backend) {
+    let halves = HalfDefines.of(x, into: y)
+    if let tile = try ProductTile.fitting(y.shape, on: backend, defines: halves) {
       let isAligned = ProductTile.isAligned(
         [x, y] + (hasResidual ? [inputs[inputs.count - 1]] : []))
       return [
         try backend.launch(
           Self.name, "conv1x1_tiles", tensors + flags,
           global: tile.global(y.shape), local: [tile.items, 1, 1],
-          defines: tile.defines.merging(["TILE_ALIGNED": isAligned ? 1 : 0]) { $1 },
+          defines: tile.defines.merging(["TILE_ALIGNED": isAligned ? 1 : 0]) { $1 }
+            .merging(halves) { $1 },
           multiplyAdds: multiplyAdds(inputs.map(\.shape)))
       ]
     }
@@ -130,7 +136,7 @@ package struct Conv1x1: CatalogOp, SummingOp {
       try backend.launch(
         Self.name, "conv1x1", tensors + [.int(rows)] + flags,
         global: [groups, (y.shape.c + rows - 1) / rows, x.shape.n],
-        local: [configuration.traits.isCPU ? 1 : configuration.groupSize, 1, 1],
+        local: [configuration.traits.isCPU ? 1 : configuration.groupSize, 1, 1], defines: halves,
         multiplyAdds: multiplyAdds(inputs.map(\.shape)))
     ]
   }

@@ -13,7 +13,7 @@ import CMicroKernels
 ///
 /// As a product over pixels of nine times as many channels, which are never stored: a device loads
 /// a row at three column offsets, the CPU twin gathers the neighbourhoods of one row into a panel.
-package struct Conv3x3: CatalogOp {
+package struct Conv3x3: CatalogOp, HalfStoringOp {
   public static let name = "Conv3x3"
   public static let tuning = TuningSpace.registerBlock
   let hasBias: Bool
@@ -38,6 +38,8 @@ package struct Conv3x3: CatalogOp {
       OpCase(Conv3x3(transposed: true), [Shape(1, 3, 1, 2), Shape(3, 2, 3, 3)]),
     ]
   }
+
+  package var activations: Activations { Activations() }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     precondition(inputs.count == (hasBias ? 3 : 2), "Conv3x3: inputs \(inputs)")
@@ -137,7 +139,8 @@ package struct Conv3x3: CatalogOp {
       local: [configuration.traits.isCPU ? 1 : configuration.groupSize, 1, 1],
       // An image has three channels: rows of the register block beyond them would be computed for
       // nothing.
-      defines: ["BLOCK_ROWS": configuration.fittingBlockRows(y.shape.c)],
+      defines: ["BLOCK_ROWS": configuration.fittingBlockRows(y.shape.c)]
+        .merging(HalfDefines.of(x, into: y)) { $1 },
       multiplyAdds: multiplyAdds([x.shape, w.shape]))
   }
 }

@@ -12,7 +12,7 @@ import CMicroKernels
 /// A kernel of nine taps moves more memory than it multiplies: each row of `x` is loaded once, at
 /// three column offsets, and serves up to three rows of `y`. The CPU twin copies a few rows into a
 /// frame of zeros first, so that its inner loop has no edges to test.
-package struct DepthwiseConv: CatalogOp {
+package struct DepthwiseConv: CatalogOp, HalfStoringOp {
   public static let name = "DepthwiseConv"
   public static var cases: [OpCase] {
     DepthwiseShapes.cases.flatMap { x in
@@ -26,6 +26,8 @@ package struct DepthwiseConv: CatalogOp {
 
   /// The operator; it has no attributes.
   public init() {}
+
+  package var activations: Activations { Activations() }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     precondition(
@@ -65,6 +67,7 @@ package struct DepthwiseConv: CatalogOp {
           .tensor(inputs[0]), .tensor(inputs[1]), .tensor(inputs[hasBias ? 2 : 1]),
           .tensor(outputs[0]), .int(hasBias ? 1 : 0),
         ] + grid.arguments, global: grid.global, local: grid.local,
+        defines: HalfDefines.of(inputs[0], into: outputs[0]),
         multiplyAdds: multiplyAdds(inputs.map(\.shape)))
     ]
   }

@@ -9,7 +9,7 @@ import CLBackend
 ///
 /// Equal to `GELUGate` of `DepthwiseConv`, whose result, the widest tensor of a block, is neither
 /// stored nor kept for the backward pass: that computes it again from `x`.
-package struct DepthwiseGate: CatalogOp {
+package struct DepthwiseGate: CatalogOp, HalfStoringOp {
   public static let name = "DepthwiseGate"
   public static let section = "DepthwiseConv"
   public static var cases: [OpCase] {
@@ -22,6 +22,8 @@ package struct DepthwiseGate: CatalogOp {
 
   /// The operator; it has no attributes.
   public init() {}
+
+  package var activations: Activations { Activations() }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] { window(inputs[0]).outputShapes(inputs) }
 

@@ -11,7 +11,7 @@ import CMicroKernels
 ///
 /// The rows come from a ring, in which the rows of the band before lie still: a band reads its
 /// neighbours without computing them twice.
-package struct DepthwiseWindow: CatalogOp, TerminalOp {
+package struct DepthwiseWindow: CatalogOp, TerminalOp, HalfStoringOp {
   public static let name = "DepthwiseWindow"
   public static let section = "DepthwiseConv"
   private let first: Int
@@ -41,6 +41,8 @@ package struct DepthwiseWindow: CatalogOp, TerminalOp {
       }
     }
   }
+
+  package var activations: Activations { Activations() }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     let x = inputs[0]
@@ -121,7 +123,8 @@ package struct DepthwiseWindow: CatalogOp, TerminalOp {
           .tensor(x), .tensor(inputs[1]), .tensor(inputs[hasBias ? 2 : 1]), .tensor(y),
           .int(hasBias ? 1 : 0),
         ] + grid.arguments + [.int(first), .int(height), .int(x.shape.h)],
-        global: grid.global, local: grid.local, defines: ["DEPTHWISE_ROWS": sweep],
+        global: grid.global, local: grid.local,
+        defines: ["DEPTHWISE_ROWS": sweep].merging(HalfDefines.of(x, into: y)) { $1 },
         multiplyAdds: multiplyAdds(inputs.map(\.shape)))
     ]
   }

@@ -13,6 +13,7 @@ package struct FeedForwardBlock: CompositeOp {
   public static let name = "FeedForwardBlock"
   public static let section = "DepthwiseConv"
   public static let tuning = TuningSpace.bands
+  package var storesHalf = false
   private let entrance: BlockEntrance
 
   /// The block.

@@ -12,7 +12,7 @@ import Foundation
 ///
 /// `Φ` is a polynomial times the bell, whose error stays below 5e-7 everywhere; the built-in `erf`
 /// would take 25 times as long on some devices.
-package struct GELUGate: CatalogOp {
+package struct GELUGate: CatalogOp, HalfStoringOp {
   public static let name = "GELUGate"
   public static var cases: [OpCase] {
     shapes.map { OpCase(GELUGate(), [$0.channels(2 * $0.c)]) }
@@ -26,6 +26,8 @@ package struct GELUGate: CatalogOp {
 
   /// The operator; it has no attributes.
   public init() {}
+
+  package var activations: Activations { Activations() }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     precondition(
@@ -57,7 +59,8 @@ package struct GELUGate: CatalogOp {
     return [
       try backend.launch(
         Self.section, "gelu_gate", [.tensor(inputs[0]), .tensor(outputs[0])] + grid.arguments,
-        global: grid.global, local: grid.local)
+        global: grid.global, local: grid.local,
+        defines: HalfDefines.of(inputs[0], into: outputs[0]))
     ]
   }
 }

@@ -16,7 +16,7 @@ import CMicroKernels
 /// The variance is that of centred values, and what rounding has left in the mean is taken out of
 /// both: a mean a million times the deviation does not show in `y`. A NaN among the channels
 /// reaches all of its pixel, and no other.
-package struct LayerNorm: CatalogOp {
+package struct LayerNorm: CatalogOp, HalfStoringOp {
   public static let name = "LayerNorm"
   static let epsilon: Float = 1e-5
   let hasBias: Bool
@@ -38,6 +38,9 @@ package struct LayerNorm: CatalogOp {
       ]
     }
   }
+
+  /// The statistics are for the backward pass: as half nobody reads them.
+  package var activations: Activations { Activations(into: [0, 1, 2]) }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     let x = inputs[0]
@@ -84,11 +87,15 @@ package struct LayerNorm: CatalogOp {
       .tensor(outputs[0]), .tensor(outputs[1]), .tensor(outputs[2]), .int(shape.plane),
       .int(shape.c), .float(Self.epsilon), .int(hasBias ? 1 : 0),
     ]
-    if let groups = try NormGroups.fitting(shape.c, kernel: "layer_norm_groups", on: backend) {
+    let halves = HalfDefines.of(inputs[0], into: outputs[0])
+    let kernel = "layer_norm_groups"
+    if let groups = try NormGroups.fitting(
+      shape.c, kernel: kernel, on: backend, defines: halves)
+    {
       return [
         try backend.launch(
-          Self.name, "layer_norm_groups", arguments, global: groups.global(shape),
-          local: groups.local, defines: groups.defines)
+          Self.name, kernel, arguments, global: groups.global(shape), local: groups.local,
+          defines: groups.defines.merging(halves) { $1 })
       ]
     }
     let configuration = backend.configuration
@@ -98,7 +105,7 @@ package struct LayerNorm: CatalogOp {
       try backend.launch(
         Self.name, "layer_norm", arguments,
         global: [ceilingQuotient(shape.plane, columns), shape.n],
-        local: [configuration.groupSize, 1])
+        local: [configuration.groupSize, 1], defines: halves)
     ]
   }
 }

@@ -11,7 +11,7 @@ import CMicroKernels
 /// each cell: every pixel is visited once.
 ///
 /// Inputs: `qkv` `[n, 3 c, h, w]`, `t` `[heads]`. Output: `[n, c, h, w]`.
-package struct LocalAttention: CatalogOp, TerminalOp {
+package struct LocalAttention: CatalogOp, TerminalOp, HalfStoringOp {
   public static let name = "LocalAttention"
   private let heads: Int
   private let window: Shape
@@ -33,6 +33,8 @@ package struct LocalAttention: CatalogOp, TerminalOp {
         [.symmetric, .positive])
     }
   }
+
+  package var activations: Activations { Activations() }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     let qkv = inputs[0]
@@ -121,7 +123,8 @@ package struct LocalAttention: CatalogOp, TerminalOp {
       [.tensor(qkv), .region(sums)] + layout.axes + [.int(heads), .int(layout.slices)],
       global: [isCPU ? 1 : 64 * tiles * tiles, layout.cellCount * layout.slices, layout.groups],
       local: [isCPU ? 1 : 64, 1, 1],
-      defines: isCPU ? PanelBlock(channels: layout.m, backend.configuration).defines : [:],
+      defines: (isCPU ? PanelBlock(channels: layout.m, backend.configuration).defines : [:])
+        .merging(HalfDefines.of(qkv)) { $1 },
       multiplyAdds: multiplyAdds([qkv.shape]))
   }
 
@@ -159,7 +162,8 @@ package struct LocalAttention: CatalogOp, TerminalOp {
         layout.images * y.shape.h,
       ],
       local: backend.columnGroup,
-      defines: ["BLOCK_ROWS": backend.configuration.fittingBlockRows(layout.m)],
+      defines: ["BLOCK_ROWS": backend.configuration.fittingBlockRows(layout.m)]
+        .merging(HalfDefines.of(qkv, into: y)) { $1 },
       multiplyAdds: multiplyAdds([qkv.shape]))
   }
 }

@@ -10,7 +10,7 @@ import CLBackend
 /// With `d = x - x_0`, `r` a pixel's inverse deviation and `W' = W diag(w)`, centred it is
 /// `r (W' d - mean(d) W' 1) + W b`: the product runs over raw values, and what the norm asks for is
 /// put in afterwards, per pixel and per output channel.
-package struct NormProduct: CatalogOp, TerminalOp {
+package struct NormProduct: CatalogOp, TerminalOp, HalfStoringOp {
   public static let name = "NormProduct"
   public static let section = "Conv1x1"
   private let norm: LayerNorm
@@ -35,6 +35,8 @@ package struct NormProduct: CatalogOp, TerminalOp {
       }
     }
   }
+
+  package var activations: Activations { Activations() }
 
   private var normInputs: Int { norm.hasBias ? 3 : 2 }
 
@@ -81,9 +83,10 @@ package struct NormProduct: CatalogOp, TerminalOp {
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     guard backend.traits.isCPU else {
-      let tile = try ProductTile.fitting(outputs[0].shape, on: backend, "norm_product_tiles") {
-        $0.loadsColumns
-      }
+      let tile = try ProductTile.fitting(
+        outputs[0].shape, on: backend, "norm_product_tiles",
+        defines: HalfDefines.of(inputs[0], into: outputs[0])
+      ) { $0.loadsColumns }
       return [try fused(inputs, into: outputs[0], tile ?? .smallest, on: backend)]
     }
     let normalized = normalized(inputs[0].shape, scratch)
@@ -106,7 +109,8 @@ package struct NormProduct: CatalogOp, TerminalOp {
         .int(product.hasBias ? 1 : 0),
       ],
       global: tile.global(y.shape),
-      local: [tile.items, 1, 1], defines: tile.defines,
+      local: [tile.items, 1, 1],
+      defines: tile.defines.merging(HalfDefines.of(x, into: y)) { $1 },
       multiplyAdds: multiplyAdds(inputs.map(\.shape)))
   }
 }

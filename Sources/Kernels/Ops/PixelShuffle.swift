@@ -6,7 +6,7 @@ import CLBackend
 ///
 /// It only moves numbers, so that results are exact. On a CPU two rows of `x` are interleaved by
 /// whole vectors; on a GPU an item writes two neighbours of `y` at once.
-package struct PixelShuffle: CatalogOp {
+package struct PixelShuffle: CatalogOp, HalfStoringOp {
   public static let name = "PixelShuffle"
   public static var cases: [OpCase] { coarseShapes.map { OpCase(PixelShuffle(), [$0]) } }
 
@@ -18,6 +18,8 @@ package struct PixelShuffle: CatalogOp {
 
   /// The operator; its factor is 2.
   public init() {}
+
+  package var activations: Activations { Activations() }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     precondition(
@@ -60,7 +62,7 @@ extension PixelShuffle: DefinedOp {
 /// Input: `x: [n, c, 2h, 2w]`. Output: `[n, 4c, h, w]`. Its gradient is `PixelShuffle`.
 ///
 /// The inverse of `PixelShuffle`, by the same walk in the other direction.
-package struct PixelUnshuffle: CatalogOp {
+package struct PixelUnshuffle: CatalogOp, HalfStoringOp {
   public static let name = "PixelUnshuffle"
   public static let section = "PixelShuffle"
   public static var cases: [OpCase] {
@@ -69,6 +71,8 @@ package struct PixelUnshuffle: CatalogOp {
 
   /// The operator; its factor is 2.
   public init() {}
+
+  package var activations: Activations { Activations() }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     precondition(
@@ -140,7 +144,7 @@ private func shuffleLaunches(
   return [
     try backend.launch(
       PixelShuffle.section, kernel, [.tensor(x), .tensor(y)] + grid.arguments,
-      global: grid.global, local: grid.local)
+      global: grid.global, local: grid.local, defines: HalfDefines.of(x, into: y))
   ]
 }
 

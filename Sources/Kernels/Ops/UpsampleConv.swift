@@ -9,6 +9,7 @@ package struct UpsampleConv: CompositeOp {
   public static let name = "UpsampleConv"
   public static let section = "PixelShuffle"
   public static let tuning = TuningSpace.bands
+  package var storesHalf = false
 
   /// The operator; it has no attributes.
   public init() {}

@@ -1,13 +1,13 @@
 /// Where every tensor of one run lies, known before anything is allocated.
 public struct MemoryPlan: Sendable {
-  /// A tensor's place: slab, first element, plane stride.
+  /// A tensor's place: slab, first word of four bytes, elements from plane to plane.
   package struct Place: Sendable {
     let slab: Int
     let offset: Int
     let planeStride: Int
   }
 
-  /// Elements of each slab; a slab is one allocation.
+  /// Words of four bytes of each slab; a slab is one allocation.
   public let slabs: [Int]
   package let places: [Int: Place]
   package let scratch: [[Place]]
@@ -112,7 +112,7 @@ private struct Homes {
     guard !external.contains(tensor.id) else { return }
     guard let home = homes[tensor.id] else {
       homes[tensor.id] = Home(block: blocks.count, offset: 0)
-      blocks.append(Block(tensor.shape, life: first...step))
+      blocks.append(Block(tensor, life: first...step))
       return
     }
     blocks[home.block].extend(to: step)
@@ -122,6 +122,7 @@ private struct Homes {
   private mutating func updateInPlace(_ node: Node, at step: Int) {
     let (input, output) = (node.inputs[0], node.outputs[0])
     guard isFree(input, after: step), !external.contains(output.id), input.shape == output.shape,
+      input.precision == output.precision,
       !node.inputs.dropFirst().contains(input)
     else { return }
     homes[output.id] = homes[input.id]
@@ -135,13 +136,17 @@ private struct Homes {
       let first = homes[a.id], let second = homes[b.id], first.block != second.block,
       first.offset == 0, second.offset == 0
     else { return }
-    var whole = Block(output.shape, life: step...step)
+    var whole = Block(output, life: step...step)
+    let (middle, rest) = (
+      output.precision.words(a.shape.c * whole.planeStride),
+      output.precision.words(b.shape.c * whole.planeStride)
+    )
     let strides = [first, second].map { blocks[$0.block].planeStride }
     guard strides.allSatisfy({ $0 == whole.planeStride }),
-      blocks[first.block].count <= a.shape.c * whole.planeStride,
-      blocks[second.block].count <= b.shape.c * whole.planeStride
+      [a, b].allSatisfy({ $0.precision == output.precision }),
+      4 * middle == output.precision.bytes * a.shape.c * whole.planeStride,
+      blocks[first.block].count <= middle, blocks[second.block].count <= rest
     else { return }
-    let middle = a.shape.c * whole.planeStride
     whole.adopt(blocks[first.block], at: 0)
     whole.adopt(blocks[second.block], at: middle)
     for (id, home) in homes {
@@ -170,7 +175,9 @@ private struct Block {
     var life: ClosedRange<Int>
   }
 
+  /// Words of four bytes.
   let count: Int
+  /// Elements from one plane to the next.
   let planeStride: Int
   /// The block as a whole first, then the parts it was joined from.
   private(set) var parts: [Part]
@@ -179,9 +186,10 @@ private struct Block {
     (self.count, planeStride, parts) = (count, stride, [Part(range: 0..<count, life: life)])
   }
 
-  init(_ shape: Shape, life: ClosedRange<Int>) {
-    let stride = paddedPlaneStride(shape)
-    self.init(count: roundUp(shape.n * shape.c * stride, 64), stride: stride, life: life)
+  init(_ tensor: Tensor, life: ClosedRange<Int>) {
+    let (shape, stride) = (tensor.shape, paddedPlaneStride(tensor.shape))
+    let words = tensor.precision.words(shape.n * shape.c * stride)
+    self.init(count: roundUp(words, 64), stride: stride, life: life)
   }
 
   /// A use at `step`: parts that were joined are not used any more, so that it is one of the whole.

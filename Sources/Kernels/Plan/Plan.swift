@@ -30,9 +30,12 @@ public final class Plan<B: Backend> {
     let nodes = graph.nodes(yielding: kept)
     let memory = MemoryPlan(graph, keeping: kept, external: bindings.keys, on: backend)
     let slabs = try memory.slabs.map { try backend.makeStorage(count: $0) }
-    func view(_ place: MemoryPlan.Place, _ shape: Shape) -> TensorView<B.Storage> {
+    func view(
+      _ place: MemoryPlan.Place, _ shape: Shape, _ precision: Precision = .float
+    ) -> TensorView<B.Storage> {
       TensorView(
-        slabs[place.slab], offset: place.offset, shape: shape, planeStride: place.planeStride)
+        slabs[place.slab], offset: 4 * place.offset / precision.bytes, shape: shape,
+        planeStride: place.planeStride, precision: precision)
     }
     var views: [Int: TensorView<B.Storage>] = [:]
     for (tensor, external) in bindings { views[tensor.id] = external }
@@ -41,7 +44,7 @@ public final class Plan<B: Backend> {
       guard let place = memory.places[tensor.id] else {
         preconditionFailure("Plan: tensor \(tensor.id) \(tensor.shape) has no memory")
       }
-      let made = view(place, tensor.shape)
+      let made = view(place, tensor.shape, tensor.precision)
       views[tensor.id] = made
       return made
     }

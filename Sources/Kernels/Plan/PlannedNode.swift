@@ -6,6 +6,8 @@ public struct PlannedNode: Sendable, Hashable {
   public let inputs: [Shape]
   /// Shapes that it computes.
   public let outputs: [Shape]
+  /// How what it computes lies in memory.
+  public let precision: Precision
   /// The rewrites that made it, in order.
   public let rules: [String]
   /// Pieces of work that the backend starts for it; none where its inputs lie in place already.
@@ -21,8 +23,9 @@ public struct PlannedNode: Sendable, Hashable {
     (op, rules) = (node.op.name, node.rules)
     (inputs, outputs) = (node.inputs.map(\.shape), node.outputs.map(\.shape))
     (self.launches, multiplyAdds) = (launches, node.multiplyAdds)
-    let elements = (inputs + outputs).reduce(0) { $0 + $1.count }
-    bytes = launches > 0 ? MemoryLayout<Float>.stride * elements : 0
+    precision = node.outputs[0].precision
+    let moved = (node.inputs + node.outputs).reduce(0) { $0 + $1.precision.bytes * $1.shape.count }
+    bytes = launches > 0 ? moved : 0
     scratchBytes = MemoryLayout<Float>.stride * scratch
   }
 }

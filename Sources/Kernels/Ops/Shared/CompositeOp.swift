@@ -6,7 +6,10 @@ import CLBackend
 /// What it computes between its inputs and outputs lies in intermediate tensors of its own, small
 /// enough to stay in cache. Both backends run the same steps. Composites are for inference: the
 /// composition of whole operators is their oracle and has the gradients.
-package protocol CompositeOp: CatalogOp, TerminalOp {
+package protocol CompositeOp: CatalogOp, TerminalOp, HalfStoringOp {
+  /// Whether intermediates are stored as half where steps can; so are the first input and output.
+  var storesHalf: Bool { get set }
+
   /// Shapes of the intermediate tensors, given how many elements the widest of them should have in
   /// a band.
   func intermediates(_ inputs: [Shape], bandElements: Int) -> [Shape]
@@ -24,12 +27,16 @@ package struct CompositeStep {
   init(_ op: any CatalogOp, _ inputs: [Piece], into outputs: Piece...) {
     (self.op, self.inputs, self.outputs) = (op, inputs, outputs)
   }
+
+  fileprivate var use: StorageUse<Piece.Tensor> {
+    StorageUse(op: op, inputs: inputs.map(\.tensor), outputs: outputs.map(\.tensor))
+  }
 }
 
 /// A part of an input, output or intermediate tensor of a composite operator; nil: all of that
 /// dimension.
 package struct Piece: Sendable {
-  enum Tensor: Sendable {
+  enum Tensor: Hashable, Sendable {
     case input(Int)
     case output(Int)
     case intermediate(Int)
@@ -70,6 +77,11 @@ package struct Piece: Sendable {
 /// operator, and behind them memory that the steps take turns to use: a step's own temporary memory
 /// is free again when it has run.
 extension CompositeOp {
+  package var activations: Activations { Activations(alike: true) }
+
+  /// Intermediate tensors are rounded too, and errors of some of them add up.
+  package var halfTolerance: Double { 2e-3 }
+
   public func cpuScratch(_ inputs: [Shape]) -> [Int] {
     CompositePlan(self, inputs, bandElements: CPUBackend.bandElements).scratch { op, shapes in
       op.cpuScratch(shapes)
@@ -84,7 +96,7 @@ extension CompositeOp {
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
     let plan = CompositePlan(self, inputs.map(\.shape), bandElements: CPUBackend.bandElements)
-    let views = CompositeViews(inputs, outputs, scratch, intermediates: plan.intermediates)
+    let views = CompositeViews(inputs, outputs, scratch, plan)
     for step in plan.steps {
       let stepInputs = step.inputs.map(views.view)
       step.op.evaluate(
@@ -99,7 +111,7 @@ extension CompositeOp {
   ) throws -> [Launch] {
     let plan = CompositePlan(
       self, inputs.map(\.shape), bandElements: backend.configuration.bandElements)
-    let views = CompositeViews(inputs, outputs, scratch, intermediates: plan.intermediates)
+    let views = CompositeViews(inputs, outputs, scratch, plan)
     return try plan.steps.flatMap { step in
       let stepInputs = step.inputs.map(views.view)
       return try backend.bind(
@@ -120,6 +132,8 @@ extension CompositeOp {
 /// afterwards.
 private struct CompositePlan {
   let intermediates: [Shape]
+  /// How each of them lies in memory.
+  let precisions: [Precision]
   let steps: [CompositeStep]
   private let inputs: [Shape]
   private let outputs: [Shape]
@@ -128,14 +142,19 @@ private struct CompositePlan {
     intermediates = op.intermediates(inputs, bandElements: bandElements)
     steps = op.steps(inputs, bandElements: bandElements)
     (self.inputs, outputs) = (inputs, op.outputShapes(inputs))
+    let outside: Set<Piece.Tensor> = op.storesHalf ? [.input(0), .output(0)] : []
+    let half = op.storesHalf ? storableAsHalf(steps.map(\.use), given: outside) : []
+    precondition(half.isSuperset(of: outside), "\(op.name): no half storage")
+    precisions = intermediates.indices.map { half.contains(.intermediate($0)) ? .half : .float }
   }
 
-  /// Elements of the intermediates, then of the memory that the steps take turns to use.
+  /// Words of the intermediates, then of the memory that the steps take turns to use.
   func scratch(_ need: (any CatalogOp, [Shape]) -> [Int]) -> [Int] {
     let shared = applications.map { step in
       need(step.op, step.inputs).reduce(0) { $0 + roundUp($1, 64) }
     }
-    return intermediates.map(extent) + [max(1, shared.max() ?? 1)]
+    let own = zip(intermediates, precisions).map { $1.words(extent($0)) }
+    return own + [max(1, shared.max() ?? 1)]
   }
 
   var applications: [OpApplication] {
@@ -167,15 +186,16 @@ private struct CompositeViews<Storage> {
 
   init(
     _ inputs: [TensorView<Storage>], _ outputs: [TensorView<Storage>],
-    _ scratch: [TensorView<Storage>], intermediates shapes: [Shape]
+    _ scratch: [TensorView<Storage>], _ plan: CompositePlan
   ) {
     (self.inputs, self.outputs) = (inputs, outputs)
-    intermediates = zip(shapes, scratch).map { shape, memory in
-      TensorView(
-        memory.storage, offset: memory.offset, shape: shape,
-        planeStride: paddedPlaneStride(shape))
+    intermediates = zip(zip(plan.intermediates, plan.precisions), scratch).map { own, memory in
+      let (shape, precision) = own
+      return TensorView(
+        memory.storage, offset: 4 * memory.offset / precision.bytes, shape: shape,
+        planeStride: paddedPlaneStride(shape), precision: precision)
     }
-    shared = scratch[shapes.count]
+    shared = scratch[plan.intermediates.count]
   }
 
   func view(_ piece: Piece) -> TensorView<Storage> {

@@ -172,8 +172,9 @@ struct HeadProducts {
       ],
       global: [isCPU ? 1 : group * tiles, slices, images * heads],
       local: [isCPU ? 1 : group, 1, 1],
-      defines: isCPU
-        ? PanelBlock(channels: m, backend.configuration).defines : ["GRAM_BLOCK": tileBlock],
+      defines: (isCPU
+        ? PanelBlock(channels: m, backend.configuration).defines : ["GRAM_BLOCK": tileBlock])
+        .merging(HalfDefines.of(left)) { $1 },
       multiplyAdds: multiplyAdds)
   }
 

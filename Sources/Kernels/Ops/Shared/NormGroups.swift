@@ -23,13 +23,13 @@ struct NormGroups {
   /// The largest group that the device and `kernel` allow; nil on CPUs, and where none does.
   /// - Throws: `OpenCLError` when the kernel does not build.
   static func fitting(
-    _ channels: Int, kernel: String, on backend: OpenCLBackend
+    _ channels: Int, kernel: String, on backend: OpenCLBackend, defines: [String: Int] = [:]
   ) throws -> NormGroups? {
     guard !backend.traits.isCPU else { return nil }
     for items in [256, 128, 64] where items <= backend.traits.maxGroupSize {
       guard let groups = NormGroups(channels: channels, items: items) else { continue }
       let largest = try backend.largestGroup(
-        LayerNorm.name, kernel, defines: groups.defines)
+        LayerNorm.name, kernel, defines: groups.defines.merging(defines) { $1 })
       if groups.items <= largest { return groups }
     }
     return nil

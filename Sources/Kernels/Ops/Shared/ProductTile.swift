@@ -26,12 +26,13 @@ struct ProductTile: Equatable {
   /// - Throws: `OpenCLError` when the kernel does not build.
   static func fitting(
     _ y: Shape, on backend: OpenCLBackend, _ kernel: String = "conv1x1_tiles",
+    defines: [String: Int] = [:],
     where isFit: (ProductTile) -> Bool = { _ in true }
   ) throws -> ProductTile? {
     guard !backend.traits.isCPU else { return nil }
     let configured = ProductTile(backend.configuration)
     let held = try ([configured] + smaller).filter {
-      try isFit($0) && $0.isHeld(by: backend, kernel)
+      try isFit($0) && $0.isHeld(by: backend, kernel, defines)
     }
     if configured != ProductTile(KernelConfiguration(for: backend.traits)) { return held.first }
     return held.first { $0.groups(y) >= 2 * backend.traits.computeUnits } ?? held.last
@@ -49,12 +50,15 @@ struct ProductTile: Equatable {
     (self.rowItems, self.columnItems) = (rowItems, columnItems)
   }
 
-  private func isHeld(by backend: OpenCLBackend, _ kernel: String) throws -> Bool {
+  private func isHeld(
+    by backend: OpenCLBackend, _ kernel: String, _ others: [String: Int]
+  ) throws -> Bool {
     // Both halves of the tiles of x and W.
     let local = 2 * 4 * Self.depth * (itemColumns * columnItems + itemRows * rowItems + 2)
     guard items <= backend.traits.maxGroupSize, local <= backend.traits.localMemory else {
       return false
     }
+    let defines = defines.merging(others) { $1 }
     return try backend.largestGroup(Conv1x1.name, kernel, defines: defines) >= items
   }
 
