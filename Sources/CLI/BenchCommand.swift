@@ -32,6 +32,9 @@ struct BenchCommand: ParsableCommand {
 
   @OptionGroup var weightsOptions: WeightsOptions
 
+  @Option(name: .long, help: "How inference stores what lies between layers: float or half.")
+  var precision = Precision.float
+
   @Option(name: .long, help: "Size of the restored image, WIDTHxHEIGHT.")
   var size = "256x256"
 
@@ -61,6 +64,7 @@ struct BenchCommand: ParsableCommand {
   func run() throws {
     let plan = try plan()
     let opened = try device.open()
+    if precision == .half { try PrecisionChoice.half.check(on: opened.backend) }
     if tune { return try plan.tune(opened) }
     let report = try plan.run(on: opened.backend)
     if json {
@@ -82,7 +86,8 @@ struct BenchCommand: ParsableCommand {
     return BenchmarkPlan(
       weights: weights, parts: parts.isEmpty ? BenchmarkPart.timed : Set(parts),
       image: Shape(1, channels, roundUp(height), roundUp(width)),
-      batch: Shape(batch, channels, patch, patch), recompute: recompute == .on, repeats: repeats)
+      batch: Shape(batch, channels, patch, patch), recompute: recompute == .on, repeats: repeats,
+      precision: precision)
   }
 
   private func modelWeights() throws -> ModelWeights {
@@ -125,12 +130,14 @@ struct BenchmarkPlan {
   let batch: Shape
   let recompute: Bool
   let repeats: Int
+  let precision: Precision
 
   /// Times what was asked for on `backend`.
   func run(on backend: some Backend) throws -> BenchmarkReport {
     var report = BenchmarkReport(image: image, batch: batch, recompute: recompute)
     if parts.contains(.ceilings) { report.ceilings = try backend.measureCeilings() }
-    let benchmark = ModelBenchmark(weights, on: backend, repeats: repeats)
+    let benchmark = ModelBenchmark(
+      weights, on: backend, repeats: repeats, storing: precision)
     if parts.contains(.ops) {
       let operators = OperatorBenchmark(on: backend, repeats: repeats)
       report.inferenceOperators = try operators.run(benchmark.inferenceOperators(image))

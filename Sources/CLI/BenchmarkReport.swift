@@ -85,12 +85,13 @@ struct BenchmarkReport {
   private func table(_ plan: ModelPlan) -> [String] {
     var table = TextTable([
       "count", "operator", "inputs", "outputs", "launches", "M mult-adds", "MB", "scratch MB",
-      "made by",
+      "stored", "made by",
     ])
     for (node, count) in plan.nodes.distinct {
       table.add([
         String(count), node.op, shapes(node.inputs), shapes(node.outputs), String(node.launches),
         megas(node.multiplyAdds), megas(node.bytes), megas(node.scratchBytes),
+        node.precision.rawValue,
         node.rules.joined(separator: " "),
       ])
     }
@@ -112,7 +113,7 @@ struct BenchmarkReport {
           "operator": node.op, "inputs": node.inputs.map(\.description),
           "outputs": node.outputs.map(\.description), "rules": node.rules,
           "launches": node.launches, "multiply_adds": node.multiplyAdds, "bytes": node.bytes,
-          "scratch": node.scratchBytes,
+          "scratch": node.scratchBytes, "stored": node.precision.rawValue,
         ]
       },
     ]

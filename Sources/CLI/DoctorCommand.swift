@@ -32,8 +32,12 @@ struct DoctorCommand: ParsableCommand {
     if !json { report.printHead() }
     let cases = OpCatalog.cases.filter { !tiny || $0.isTiny }
     if case .openCL(let backend) = opened {
-      report.checks = examine(cases, on: .openCL(backend.tuned(by: TunedParameters())))
+      let plain = OpenedBackend.openCL(backend.tuned(by: TunedParameters()))
+      report.checks = examine(cases, on: plain)
       report.checks += examineTuned(backend, cases)
+      if !json { Console.print("stored as half:") }
+      report.checks += examine(cases.filter(\.storesHalf), storing: .half, on: plain)
+      if !tiny { report.checks.append(examineNetwork(on: backend)) }
     } else {
       report.checks = examine(cases, on: opened)
     }
@@ -44,10 +48,27 @@ struct DoctorCommand: ParsableCommand {
     }
   }
 
-  private func examine(_ cases: [OpCase], on backend: OpenedBackend) -> [Finding] {
-    let findings = Finding.all(cases, on: backend.backend)
+  private func examine(
+    _ cases: [OpCase], storing precision: Precision = .float, on backend: OpenedBackend
+  ) -> [Finding] {
+    let findings = Finding.all(cases, storing: precision, on: backend.backend)
     if !json { Finding.printTable(findings) }
     return findings
+  }
+
+  /// The check on which `--precision auto` rests, with the bundled model.
+  private func examineNetwork(on backend: some Backend) -> Finding {
+    let finding = Finding(
+      network: Result {
+        try HalfStorage(BundledModel.standard().weights, on: backend).error
+      })
+    if !json {
+      Console.print(
+        "network stored as half: " + String(format: "%.1e", finding.error ?? .infinity)
+          + String(format: " from float of values in [0, 1], limit %.0e: ", HalfStorage.bound)
+          + finding.verdict)
+    }
+    return finding
   }
 
   /// Repeats the cases that run an operator with each set of numbers that a tuner chose for it on
@@ -91,17 +112,38 @@ private struct Finding: Encodable {
   let error: Double?
   let limit: Double
   let verdict: String
+  /// How the device stored activations.
+  let stored: String
   var tuned: String?
 
   /// Compares every case with the CPU backend.
-  static func all(_ cases: [OpCase], on backend: some Backend) -> [Finding] {
-    cases.enumerated().map { Finding($1, seed: UInt64($0 + 1), on: backend) }
+  static func all(
+    _ cases: [OpCase], storing precision: Precision, on backend: some Backend
+  ) -> [Finding] {
+    cases.enumerated().map { Finding($1, seed: UInt64($0 + 1), storing: precision, on: backend) }
   }
 
-  private init(_ check: OpCase, seed: UInt64, on backend: some Backend) {
-    (`operator`, inputs, limit) = (check.op.name, check.label, check.tolerance)
+  /// The difference that half storage makes to a network's results.
+  init(network: Result<Double, any Error>) {
+    (`operator`, inputs, limit) = ("network", "", HalfStorage.bound)
+    stored = Precision.half.rawValue
+    switch network {
+    case .success(let found):
+      error = found.isFinite ? found : nil
+      verdict = found <= HalfStorage.bound ? "ok" : "WRONG"
+    case .failure(let fault): (error, verdict) = (nil, "FAILED: \(fault)")
+    }
+  }
+
+  private init(
+    _ check: OpCase, seed: UInt64, storing precision: Precision, on backend: some Backend
+  ) {
+    (`operator`, inputs, limit) = (
+      check.op.name, check.label, check.tolerance(storing: precision)
+    )
+    stored = precision.rawValue
     do {
-      let found = try OpCheck.compare(check, seed: seed, on: backend)
+      let found = try OpCheck.compare(check, seed: seed, storing: precision, on: backend)
       error = found.error.isFinite ? found.error : nil
       verdict = found.passes ? "ok" : found.violations.first ?? "WRONG"
     } catch {

@@ -56,6 +56,8 @@ struct EvaluateCommand: ParsableCommand {
 
   @OptionGroup var statistics: LocalStatisticsOptions
 
+  @OptionGroup var storage: PrecisionOptions
+
   @OptionGroup var reading: ReadingOptions
 
   @OptionGroup var device: DeviceOptions
@@ -174,6 +176,7 @@ struct EvaluateCommand: ParsableCommand {
     Console.note("device: \(opened.name)")
     var options = RestoreOptions()
     options.localStatistics = statistics.localStatistics
+    options.precision = storage.precision
     return try Self.makeReader(weights, options, on: opened.backend)
   }
 

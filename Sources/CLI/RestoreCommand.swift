@@ -86,6 +86,8 @@ struct RestoreCommand: ParsableCommand {
 
   @OptionGroup var statistics: LocalStatisticsOptions
 
+  @OptionGroup var storage: PrecisionOptions
+
   @Flag(name: .long, help: "Print where the device's time went, per kernel.")
   var profile = false
 
@@ -207,6 +209,7 @@ struct RestoreCommand: ParsableCommand {
     options.blend = blend
     (options.ensemble, options.evenSharp) = (tta, evenSharp)
     options.localStatistics = statistics.localStatistics
+    options.precision = storage.precision
     return options
   }
 }

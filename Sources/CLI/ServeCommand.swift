@@ -43,6 +43,8 @@ struct ServeCommand: ParsableCommand {
 
   @OptionGroup var device: DeviceOptions
 
+  @OptionGroup var storage: PrecisionOptions
+
   @Option(name: .long, help: "MB of one upload at most.")
   var maxUpload = ServeOptions().mostBytes >> 20
 
@@ -78,7 +80,8 @@ struct ServeCommand: ParsableCommand {
     let offered = try (models.isEmpty ? BundledModel.names : models).map(Self.offer)
     let opened = try device.open()
     let server = try ImageServer(
-      options, engine: RestoreEngine(on: opened, models: offered),
+      options,
+      engine: try RestoreEngine(on: opened, models: offered, precision: storage.precision),
       version: RestormerCommand.configuration.version)
     let stopping = InterruptFlag(
       "stopping (once more to leave at once)", onRequest: { server.stop() })

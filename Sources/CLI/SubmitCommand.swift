@@ -65,6 +65,8 @@ struct SubmitCommand: ParsableCommand {
 
   @OptionGroup var statistics: LocalStatisticsOptions
 
+  @OptionGroup var storage: PrecisionOptions
+
   @OptionGroup var device: DeviceOptions
 
   @OptionGroup var talk: TalkOptions
@@ -127,6 +129,7 @@ struct SubmitCommand: ParsableCommand {
     var options = RestoreOptions()
     options.ensemble = tta
     options.localStatistics = statistics.localStatistics
+    options.precision = storage.precision
     if tta { weights.tellEnsemble() }
     return try Self.makeRestore(weights, options, on: opened.backend)
   }

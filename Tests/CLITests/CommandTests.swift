@@ -30,6 +30,7 @@ final class CommandTests: XCTestCase {
     for options in [["-d", "cpu"], ["--kernels", "auto"], ["--kernels", "gpu"]] {
       let text = try succeed(["doctor", "--tiny"] + options).output
       XCTAssertTrue(text.contains(" passed, 0 failed"), text)
+      XCTAssertEqual(text.contains("stored as half:"), !options.contains("cpu"), text)
     }
   }
 

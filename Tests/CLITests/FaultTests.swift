@@ -120,6 +120,8 @@ final class FaultTests: XCTestCase {
       try expectFault(restore + [device], naming: [device, "CPU backend"])
     }
     try expectFault(["doctor", "-d", "no such device"], naming: ["CPU backend"])
+    try expectFault(
+      restore + ["cpu", "--precision", "half"], naming: ["precision half", "CPU backend"])
     let list = try Program.run(["devices", "-d", "no such device"])
     XCTAssertEqual(list.status, 1)
     XCTAssertTrue(list.output.contains("CPU backend"), "the list would show what there is")

@@ -121,6 +121,43 @@ final class InventedGPUTests: XCTestCase {
     }
   }
 
+  /// The paper's network with activations of two bytes: about half the traffic and memory, in as
+  /// many launches; what is printed as needed is what is allocated; tiles grow.
+  func testHalfStorageTakesHalfOfACard() throws {
+    let scratch = try Scratch()
+    let gpu = try InventedGPU(["MEMORY": 16_000 * mebi])
+    let plans = try ["float", "half"].map { precision in
+      let plan = try gpu.run(["bench", "plan", "-d", "gpu", "--json", "--precision", precision])
+      let report = try JSONSerialization.jsonObject(with: Data(plan.program.output.utf8))
+      return try XCTUnwrap(
+        (report as? [String: Any])?["inference_plan"] as? [String: Any], plan.program.errors)
+    }
+    for key in ["bytes", "activations"] {
+      let (float, half) = (plans[0][key] as? Double ?? 0, plans[1][key] as? Double ?? 0)
+      XCTAssertLessThan(half, 0.56 * float, key)
+      XCTAssertGreaterThan(half, 0.45 * float, key)
+    }
+    XCTAssertEqual(plans[0]["launches"] as? Int, plans[1]["launches"] as? Int)
+    let bench = ["bench", "inference", "-d", "gpu", "--repeats", "1", "--json", "--precision"]
+    let run = try gpu.run(bench + ["half"])
+    let printed = try XCTUnwrap(number("memory", in: run.program.output))
+    XCTAssertEqual(run.mostInUse, printed, accuracy: 4096)
+    let (picture, weights) = (try scratch.picture("a.png", 640, 480), try scratch.weights())
+    let small = try InventedGPU(["MEMORY": 128 * mebi, "ALLOCATION": 128 * mebi])
+    let sides = try ["float", "half"].map { precision in
+      let run = try small.run([
+        "restore", picture, "-m", weights, "-o", scratch.file("out.png"), "-d", "gpu",
+        "--overwrite", "--verbose", "--precision", precision,
+      ])
+      XCTAssertEqual(run.program.status, 0, run.program.errors)
+      XCTAssertLessThanOrEqual(run.mostInUse, 128 * mebi / 8 * 7)
+      XCTAssertEqual(run.program.errors.contains("of activations as half"), precision == "half")
+      let tiles = run.program.errors.components(separatedBy: "tiles of ")
+      return tiles.count > 1 ? Int(tiles[1].prefix { $0.isNumber }) ?? 0 : 640
+    }
+    XCTAssertGreaterThan(sides[1], sides[0])
+  }
+
   /// Every launch keeps to the work-group that the device and its kernels allow.
   func testWorkGroupsFitEveryDevice() throws {
     for (limit, group) in [("GROUP", 64), ("GROUP", 128), ("GROUP", 256), ("GROUP", 1024)]

@@ -21,12 +21,15 @@ public struct ModelPlan: Sendable {
   /// Bytes of parameters and, in training, of all that has one number for each.
   public let parameters: Int
 
+  /// Whether activations are stored as half.
+  public var isHalf: Bool { nodes.contains { $0.precision == .half } }
+
   /// What can be said of the plan in one line.
   public var summary: String {
     let rules = nodes.rules.map { "\($0.name) \($0.nodes)" }.joined(separator: ", ")
     return "\(nodes.count) nodes, \(nodes.launches) launches, "
       + String(format: "%.1f G multiply-adds, ", 1e-9 * Double(nodes.multiplyAdds))
-      + "\(gigabytes(activations)) of activations and \(gigabytes(parameters)) of parameters; "
+      + "\(gigabytes(activations)) of activations\(isHalf ? " as half" : "") and \(gigabytes(parameters)) of parameters; "
       + (rules.isEmpty ? "no rules" : "rules: \(rules)")
   }
 }
@@ -36,10 +39,15 @@ package struct ModelBenchmark<B: Backend> {
   private let weights: ModelWeights
   private let backend: B
   private let repeats: Int
+  private let precision: Precision
 
   /// Times `weights.model` on `backend`, each pass `repeats` times.
-  public init(_ weights: ModelWeights, on backend: B, repeats: Int) {
+  /// - Parameter precision: how inference stores activations.
+  public init(
+    _ weights: ModelWeights, on backend: B, repeats: Int, storing precision: Precision = .float
+  ) {
     (self.weights, self.backend, self.repeats) = (weights, backend, repeats)
+    self.precision = precision
   }
 
   /// The forward pass of `shape` as the backend is to run it.
@@ -47,7 +55,8 @@ package struct ModelBenchmark<B: Backend> {
     recording: RestormerModel.Recording, plan: Plan<B>
   ) {
     let recording = weights.model.inference(
-      n: shape.n, height: shape.h, width: shape.w, on: backend.traits, rules: try .inForce)
+      n: shape.n, height: shape.h, width: shape.w, precision: precision, on: backend.traits,
+      rules: try .inForce)
     let parameters = try DeviceParameters(weights.model, values: weights.values, on: backend)
     let plan = try Plan(
       recording.graph, keeping: [recording.output], on: backend,

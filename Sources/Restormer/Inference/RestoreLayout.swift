@@ -7,6 +7,9 @@ public struct RestoreLayout: Sendable, Equatable {
   public let side: Int?
   /// How far the plan goes to fit into memory.
   public let saving: MemorySaving
+
+  /// Tiles of `side`, or the whole image, saving so much.
+  package init(side: Int?, saving: MemorySaving) { (self.side, self.saving) = (side, saving) }
 }
 
 /// Rows and columns of what the network runs over at once.
@@ -36,6 +39,10 @@ struct LayoutChooser<B: Backend> {
   let options: RestoreOptions
   /// Bytes of the machine's own memory that an image takes.
   let hostNeed: (PlanShape) -> Int
+  /// How plans store activations.
+  var precision = Precision.float {
+    didSet { if precision != oldValue { known = [:] } }
+  }
   /// Bytes that plans may take.
   private var room: Int
   private var known: [PlanShape: RestoreLayout] = [:]
@@ -53,8 +60,8 @@ struct LayoutChooser<B: Backend> {
   /// - Throws: `RuleError`.
   func need(_ shape: PlanShape, _ saving: MemorySaving) throws -> MemoryNeed {
     let recording = try model.inference(
-      height: shape.height, width: shape.width, saving: saving, on: backend.traits,
-      rules: .inForce)
+      height: shape.height, width: shape.width, saving: saving, precision: precision,
+      on: backend.traits, rules: .inForce)
     return MemoryPlan(
       recording.graph, keeping: [recording.output], external: recording.parameters, on: backend
     ).need
@@ -98,6 +105,15 @@ struct LayoutChooser<B: Backend> {
   /// The least that must be saved for a run to fit `room` bytes, if that can be done.
   private func leastSaving(_ shape: PlanShape, room: Int) throws -> MemorySaving? {
     try MemorySaving.allCases.first { try fits(shape, $0, room: room) }
+  }
+
+  /// The least that must be saved for a run over `shape`.
+  /// - Throws: `RestoreError` where none of it suffices.
+  func saving(_ shape: PlanShape) throws -> MemorySaving {
+    if let saving = try leastSaving(shape, room: room) { return saving }
+    throw RestoreError(
+      "tiles of \(shape.width)x\(shape.height) need \(shortage(try need(shape, .values))) in "
+        + "float, \(gigabytes(room)) are left: --precision float takes smaller ones")
   }
 
   private func whole(_ image: PlanShape) throws -> RestoreLayout {

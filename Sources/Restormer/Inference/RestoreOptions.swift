@@ -8,6 +8,8 @@ public struct RestoreOptions: Sendable {
   public var blend = TileBlend.smooth
   /// Average over the flips and rotations that the network was trained with.
   public var ensemble = false
+  /// How activations are stored.
+  public var precision = PrecisionChoice.automatic
   /// Where attention takes its statistics from.
   public var localStatistics = LocalStatistics.automatic
   /// Change pictures that look sharp already or are no pages, too, where the weights would leave

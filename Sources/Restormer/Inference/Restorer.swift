@@ -17,6 +17,7 @@ public final class Restorer<B: Backend> {
   private let parameters: DeviceParameters<B>
   private var session: Session?
   private var layouts: LayoutChooser<B>
+  private var storage: StorageDecision<B>
   /// Hears what the caller should know, one line each.
   public var note: (String) -> Void = { _ in }
   /// What the machine's own memory offers.
@@ -25,13 +26,14 @@ public final class Restorer<B: Backend> {
   private struct Session {
     let shape: PlanShape
     let saving: MemorySaving
+    let precision: Precision
     let recording: RestormerModel.Recording
     let plan: Plan<B>
   }
 
   /// Moves `weights` to `backend`.
   /// - Throws: the backend's error when memory does not suffice; `RestoreError` for a tile that is
-  ///   no positive multiple of 8.
+  ///   no positive multiple of 8, and for half storage on a backend that has none.
   public convenience init(
     _ weights: ModelWeights, on backend: B, options: RestoreOptions = .init()
   ) throws {
@@ -53,6 +55,8 @@ public final class Restorer<B: Backend> {
     let orientations = options.ensemble ? treatment.symmetries : [.identity]
     (self.model, self.parameters, self.backend) = (model, parameters, backend)
     (self.treatment, self.orientations, self.options) = (treatment, orientations, options)
+    storage = try StorageDecision(
+      parameters, treatment.normalization, options.precision, on: backend)
     layouts = LayoutChooser(model, options, on: backend) {
       Self.hostMemoryNeed(
         model, options, orientations.count, width: $0.width, height: $0.height)
@@ -78,6 +82,13 @@ public final class Restorer<B: Backend> {
       width: image.width, height: image.height, window: image.window(_:_:_:_:), progress: progress
     ) { y, row in result.setRow(y, row) }
     return result
+  }
+
+  /// How activations are stored, which is decided when it is first asked for: `auto` tries the
+  /// network on the device.
+  public var precision: Precision {
+    layouts.precision = storage.settle(on: backend, note: note)
+    return layouts.precision
   }
 
   /// What the last run did, and the memory it took; nil before the first.
@@ -126,6 +137,7 @@ public final class Restorer<B: Backend> {
   /// - Throws: `RuleError`.
   public func memoryNeed(of layout: RestoreLayout, width: Int, height: Int) throws -> Int {
     let image = PlanShape(width: width, height: height)
+    _ = precision
     let plan = try layouts.need(image.tile(layout.side ?? image.longest), layout.saving)
     return (plan + MemoryNeed(storages: [model.parameterExtent])).total
   }
@@ -134,7 +146,8 @@ public final class Restorer<B: Backend> {
   /// else in tiles.
   /// - Throws: `RestoreError` when nothing fits the device.
   public func layout(width: Int, height: Int) throws -> RestoreLayout {
-    try layouts.layout(PlanShape(width: width, height: height), note: note)
+    _ = precision
+    return try layouts.layout(PlanShape(width: width, height: height), note: note)
   }
 
   /// Gives the window at `(x, y)` of `width x height` of a picture, mirrored beyond its edges.
@@ -188,11 +201,25 @@ public final class Restorer<B: Backend> {
     }
   }
 
+  /// The network's results for one tile; in float where half storage gives some that are not finite.
   private func run(
     _ tile: PlanarImage, _ layout: RestoreLayout, progress: (Double) throws -> Void
   ) throws -> [Float] {
-    let session = try session(
-      PlanShape(width: tile.width, height: tile.height), layout.saving)
+    let (shape, isHalf) = (PlanShape(width: tile.width, height: tile.height), precision == .half)
+    // A picture that began in half goes on in float in the same tiles, which take more memory.
+    let saving = storage.hasFallenBack ? try layouts.saving(shape) : layout.saving
+    let result = try run(tile, shape, saving, progress: progress)
+    guard isHalf, !result.allSatisfy(\.isFinite) else { return result }
+    note("numbers beyond 65504 do not fit half storage: going on in float")
+    storage.fallBack()
+    return try run(tile, layout, progress: progress)
+  }
+
+  private func run(
+    _ tile: PlanarImage, _ shape: PlanShape, _ saving: MemorySaving,
+    progress: (Double) throws -> Void
+  ) throws -> [Float] {
+    let session = try session(shape, saving)
     var pixels = tile.pixels
     treatment.normalization.apply(to: &pixels, channels: tile.channels)
     try session.plan.write(pixels, to: session.recording.input)
@@ -201,16 +228,22 @@ public final class Restorer<B: Backend> {
   }
 
   private func session(_ shape: PlanShape, _ saving: MemorySaving) throws -> Session {
-    if let session, session.shape == shape, session.saving == saving { return session }
+    let precision = precision
+    if let session, session.shape == shape, session.saving == saving,
+      session.precision == precision
+    {
+      return session
+    }
     // The old plan's memory goes back before the new one's is taken.
     session = nil
     let recording = try model.inference(
-      height: shape.height, width: shape.width, saving: saving, on: backend.traits,
-      rules: .inForce)
+      height: shape.height, width: shape.width, saving: saving, precision: precision,
+      on: backend.traits, rules: .inForce)
     let plan = try Plan(
       recording.graph, keeping: [recording.output], on: backend,
       binding: parameters.bindings(for: recording))
-    let made = Session(shape: shape, saving: saving, recording: recording, plan: plan)
+    let made = Session(
+      shape: shape, saving: saving, precision: precision, recording: recording, plan: plan)
     session = made
     return made
   }

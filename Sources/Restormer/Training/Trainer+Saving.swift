@@ -12,8 +12,12 @@ extension Trainer {
 
   /// The same weights where they lie on the device, to restore validation images with.
   private func restorer() throws -> Restorer<B> {
+    var storage = RestoreOptions()
+    // Scores are of the weights alone, the same on every device.
+    storage.precision = .float
     let restorer = try Restorer(
-      engine.keptParameters, PictureTreatment(options.normalization), on: backend)
+      engine.keptParameters, PictureTreatment(options.normalization), on: backend,
+      options: storage)
     restorer.note = { [report] in report(.note($0)) }
     return restorer
   }

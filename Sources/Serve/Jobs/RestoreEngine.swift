@@ -19,14 +19,20 @@ public final class RestoreEngine: ImageEngine, @unchecked Sendable {
 
   private let backend: OpenedBackend
   private let weights: [String: ModelWeights]
+  private let precision: PrecisionChoice
   private var ready: (key: Key, restore: Restoring)?
 
   /// - Parameters:
   ///   - backend: where to compute.
   ///   - models: names, purposes and weights; the first is the one for whoever names none.
+  ///   - precision: how activations are stored.
+  /// - Throws: `RestoreError` for half storage on a backend that has none.
   public init(
-    on backend: OpenedBackend, models: [(name: String, purpose: String, weights: ModelWeights)]
-  ) {
+    on backend: OpenedBackend, models: [(name: String, purpose: String, weights: ModelWeights)],
+    precision: PrecisionChoice = .automatic
+  ) throws {
+    try precision.check(on: backend.backend)
+    self.precision = precision
     precondition(!models.isEmpty, "RestoreEngine: no models")
     (self.backend, device) = (backend, backend.name)
     self.models = models.map {
@@ -58,6 +64,7 @@ public final class RestoreEngine: ImageEngine, @unchecked Sendable {
     // The old network's memory goes back before the new one's is taken.
     ready = nil
     var options = RestoreOptions()
+    options.precision = precision
     options.ensemble = request.ensemble
     options.evenSharp = request.evenSharp
     let restore = try Self.prepare(weights, options, on: backend.backend)
