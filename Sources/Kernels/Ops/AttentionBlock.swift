@@ -54,9 +54,11 @@ package struct AttentionBlock: CompositeOp {
     return [inputs[0]]
   }
 
-  public func multiplyAdds(_ inputs: [Shape]) -> Int {
-    let (x, c) = (inputs[0], inputs[0].c)
-    return x.n * x.plane * c * (3 * c + 27 + 2 * c / heads + c)
+  package func composition(_ graph: Graph, _ inputs: [Tensor]) -> Tensor {
+    let temperature = inputs[entrance.weightIndex(3)]
+    return entrance.composition(graph, inputs) {
+      graph.channelAttention($0, temperature: temperature, heads: heads)
+    }
   }
 
   public var aliasing: Aliasing { .inPlace }

@@ -111,3 +111,27 @@ package struct AttentionMatrix: CatalogOp, TerminalOp {
     ]
   }
 }
+
+extension AttentionMatrix: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let (sums, w) = (inputs[0].values, inputs[2])
+    let (m, count) = (products(w.shape.c).m, products(w.shape.c).count)
+    /// A sum of a head, added up over the slices.
+    func total(_ head: Int, _ index: Int) -> Double {
+      (0..<slices).reduce(0) { $0 + sums[(head * slices + $1) * count + index] }
+    }
+    let a = attentionDefinition(
+      products: ExactTensor(Shape(1, heads, m, m)) { total($1, $2 * m + $3) },
+      squares: ExactTensor(Shape(1, 2 * w.shape.c, 1, 1)) { _, row, _, _ in
+        let (side, head) = (row / w.shape.c, row % w.shape.c / m)
+        return total(head, (m + side) * m + row % m)
+      }, t: inputs[1].values
+    ).weights
+    return [
+      ExactTensor(w.shape) { o, column, _, _ in
+        let (head, j) = (column / m, column % m)
+        return (0..<m).reduce(0) { $0 + w[o, head * m + $1, 0, 0] * a[0, head, $1, j] }
+      }
+    ]
+  }
+}

@@ -143,7 +143,7 @@ package struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
       local: isCPU ? [1, 32] : [64, 1])
   }
 
-  /// The partial sums from turned panels and blocks of registers, for a CPU.
+  /// The partial sums from transposed panels and blocks of registers, for a CPU.
   private func blocks(
     _ x: DeviceTensor, _ gy: DeviceTensor, _ partial: DeviceTensor, _ panels: ProductPanels,
     on backend: OpenCLBackend

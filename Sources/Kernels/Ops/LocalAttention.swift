@@ -42,9 +42,9 @@ package struct LocalAttention: CatalogOp, TerminalOp {
     return [qkv.channels(qkv.c / 3)]
   }
 
+  /// As attention over the whole image: every pixel is visited once.
   public func multiplyAdds(_ inputs: [Shape]) -> Int {
-    let c = inputs[0].c / 3
-    return 2 * inputs[0].n * c * (c / heads) * inputs[0].plane
+    ChannelAttention(heads: heads).multiplyAdds(inputs)
   }
 
   private func layout(_ qkv: Shape, _ traits: DeviceTraits) -> LocalWindows {
@@ -161,6 +161,36 @@ package struct LocalAttention: CatalogOp, TerminalOp {
       local: backend.columnGroup,
       defines: ["BLOCK_ROWS": backend.configuration.fittingBlockRows(layout.m)],
       multiplyAdds: multiplyAdds([qkv.shape]))
+  }
+}
+
+extension LocalAttention: DefinedOp {
+  /// Attention of every window on its own, and the mean of the windows that a pixel lies in.
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let x = inputs[0]
+    let (rows, columns) = (
+      WindowAxis(size: x.shape.h, window: window.h), WindowAxis(size: x.shape.w, window: window.w)
+    )
+    let windows = (0..<rows.count * columns.count).map { index in
+      let (top, left) = (
+        rows.start(index / columns.count), columns.start(index % columns.count)
+      )
+      let part = ExactTensor(Shape(x.shape.n, x.shape.c, rows.window, columns.window)) {
+        x[$0, $1, top + $2, left + $3]
+      }
+      return (
+        rows: top..<top + rows.window, columns: left..<left + columns.window,
+        y: ChannelAttention(heads: heads).definition([part, inputs[1]])[0]
+      )
+    }
+    return [
+      ExactTensor(x.shape.channels(x.shape.c / 3)) { n, c, i, j in
+        let over = windows.filter { $0.rows.contains(i) && $0.columns.contains(j) }
+        return over.reduce(0) {
+          $0 + $1.y[n, c, i - $1.rows.lowerBound, j - $1.columns.lowerBound]
+        } / Double(over.count)
+      }
+    ]
   }
 }
 

@@ -16,7 +16,7 @@ struct HeadProducts {
   private let images: Int
   private let pixels: Int
   /// Pixels of a slice.
-  private let length: Int
+  let length: Int
 
   /// The slices that keep all cores busy; the sums depend on their number only by rounding.
   init(_ qkv: Shape, heads: Int, on traits: DeviceTraits) {
