@@ -262,7 +262,7 @@ struct RestoreRun {
     return (layout.side.map { "tiles of \($0)" } ?? "whole")
       + (layout.saving == .none ? "" : ", saving memory (\(layout.saving))")
       + (decision.isBrightened
-        ? String(format: ", brightened from paper at %.0f%%", 100 * decision.paperLight) : "")
+        ? String(format: ", brightened from paper at %.0f%%", 100 * decision.exposure) : "")
       + ", \(gigabytes(memory)) of device memory"
   }
 }
