@@ -9,7 +9,7 @@ public struct Launch {
   public let global: [Int]
   /// Work-items of a group in each dimension; the driver's choice if nil.
   public let local: [Int]?
-  /// The name under which the profiler books it.
+  /// The name in profiles.
   public var label: String
   /// Floating-point operations of one launch.
   public var flops: Double

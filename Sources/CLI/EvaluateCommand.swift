@@ -11,15 +11,21 @@ struct EvaluateCommand: ParsableCommand {
     discussion: """
       Example: restormer evaluate Examples/page-blurred.png Examples/page-sharp.png
 
-      An image that is damaged, has no target or one of another size is named at the end and does not stop the others; \
-      the exit code is then not zero. A gray image beside a coloured one counts as three equal channels.
+      An image that is damaged, has no target or one of another size is named at the end and does \
+      not stop the others; \
+      the exit code is then not zero. A gray image beside a coloured one counts as three equal \
+      channels.
 
-      With --model the images are restored first, and rounded as 8-bit files would hold them. Values are in [0, 1]. The \
-      columns with y are of the luma of BT.601: psnr_y and ssim_y as Python's BasicSR computes it, psnr_y8 and ssim_y8 \
+      With --model the images are restored first, and rounded as 8-bit files would hold them. \
+      Values are in [0, 1]. The \
+      columns with y are of the luma of BT.601: psnr_y and ssim_y as Python's BasicSR computes it, \
+      psnr_y8 and ssim_y8 \
       rounded to whole 8-bit levels, as MATLAB's rgb2ycbcr gives it for 8-bit images.
 
-      With --ocr tesseract reads the images too. CER and WER are the characters and words to insert, delete or replace, as \
-      a share of those read in the target; in the last row of all characters and words together. The inputs' rates stand \
+      With --ocr tesseract reads the images too. CER and WER are the characters and words to \
+      insert, delete or replace, as \
+      a share of those read in the target; in the last row of all characters and words together. \
+      The inputs' rates stand \
       beside them where --model restores, or --inputs names, the degraded images:
 
       restormer evaluate restored/ pages/val/target --ocr --inputs pages/val/input

@@ -9,17 +9,25 @@ struct SubmitCommand: ParsableCommand {
     commandName: "submit",
     abstract: "Restores a folder of test images into a competition's CSV.",
     discussion: """
-      Example: restormer submit Examples/page-blurred.png -o submission.csv -m Examples/test-weights.safetensors
+      Example: restormer submit Examples/page-blurred.png -o submission.csv -m \
+      Examples/test-weights.safetensors
 
-      --form pixels writes 'id,value', a row for each pixel: the id is IMAGE_ROW_COLUMN with the file's name without \
-      extension; rows and columns count from 1. Images come in the order of their names (2 before 10), their pixels row \
-      by row. --form image writes 'id,values', a row for each image: all values row by row, separated by spaces.
+      --form pixels writes 'id,value', a row for each pixel: the id is IMAGE_ROW_COLUMN with the \
+      file's name without \
+      extension; rows and columns count from 1. Images come in the order of their names (2 before \
+      10), their pixels row \
+      by row. --form image writes 'id,values', a row for each image: all values row by row, \
+      separated by spaces.
 
-      Values are gray (colour becomes 0.299 R + 0.587 G + 0.114 B), clamped to the range, rounded to the nearest, \
-      without zeros at the end. Any normalisation of the model is undone. With --sample the header, the ids and their \
-      order are the sample's; each of its ids must belong to a given pixel, and each pixel must be in it once.
+      Values are gray (colour becomes 0.299 R + 0.587 G + 0.114 B), clamped to the range, rounded \
+      to the nearest, \
+      without zeros at the end. Any normalisation of the model is undone. With --sample the \
+      header, the ids and their \
+      order are the sample's; each of its ids must belong to a given pixel, and each pixel must be \
+      in it once.
 
-      With --targets the written values are scored: RMSE and MAE over all pixels, in the file's own range. The file is \
+      With --targets the written values are scored: RMSE and MAE over all pixels, in the file's \
+      own range. The file is \
       replaced as a whole at the end, or not at all.
       """)
 

@@ -6,7 +6,8 @@ struct WeightsOptions: ParsableArguments {
   @Option(
     name: .long,
     help:
-      "Which of several sets of weights in a file to take, such as params_ema; by default the trained ones."
+      "Which of several sets of weights in a file to take, such as params_ema; by default the "
+      + "trained ones."
   )
   var paramKey: String?
 }

@@ -5,24 +5,24 @@ import Kernels
 /// What a whole pass of a model costs.
 package struct ModelTiming: Sendable {
   /// One pass.
-  public let timing: Timing
+  package let timing: Timing
   /// Multiply-adds of one pass.
-  public let multiplyAdds: Int
+  package let multiplyAdds: Int
   /// Device memory of the pass in bytes, parameters included.
-  public let memory: Int
+  package let memory: Int
 }
 
 /// What a whole pass of a model does, and the memory it takes.
-public struct ModelPlan: Sendable {
+package struct ModelPlan: Sendable {
   /// The nodes, in order of execution.
-  public let nodes: [PlannedNode]
+  package let nodes: [PlannedNode]
   /// Bytes of activations and temporary memory.
-  public let activations: Int
+  package let activations: Int
   /// Bytes of parameters and, in training, of all that has one number for each.
-  public let parameters: Int
+  package let parameters: Int
 
   /// What can be said of the plan in one line.
-  public var summary: String {
+  package var summary: String {
     let rules = nodes.rules.map { "\($0.name) \($0.nodes)" }.joined(separator: ", ")
     return "\(nodes.count) nodes, \(nodes.launches) launches, "
       + String(format: "%.1f G multiply-adds, ", 1e-9 * Double(nodes.multiplyAdds))
@@ -38,7 +38,7 @@ package struct ModelBenchmark<B: Backend> {
   private let repeats: Int
 
   /// Times `weights.model` on `backend`, each pass `repeats` times.
-  public init(_ weights: ModelWeights, on backend: B, repeats: Int) {
+  package init(_ weights: ModelWeights, on backend: B, repeats: Int) {
     (self.weights, self.backend, self.repeats) = (weights, backend, repeats)
   }
 
@@ -57,7 +57,7 @@ package struct ModelBenchmark<B: Backend> {
 
   /// The operators of the forward pass of `shape`.
   /// - Throws: `RuleError`.
-  public func inferenceOperators(_ shape: Shape) throws -> [Node] {
+  package func inferenceOperators(_ shape: Shape) throws -> [Node] {
     try weights.model.inference(
       n: shape.n, height: shape.h, width: shape.w, on: backend.traits, rules: .inForce
     ).graph.nodes
@@ -65,13 +65,13 @@ package struct ModelBenchmark<B: Backend> {
 
   /// The operators of a training step over a batch of `shape`, the optimizer's own left out.
   /// - Throws: `RuleError`.
-  public func trainingOperators(_ shape: Shape) throws -> [Node] {
+  package func trainingOperators(_ shape: Shape) throws -> [Node] {
     try TrainingEngine.operators(weights.model, shape: shape, on: backend)
   }
 
   /// What the forward pass of `shape` does.
   /// - Throws: the backend's error; `RuleError`.
-  public func inferenceOutline(_ shape: Shape) throws -> ModelPlan {
+  package func inferenceOutline(_ shape: Shape) throws -> ModelPlan {
     let (_, plan) = try inferencePlan(shape)
     return ModelPlan(
       nodes: plan.nodes, activations: plan.memory.need.total, parameters: parameterNeed.total)
@@ -79,7 +79,7 @@ package struct ModelBenchmark<B: Backend> {
 
   /// What the training step of a batch of `shape` does, the optimizer's own left out.
   /// - Throws: the backend's error; `RuleError`.
-  public func trainingOutline(_ shape: Shape, recompute: Bool) throws -> ModelPlan {
+  package func trainingOutline(_ shape: Shape, recompute: Bool) throws -> ModelPlan {
     let engine = try trainingEngine(recompute: recompute)
     let (nodes, memory) = try engine.outline(shape)
     return ModelPlan(
@@ -105,7 +105,7 @@ package struct ModelBenchmark<B: Backend> {
   /// Times the forward pass of `shape`, from pixels in the device's memory to pixels in the
   /// device's memory.
   /// - Throws: the backend's error.
-  public func inference(_ shape: Shape) throws -> ModelTiming {
+  package func inference(_ shape: Shape) throws -> ModelTiming {
     let (recording, plan) = try inferencePlan(shape)
     try plan.write(pixels(shape, seed: 2), to: recording.input)
     let timing = try Timing.measure(repeats: repeats) {
@@ -119,7 +119,7 @@ package struct ModelBenchmark<B: Backend> {
 
   /// Times the training step of a batch of `shape`: forward pass, L1 loss, backward pass and AdamW.
   /// - Throws: the backend's error.
-  public func training(_ shape: Shape, recompute: Bool) throws -> ModelTiming {
+  package func training(_ shape: Shape, recompute: Bool) throws -> ModelTiming {
     let engine = try trainingEngine(recompute: recompute)
     let target = shape.channels(weights.model.configuration.outputChannels)
     let batch = Batch(
