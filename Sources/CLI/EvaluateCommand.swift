@@ -87,9 +87,10 @@ struct EvaluateCommand: ParsableCommand {
     let inputs = try degradedInputs(folder)
     var readability =
       reading.ocr ? try Readability(reading, readsInputs: inputs != nil) : nil
+    let decisions = DecisionNotes()
     let read =
-      try model.map { try makeRestorer($0) } ?? { pair, _ in
-        try Image(contentsOf: pair.input)
+      try model.map { try makeRestorer($0, decisions) } ?? { pair, _ in
+        (try Image(contentsOf: pair.input), nil)
       }
     let share = try sharing.share()
     let pairs = folder.pairs.enumerated().filter { share.takes($0.offset) }
@@ -113,12 +114,15 @@ struct EvaluateCommand: ParsableCommand {
       show(0)
       var pages: [(image: Image, source: String)] = []
       do {
-        let (image, target) = (try read(pair, show), try Image(contentsOf: pair.target))
+        let ((image, decision), target) = (
+          try read(pair, show), try Image(contentsOf: pair.target)
+        )
         let row = try EvaluationRow(name: name, image, target, border: border)
         if model == nil { depths.add(name, image, target) }
         let degraded = try inputs.map { try Self.degraded(pair, $0) }
         try page?.add(
-          name, number: index, ReportViews(before: degraded?.image, after: image, target: target))
+          name + (decision.map { " (\($0))" } ?? ""), number: index,
+          ReportViews(before: degraded?.image, after: image, target: target))
         pages = [(image, pair.input), (target, pair.target)] + [degraded].compactMap { $0 }
         rows.append(Numbered(number: index, value: row))
       } catch {
@@ -133,6 +137,7 @@ struct EvaluateCommand: ParsableCommand {
     bar.clear()
     remarks.finish()
     depths.tell()
+    decisions.tell()
     try page?.finish()
     for (index, errors) in (readability?.errors ?? []).enumerated() {
       rows[index].value.reading = errors
@@ -174,31 +179,36 @@ struct EvaluateCommand: ParsableCommand {
     return (try Image(contentsOf: path), path)
   }
 
-  private func makeRestorer(_ path: String) throws -> PairReader {
+  private func makeRestorer(_ path: String, _ decisions: DecisionNotes) throws -> PairReader {
     let weights = try ChosenModel(path, key: weightsOptions.paramKey).weights
     let opened = try device.open()
     Console.note("device: \(opened.name)")
     var options = RestoreOptions()
     options.localStatistics = statistics.localStatistics
-    return try Self.makeReader(weights, options, on: opened.backend)
+    return try Self.makeReader(weights, options, decisions, on: opened.backend)
   }
 
   private static func makeReader(
-    _ weights: ModelWeights, _ options: RestoreOptions, on backend: some Backend
+    _ weights: ModelWeights, _ options: RestoreOptions, _ decisions: DecisionNotes,
+    on backend: some Backend
   ) throws -> PairReader {
     let restorer = try Restorer(weights, on: backend, options: options)
     restorer.note = Console.note
     return { pair, progress in
-      try restorer.restore(
+      let restored = try restorer.restore(
         Image(contentsOf: pair.input), right: pair.right.map(Image.init(contentsOf:)),
-        progress: progress
-      ).picture.quantized
+        progress: progress)
+      let decision = decisions.add(pair.input.fileName, restored.decision)
+      return (restored.picture.quantized, decision)
     }
   }
 }
 
-/// Gives the image of a pair that is to be scored, and says how much of the work is done.
-private typealias PairReader = (PairedFolder.Pair, (Double) -> Void) throws -> Image
+/// Gives the image of a pair that is to be scored, with what was decided about it if not all of it
+/// was restored, and says how much of the work is done.
+private typealias PairReader = (PairedFolder.Pair, (Double) -> Void) throws -> (
+  image: Image, decision: String?
+)
 
 /// An image cannot be restored or compared.
 private struct EvaluationFailure: Error, CustomStringConvertible {

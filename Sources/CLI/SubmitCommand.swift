@@ -84,7 +84,8 @@ struct SubmitCommand: ParsableCommand {
     let images = try SubmissionImage.list(input, targets: targets)
     let submission = try Submission(
       images, format: format, sample: sample.map(SampleSubmission.init(contentsOf:)))
-    let restore = try makeRestore()
+    let decisions = DecisionNotes()
+    let restore = try makeRestore(decisions)
     let interrupt = InterruptFlag("leaving after this image (once more to leave at once)")
     var bar = ProgressLine()
     var done = 0
@@ -99,6 +100,7 @@ struct SubmitCommand: ParsableCommand {
     }
     bar.clear()
     remarks.finish()
+    decisions.tell()
     let sources = images.count == 1 ? "one image" : "\(images.count) images"
     Console.note("\(output): \(grouped(summary.rows)) rows of \(sources)")
     if let score = summary.score {
@@ -122,7 +124,9 @@ struct SubmitCommand: ParsableCommand {
     return SubmissionFormat(form: form, range: range, decimals: decimals, firstIndex: firstIndex)
   }
 
-  private func makeRestore() throws -> (SubmissionImage, (Double) -> Void) throws -> Image {
+  private func makeRestore(
+    _ decisions: DecisionNotes
+  ) throws -> (SubmissionImage, (Double) -> Void) throws -> Image {
     guard let model else { return { image, _ in try Image(contentsOf: image.path) } }
     let weights = try ChosenModel(model, key: weightsOptions.paramKey).weights
     guard !weights.model.configuration.dualPixel else {
@@ -136,17 +140,20 @@ struct SubmitCommand: ParsableCommand {
     options.ensemble = tta
     options.localStatistics = statistics.localStatistics
     if tta { weights.tellEnsemble() }
-    return try Self.makeRestore(weights, options, on: opened.backend)
+    return try Self.makeRestore(weights, options, decisions, on: opened.backend)
   }
 
   private static func makeRestore(
-    _ weights: ModelWeights, _ options: RestoreOptions, on backend: some Backend
+    _ weights: ModelWeights, _ options: RestoreOptions, _ decisions: DecisionNotes,
+    on backend: some Backend
   ) throws -> (SubmissionImage, (Double) -> Void) throws -> Image {
     let restorer = try Restorer(weights, on: backend, options: options)
     restorer.note = Console.note
     return { image, progress in
       do {
-        return try restorer.restore(Image(contentsOf: image.path), progress: progress).picture
+        let restored = try restorer.restore(Image(contentsOf: image.path), progress: progress)
+        decisions.add(image.path.fileName, restored.decision)
+        return restored.picture
       } catch let error where !(error is ImageError) {
         throw SubmitFailure(description: "\(image.path): \(oneLine(error))")
       }
