@@ -121,6 +121,45 @@ final class InventedGPUTests: XCTestCase {
     }
   }
 
+  /// A launch that takes too long makes a system reset its GPU: those of a 4K picture come in
+  /// pieces, and those of training steps.
+  func testNoLaunchIsLong() throws {
+    let gpu = try InventedGPU(["MEMORY": 1 << 42, "ALLOCATION": 1 << 40])
+    let run = try gpu.run([
+      "bench", "plan", "-d", "gpu", "--size", "3840x2160", "--batch", "8", "--json",
+    ])
+    let report = try XCTUnwrap(
+      try JSONSerialization.jsonObject(with: Data(run.program.output.utf8)) as? [String: Any],
+      run.program.errors)
+    for part in ["inference_plan", "training_plan"] {
+      let plan = try XCTUnwrap(report[part] as? [String: Any])
+      let longest = try XCTUnwrap(plan["longest_launch"] as? Double, part)
+      XCTAssertLessThanOrEqual(longest, 0.3, part)
+      XCTAssertGreaterThan(longest, 0.1, "\(part): cut finer than need be")
+    }
+  }
+
+  /// A GPU of any size finds work for all of its compute units in the products over pixels, whose
+  /// results are few.
+  func testGroupsForEveryComputeUnit() throws {
+    let products = [
+      "attention_gram_tiles", "conv1x1_backward_weight_tiles", "attention_apply_tiles",
+      "attention_backward_apply_tiles",
+    ]
+    for units in [8, 24, 64] {
+      let gpu = try InventedGPU(["UNITS": units, "MEMORY": 200_000 * mebi])
+      let run = try gpu.run([
+        "bench", "training", "-d", "gpu", "--repeats", "1", "--patch", "256", "--batch", "4",
+      ])
+      XCTAssertEqual(run.program.status, 0, run.program.errors)
+      let launches = run.launches.filter { products.contains($0.kernel) }
+      XCTAssertEqual(Set(launches.map(\.kernel)), Set(products))
+      for launch in launches where launch.groups < 2 * units {
+        XCTFail("\(launch.kernel): \(launch.groups) groups for \(units) units")
+      }
+    }
+  }
+
   /// Every launch keeps to the work-group that the device and its kernels allow.
   func testWorkGroupsFitEveryDevice() throws {
     for (limit, group) in [("GROUP", 64), ("GROUP", 128), ("GROUP", 256), ("GROUP", 1024)]

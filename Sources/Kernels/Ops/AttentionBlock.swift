@@ -18,6 +18,7 @@ package struct AttentionBlock: CompositeOp {
   private let heads: Int
   private let entrance: BlockEntrance
   private let keepsValues: Bool
+  private let mostSlices: Int
 
   /// The block.
   /// - Parameters:
@@ -25,8 +26,11 @@ package struct AttentionBlock: CompositeOp {
   ///   - normBias: whether the LayerNorm has a bias.
   ///   - bias: whether the convolutions have one.
   ///   - keepsValues: whether v is kept for the whole image.
-  public init(heads: Int, normBias: Bool, bias: Bool, keepsValues: Bool) {
-    (self.heads, self.keepsValues) = (heads, keepsValues)
+  ///   - mostSlices: slices of a band's sums over pixels, of all heads together, at most.
+  public init(
+    heads: Int, normBias: Bool, bias: Bool, keepsValues: Bool, mostSlices: Int = 64
+  ) {
+    (self.heads, self.keepsValues, self.mostSlices) = (heads, keepsValues, mostSlices)
     entrance = BlockEntrance(normBias: normBias, bias: bias)
   }
 
@@ -86,7 +90,7 @@ package struct AttentionBlock: CompositeOp {
 
   /// Slices of a band's pixels, each with sums of its own.
   private func slices(_ bands: RowBands, _ x: Shape) -> Int {
-    max(1, min(64, bands.rows * x.w / 512) / heads)
+    max(1, min(mostSlices, bands.rows * x.w / 512) / heads)
   }
 
   public func steps(_ inputs: [Shape], bandElements: Int) -> [CompositeStep] {

@@ -89,8 +89,10 @@ package struct AttentionMatrix: CatalogOp, TerminalOp {
       scratch[3].storage, offset: scratch[3].offset, shape: Shape(1, 2 * c, 1, 1))
     let configuration = backend.configuration
     let columns = configuration.blockVectors * configuration.vectorWidth
-    let rows = configuration.fittingBlockRows(c)
     let isCPU = configuration.traits.isCPU
+    // A GPU has many items and few rows.
+    let rows = isCPU ? configuration.fittingBlockRows(c) : 2
+    let isAligned = m % 4 == 0 && (scratch[1].offset | outputs[0].offset) % 4 == 0
     let totals =
       isCPU
       ? [try products.totals(inputs[0], into: scratch[0], step: products.count, on: backend)] : []
@@ -106,7 +108,8 @@ package struct AttentionMatrix: CatalogOp, TerminalOp {
           .int(rows),
         ],
         global: [ceilingQuotient(m, columns), ceilingQuotient(c, rows), heads],
-        local: backend.columnGroup, defines: ["BLOCK_ROWS": rows],
+        local: isCPU ? [1, 1, 1] : [16, 4, 1],
+        defines: ["BLOCK_ROWS": rows, "ALIGNED": !isCPU && isAligned ? 1 : 0],
         multiplyAdds: multiplyAdds(inputs.map(\.shape))),
     ]
   }

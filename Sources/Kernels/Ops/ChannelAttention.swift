@@ -101,21 +101,14 @@ package struct ChannelAttention: CatalogOp {
     let products = HeadProducts(
       shape, heads: heads, on: backend.traits)
     let m = products.m
-    let block = backend.headBlock(shape, heads: heads, m: m)
     let sums = try products.launches(qkv, 0, qkv, 1, squares: true, into: scratch[0], on: backend)
     return sums + [
       try products.softmax(
         scratch[0], products.sliceArguments(on: backend), t, a, g, norms, on: backend),
-      try backend.launch(
-        Self.name, "attention_apply",
-        [
-          .tensor(a), .tensor(qkv), .tensor(y), .int(shape.plane), .int(m), .int(heads),
-          .int(block.columns), .int(block.rows),
-        ],
-        global: backend.headGrid(shape, heads: heads, m: m, parts: 1),
-        local: backend.columnGroup,
-        defines: ["BLOCK_ROWS": backend.configuration.fittingBlockRows(m)],
-        multiplyAdds: products.multiplyAdds),
+      try backend.headLaunch(
+        "attention_apply",
+        [.tensor(a), .tensor(qkv), .tensor(y), .int(shape.plane), .int(m), .int(heads)],
+        along: [qkv, y], shape, heads: heads, m: m, multiplyAdds: products.multiplyAdds),
     ]
   }
 }

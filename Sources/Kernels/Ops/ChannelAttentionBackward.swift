@@ -155,35 +155,27 @@ package struct ChannelAttentionBackward: CatalogOp, TerminalOp {
       shape, heads: heads, on: backend.traits)
     let m = products.m
     let (partial, small, factors) = (scratch[0], scratch[1], scratch[2])
-    let group = products.rowGroup(on: backend)
-    let block = backend.headBlock(shape, heads: heads, m: m)
-    // All parts of a few pixels at a time find q and k in cache.
-    let parts = backend.traits.isCPU ? 3 : 1
     let sums = try products.launches(gy, 0, qkv, 2, squares: false, into: partial, on: backend)
     return sums + [
-      try backend.launch(
-        Self.section, "attention_backward_softmax",
+      try HeadProducts.rowLaunch(
+        "attention_backward_softmax",
         [
           .region(partial), .tensor(norms), .tensor(t), .tensor(a), .tensor(g), .region(small),
           .region(factors), .int(m), .int(heads),
-        ] + products.sliceArguments(on: backend), global: products.rowGrid(on: backend),
-        local: group),
-      try backend.launch(
-        Self.section, "attention_backward_columns",
+        ] + products.sliceArguments(on: backend), rows: m, copies: shape.n * heads, on: backend),
+      try HeadProducts.rowLaunch(
+        "attention_backward_columns",
         [
           .region(small), .tensor(norms), .region(factors), .tensor(outputs[1]), .int(m),
           .int(heads), .int(shape.n),
-        ], global: [group[0], heads], local: group),
-      try backend.launch(
-        Self.section, "attention_backward_apply",
+        ], rows: 1, copies: heads, on: backend),
+      try backend.headLaunch(
+        "attention_backward_apply",
         [
           .tensor(qkv), .tensor(a), .tensor(gy), .region(small), .region(factors),
-          .tensor(outputs[0]), .int(shape.plane), .int(m), .int(heads), .int(block.columns),
-          .int(block.rows), .int(parts),
+          .tensor(outputs[0]), .int(shape.plane), .int(m), .int(heads),
         ],
-        global: backend.headGrid(shape, heads: heads, m: m, parts: 3 / parts),
-        local: backend.columnGroup,
-        defines: ["BLOCK_ROWS": backend.configuration.fittingBlockRows(m)],
+        along: [qkv, gy, outputs[0]], shape, heads: heads, m: m, parts: 3,
         multiplyAdds: 3 * products.multiplyAdds),
     ]
   }

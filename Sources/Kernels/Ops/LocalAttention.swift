@@ -118,7 +118,8 @@ package struct LocalAttention: CatalogOp, TerminalOp {
     let tiles = ceilingQuotient(layout.m, LocalWindows.tile)
     return try backend.launch(
       Self.name, isCPU ? "local_gram" : "local_gram_tiles",
-      [.tensor(qkv), .region(sums)] + layout.axes + [.int(heads), .int(layout.slices)],
+      [.tensor(qkv), .region(sums)] + layout.axes
+        + [.int(heads), .int(layout.slices), .int(layout.cellCount * layout.slices)],
       global: [isCPU ? 1 : 64 * tiles * tiles, layout.cellCount * layout.slices, layout.groups],
       local: [isCPU ? 1 : 64, 1, 1],
       defines: isCPU ? PanelBlock(channels: layout.m, backend.configuration).defines : [:],
