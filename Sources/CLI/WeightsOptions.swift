@@ -5,9 +5,9 @@ import Restormer
 struct WeightsOptions: ParsableArguments {
   @Option(
     name: .long,
-    help:
+    help: ArgumentHelp(
       "Which of several sets of weights in a file to take, such as params_ema; by default the "
-      + "trained ones."
+        + "trained ones.")
   )
   var paramKey: String?
 }
