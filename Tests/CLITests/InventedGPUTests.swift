@@ -139,27 +139,6 @@ final class InventedGPUTests: XCTestCase {
     }
   }
 
-  /// A GPU of any size finds work for all of its compute units in the products over pixels, whose
-  /// results are few.
-  func testGroupsForEveryComputeUnit() throws {
-    let products = [
-      "attention_gram_tiles", "conv1x1_backward_weight_tiles", "attention_apply_tiles",
-      "attention_backward_apply_tiles",
-    ]
-    for units in [8, 24, 64] {
-      let gpu = try InventedGPU(["UNITS": units, "MEMORY": 200_000 * mebi])
-      let run = try gpu.run([
-        "bench", "training", "-d", "gpu", "--repeats", "1", "--patch", "256", "--batch", "4",
-      ])
-      XCTAssertEqual(run.program.status, 0, run.program.errors)
-      let launches = run.launches.filter { products.contains($0.kernel) }
-      XCTAssertEqual(Set(launches.map(\.kernel)), Set(products))
-      for launch in launches where launch.groups < 2 * units {
-        XCTFail("\(launch.kernel): \(launch.groups) groups for \(units) units")
-      }
-    }
-  }
-
   /// Every launch keeps to the work-group that the device and its kernels allow.
   func testWorkGroupsFitEveryDevice() throws {
     for (limit, group) in [("GROUP", 64), ("GROUP", 128), ("GROUP", 256), ("GROUP", 1024)]
