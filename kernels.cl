@@ -19,6 +19,10 @@
 // Every number that the program has to know too is passed by -D; KernelNumbers.swift has their values. What this file says
 // of one is `#ifndef NAME / #error "NAME: meaning, such as EXAMPLE"`: the examples are what `make lint` compiles with.
 // A work-group size is a multiple of the grid only after rounding up: every kernel tests its bounds.
+//
+// Pieces. A launch that a slow GPU would be long at is cut into several, each with a range of the work-groups, along any dimension
+// but those whose extent the kernel asks for (get_num_groups, get_global_size). Kernels do so with a number as the argument, and
+// helpers do not, so that LaunchPieces.swift can tell from this text.
 
 #pragma OPENCL FP_CONTRACT ON
 
@@ -31,6 +35,12 @@
 
 #ifndef GROUP_SIZE
 #error "GROUP_SIZE: work-items of a group in the first dimension, such as 64"
+#endif
+
+#ifndef CPU_DEVICE
+// A piece of a launch has an offset, which the built-in function does not count: here the groups are those of the whole launch.
+#define get_group_id(dimension) \
+  (get_group_id(dimension) + (uint)get_global_offset(dimension) / (uint)get_local_size(dimension))
 #endif
 
 #define TENSOR_IN(x) \
@@ -177,37 +187,36 @@ INLINE vec gate_distribution(vec v, vec bell) {
 #define ACTIVATION_OUT_SHARED(x) \
   __global out_t *x##_base, ulong x##_offset, ulong x##_plane, ulong x##_batch
 
-// The sum of `value` over a work-group of at most GROUP_SIZE items, in a fixed order, in its first item.
+// The sum of `value` over a work-group of at most GROUP_SIZE items, in all of them. Halves of what is left are added to each
+// other: the order is fixed, and a group takes as many steps as its size has binary digits.
 INLINE float group_sum(float value, __local float *shared) {
-  const int item = (int)get_local_id(0), items = (int)get_local_size(0);
+  const int item = (int)get_local_id(0);
   shared[item] = value;
   barrier(CLK_LOCAL_MEM_FENCE);
-  float sum = 0.0f;
-  if (item == 0)
-    for (int i = 0; i < items; ++i) sum += shared[i];
+  for (int left = (int)get_local_size(0); left > 1; left = (left + 1) / 2) {
+    if (item < left / 2) shared[item] += shared[item + (left + 1) / 2];
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+  const float sum = shared[0];
   barrier(CLK_LOCAL_MEM_FENCE);
   return sum;
 }
 
-// The sum over a work-group in all of its items, and the largest value.
-INLINE float group_total(float value, __local float *shared) {
-  const float sum = group_sum(value, shared);
-  if (get_local_id(0) == 0) shared[0] = sum;
-  barrier(CLK_LOCAL_MEM_FENCE);
-  const float total = shared[0];
-  barrier(CLK_LOCAL_MEM_FENCE);
-  return total;
-}
-
+// The largest value of a work-group, likewise.
 INLINE float group_largest(float value, __local float *shared) {
-  shared[get_local_id(0)] = value;
+  const int item = (int)get_local_id(0);
+  shared[item] = value;
   barrier(CLK_LOCAL_MEM_FENCE);
-  for (int i = 0; i < (int)get_local_size(0); ++i) value = fmax(value, shared[i]);
+  for (int left = (int)get_local_size(0); left > 1; left = (left + 1) / 2) {
+    if (item < left / 2) shared[item] = fmax(shared[item], shared[item + (left + 1) / 2]);
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+  value = shared[0];
   barrier(CLK_LOCAL_MEM_FENCE);
   return value;
 }
 
-// The sum of `count` values over a work-group, in its first item.
+// The sum of `count` values over a work-group, in all of its items.
 INLINE float sum_of_partials(__global const float *partial, int count, __local float *shared) {
   float sum = 0.0f;
   for (int i = (int)get_local_id(0); i < count; i += (int)get_local_size(0)) sum += partial[i];
@@ -219,6 +228,10 @@ INLINE float sum_of_partials(__global const float *partial, int count, __local f
 #endif
 
 // LOAD and STORE are for floats, READ_VECTOR and WRITE_VECTOR for activations.
+#ifndef ALIGNED
+#error "ALIGNED: 1 where every row that a launch reads or writes by fours starts at a multiple of four elements, such as 0"
+#endif
+
 #if VECTOR_WIDTH == 16
 typedef float16 vector;
 #define LOAD(p) vload16(0, p)
@@ -233,10 +246,18 @@ typedef float8 vector;
 #define WRITE_VECTOR(v, p) WRITE_WIDE(8, v, p)
 #else
 typedef float4 vector;
+// Through a pointer that is known to be aligned, four floats are one load; vload4 is four on some devices.
+#if defined(CPU_DEVICE) || !ALIGNED
 #define LOAD(p) vload4(0, p)
 #define STORE(v, p) vstore4(v, 0, p)
 #define READ_VECTOR(p) READ_WIDE(4, p)
 #define WRITE_VECTOR(v, p) WRITE_WIDE(4, v, p)
+#else
+#define LOAD(p) (*(__global const float4 *)(p))
+#define STORE(v, p) (*(__global float4 *)(p) = (v))
+#define READ_VECTOR(p) READ_ALIGNED_4(p)
+#define WRITE_VECTOR(v, p) WRITE_ALIGNED_4(v, p)
+#endif
 #endif
 
 // Stores the first `count` lanes of v at p.
@@ -245,9 +266,16 @@ INLINE void store_vector(vector v, int count, __global out_t *p) {
     WRITE_VECTOR(v, p);
     return;
   }
+#if VECTOR_WIDTH == 4
+  // By name: an array that is indexed at run time would lie in memory on some devices.
+  if (count > 0) WRITE(v.x, p);
+  if (count > 1) WRITE(v.y, p + 1);
+  if (count > 2) WRITE(v.z, p + 2);
+#else
   float lanes[VECTOR_WIDTH];
   STORE(v, lanes);
   for (int i = 0; i < count; ++i) WRITE(lanes[i], p + i);
+#endif
 }
 
 // The sum of all lanes, pairwise.
@@ -319,6 +347,7 @@ INLINE void product(
   }
 }
 
+#ifdef CPU_DEVICE
 #ifndef PANEL_VECTORS
 #error "PANEL_VECTORS: vectors of channels in a transposed panel, such as 4"
 #endif
@@ -421,6 +450,8 @@ INLINE void panel_product(
   }
 }
 
+#endif
+
 // sum of `slices` partial sums, `count` elements apart, in order.
 INLINE float sum_of_slices(__global const float *partial, int slices, ulong count) {
   float total = 0.0f;
@@ -428,6 +459,7 @@ INLINE float sum_of_slices(__global const float *partial, int slices, ulong coun
   return total;
 }
 
+#ifdef CPU_DEVICE
 // Adds the squares of row[begin..end] to *sum.
 INLINE void add_squares(__global const in_t *row, int begin, int end, __global float *sum) {
   vector lanes = (vector)(0.0f);
@@ -443,6 +475,158 @@ INLINE void add_squares(__global const in_t *row, int begin, int end, __global f
   }
   *sum += run;
 }
+#endif
+
+#ifndef CPU_DEVICE
+// Four neighbours of a row. Through a pointer that is known to be aligned this is one load; vload4 is four on some devices.
+INLINE float4 four_at(__global const in_t *p) {
+#if ALIGNED
+  return READ_ALIGNED_4(p);
+#else
+  return READ_WIDE(4, p);
+#endif
+}
+
+// Stores the first `count` of four neighbours.
+INLINE void put_four(float4 v, int count, __global out_t *p) {
+  if (count >= 4) {
+#if ALIGNED
+    WRITE_ALIGNED_4(v, p);
+#else
+    WRITE_WIDE(4, v, p);
+#endif
+    return;
+  }
+  if (count > 0) WRITE(v.x, p);
+  if (count > 1) WRITE(v.y, p + 1);
+  if (count > 2) WRITE(v.z, p + 2);
+}
+
+#ifndef NT_ACROSS
+#error "NT_ACROSS: work-items of a group along rows and along columns of sums over pixels, such as 8"
+#endif
+#ifndef NT_SIDE
+#error "NT_SIDE: rows, and as many columns, of sums over pixels of one work-item, an even number, such as 6"
+#endif
+// Sums over pixels, S[a, c] = sum_p left[a, p] right[c, p], by a work-group: weight gradients and the Gram sums of attention.
+//
+//   pixels ->         | NT_DEPTH | NT_DEPTH | ..          a tile of either side in local memory, turned, while the next one is
+//   NT_TILE rows of   |          |          |             on its way
+//   left and of right |          |          |
+//
+// An item has the rows and columns of NT_SIDE / 2 pairs on either side; its pairs lie NT_ACROSS apart, so that neighbouring items
+// read neighbouring pairs.
+#define NT_GROUP (NT_ACROSS * NT_ACROSS)
+#define NT_TILE (NT_ACROSS * NT_SIDE)
+#define NT_PAIRS (NT_SIDE / 2)
+#define NT_DEPTH 16
+#define NT_RUN 1024  // pixels that are added up in registers before they join what was added up before
+// Pairs from a pixel to the next. One more than used: what the items of a warp write at once lies in different banks.
+#define NT_PITCH (NT_TILE / 2 + 1)
+#define NT_MEMORY (4 * NT_DEPTH * NT_PITCH)
+// Of each tile an item brings four pixels of NT_SHARE rows, NT_BETWEEN apart.
+#define NT_BETWEEN (NT_GROUP / (NT_DEPTH / 4))
+#define NT_SHARE (NT_TILE / NT_BETWEEN)
+#define NT_PIXEL (4 * ((int)get_local_id(0) % (NT_DEPTH / 4)))
+#define NT_ROW ((int)get_local_id(0) / (NT_DEPTH / 4))
+
+// What an item brings of a tile whose pixels start at `at`. Behind `end` it may read, but keeps nothing of what is there.
+INLINE void nt_fetch(__global const in_t *const *row, int at, int end, float4 *next) {
+  const int left = end - at - NT_PIXEL;
+#pragma unroll
+  for (int i = 0; i < NT_SHARE; ++i) next[i] = four_at(row[i] + at);
+  if (left >= 4) return;
+#pragma unroll
+  for (int i = 0; i < NT_SHARE; ++i) {
+    if (left < 4) next[i].w = 0.0f;
+    if (left < 3) next[i].z = 0.0f;
+    if (left < 2) next[i].y = 0.0f;
+    if (left < 1) next[i].x = 0.0f;
+  }
+}
+
+INLINE void nt_put(const float4 *next, __local float2 *tile) {
+  __local float *first = (__local float *)tile + NT_PIXEL * 2 * NT_PITCH + NT_ROW;
+#pragma unroll
+  for (int i = 0; i < NT_SHARE; ++i) {
+    first[i * NT_BETWEEN] = next[i].x;
+    first[i * NT_BETWEEN + 2 * NT_PITCH] = next[i].y;
+    first[i * NT_BETWEEN + 4 * NT_PITCH] = next[i].z;
+    first[i * NT_BETWEEN + 6 * NT_PITCH] = next[i].w;
+  }
+}
+
+// The sums of the pixels begin .. end - 1 for the tile that starts at the rows `left` and `right`, of which there are `rows` and
+// `columns`; of those beyond, sums are computed that nobody may store. squares[side][i]: of the rows that the item brings, the
+// squares of the pixels that it brings.
+INLINE void nt_sums(
+    __global const in_t *left, ulong left_plane, int rows, __global const in_t *right, ulong right_plane, int columns,
+    int begin, int end, __local float2 *memory, float2 sum[NT_SIDE][NT_PAIRS], float squares[2][NT_SHARE]) {
+  __global const in_t *left_row[NT_SHARE], *right_row[NT_SHARE];
+#pragma unroll
+  for (int i = 0; i < NT_SHARE; ++i) {
+    left_row[i] = left + min(NT_ROW + i * NT_BETWEEN, rows - 1) * left_plane + NT_PIXEL;
+    right_row[i] = right + min(NT_ROW + i * NT_BETWEEN, columns - 1) * right_plane + NT_PIXEL;
+    squares[0][i] = squares[1][i] = 0.0f;
+  }
+#pragma unroll
+  for (int i = 0; i < NT_SIDE; ++i)
+#pragma unroll
+    for (int j = 0; j < NT_PAIRS; ++j) sum[i][j] = (float2)(0.0f);
+  float4 next_left[NT_SHARE], next_right[NT_SHARE];
+  // The first round brings the first tile and multiplies nothing.
+  for (int at = begin - NT_DEPTH, turn = 1; at < end; at += NT_DEPTH, turn = 1 - turn) {
+    const bool goes_on = at + NT_DEPTH < end;
+    if (goes_on) {
+      nt_fetch(left_row, at + NT_DEPTH, end, next_left);
+      nt_fetch(right_row, at + NT_DEPTH, end, next_right);
+    }
+    if (at >= begin) {
+      __local const float2 *above = memory + turn * (NT_MEMORY / 2) + get_local_id(0) / NT_ACROSS;
+      __local const float2 *beside =
+          memory + turn * (NT_MEMORY / 2) + NT_MEMORY / 4 + get_local_id(0) % NT_ACROSS;
+#pragma unroll
+      for (int k = 0; k < NT_DEPTH; ++k) {
+        float2 b[NT_PAIRS];
+#pragma unroll
+        for (int j = 0; j < NT_PAIRS; ++j) b[j] = beside[k * NT_PITCH + j * NT_ACROSS];
+#pragma unroll
+        for (int i = 0; i < NT_PAIRS; ++i) {
+          const float2 a = above[k * NT_PITCH + i * NT_ACROSS];
+#pragma unroll
+          for (int j = 0; j < NT_PAIRS; ++j) {
+            sum[2 * i][j] = fma((float2)(a.x), b[j], sum[2 * i][j]);
+            sum[2 * i + 1][j] = fma((float2)(a.y), b[j], sum[2 * i + 1][j]);
+          }
+        }
+      }
+    }
+    if (goes_on) {
+      __local float2 *tile = memory + (1 - turn) * (NT_MEMORY / 2);
+      nt_put(next_left, tile);
+      nt_put(next_right, tile + NT_MEMORY / 4);
+#pragma unroll
+      for (int i = 0; i < NT_SHARE; ++i) {
+        squares[0][i] += dot(next_left[i], next_left[i]);
+        squares[1][i] += dot(next_right[i], next_right[i]);
+      }
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+}
+
+// Lays a group's sums out as a tile of NT_TILE by NT_TILE, from where all items write whole rows of them: by itself an item would
+// keep three dozen addresses in registers and write a pair here and a pair there.
+INLINE void nt_lay_out(float2 sum[NT_SIDE][NT_PAIRS], __local float2 *memory) {
+  const int row = (int)get_local_id(0) / NT_ACROSS, pair = (int)get_local_id(0) % NT_ACROSS;
+#pragma unroll
+  for (int i = 0; i < NT_SIDE; ++i)
+#pragma unroll
+    for (int j = 0; j < NT_PAIRS; ++j)
+      memory[(2 * (row + NT_ACROSS * (i / 2)) + i % 2) * (NT_TILE / 2) + pair + NT_ACROSS * j] = sum[i][j];
+  barrier(CLK_LOCAL_MEM_FENCE);
+}
+#endif
 
 // ---- Ceilings ----
 // What the device does at best, for `restormer bench`; no operator: sums of multiply-adds, a copy y = x, an empty launch.
@@ -1427,7 +1611,7 @@ __kernel void axpby(TENSOR_IN_SHARED(x), TENSOR_IN_SHARED(y), TENSOR_OUT_SHARED(
 // conv1x1: an item has BLOCK_COLUMNS pixels and goes through `rows` output channels, BLOCK_ROWS at a time. conv1x1_tiles: a
 // group has TILE_COLUMNS pixels and TILE_ROWS output channels, of which an item has TILE_ITEM_COLUMNS by TILE_ITEM_ROWS.
 // Tunables: VECTOR_WIDTH, BLOCK_VECTORS and BLOCK_ROWS for CPUs; for GPUs TILE_ITEM_ROWS, TILE_ITEM_COLUMNS, TILE_ROW_ITEMS,
-// TILE_COLUMN_ITEMS and TILE_DEPTH, and for the weight's gradient SQUARE_SIDE, SQUARE_ITEMS and SQUARE_DEPTH.
+// TILE_COLUMN_ITEMS and TILE_DEPTH, and for the weight's gradient NT_SIDE and NT_ACROSS.
 
 __kernel void conv1x1(
     ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(b), ACTIVATION_IN_SHARED(r), ACTIVATION_OUT_SHARED(y), int pixels,
@@ -1733,77 +1917,37 @@ __kernel void conv1x1_backward_weight(
 }
 #endif
 
-#ifndef SQUARE_ITEMS
-#error "SQUARE_ITEMS: work-items of a group along rows and along columns of gW, such as 8"
-#endif
-#ifndef SQUARE_SIDE
-#error "SQUARE_SIDE: rows and columns of gW of one work-item, such as 6"
-#endif
-#ifndef SQUARE_DEPTH
-#error "SQUARE_DEPTH: pixels of a tile in local memory, such as 32"
-#endif
-#define SQUARE_TILE (SQUARE_ITEMS * SQUARE_SIDE)
-#define SQUARE_GROUP (SQUARE_ITEMS * SQUARE_ITEMS)
-#define SQUARE_RUN 1024  // pixels added up in registers before they join the partial sum
-
-// The same partial sums for a GPU. One work-group: SQUARE_TILE input (dimension 0) and output channels (1), one slice
-// of pixels (2); tiles of both factors pass through local memory, transposed, one column wider than used so that
-// neighbouring pixels lie in different banks.
-__kernel __attribute__((reqd_work_group_size(SQUARE_GROUP, 1, 1))) void conv1x1_backward_weight_tiles(
+#ifndef CPU_DEVICE
+// The same partial sums for a GPU. One work-group: NT_TILE input (dimension 0) and output channels (1), one slice of pixels
+// (2). The sum over several runs and images grows where it is to lie: a rounding for each run, not for each pixel.
+__kernel __attribute__((reqd_work_group_size(NT_GROUP, 1, 1))) void conv1x1_backward_weight_tiles(
     TENSOR_IN(x), TENSOR_IN(g), __global float *restrict partial, ulong partial_offset, int pixels,
     int in_channels, int out_channels, int images, int slice) {
-  __local float x_tile[SQUARE_DEPTH][SQUARE_TILE + 1], g_tile[SQUARE_DEPTH][SQUARE_TILE + 1];
-  const int item = (int)get_local_id(0), s = (int)get_group_id(2);
-  const int in_begin = SQUARE_TILE * (int)get_group_id(0), out_begin = SQUARE_TILE * (int)get_group_id(1);
-  const int column = item % SQUARE_ITEMS * SQUARE_SIDE, row = item / SQUARE_ITEMS * SQUARE_SIDE;
-  const int slice_begin = s * slice, slice_end = min(slice_begin + slice, pixels);
-  __global float *out = partial + partial_offset + (ulong)s * out_channels * in_channels;
+  __local float2 memory[NT_MEMORY];
+  const int s = (int)get_group_id(2), row = NT_TILE * (int)get_group_id(1), column = NT_TILE * (int)get_group_id(0);
+  const int rows = out_channels - row, columns = in_channels - column;
+  const int begin = s * slice, end = min(begin + slice, pixels);
+  __global float *out = partial + partial_offset + ((ulong)s * out_channels + row) * in_channels + column;
   bool is_first = true;
   for (int n = 0; n < images; ++n)
-    for (int run = slice_begin; run < slice_end; run += SQUARE_RUN) {
-      const int end = min(run + SQUARE_RUN, slice_end);
-      float sum[SQUARE_SIDE][SQUARE_SIDE];
-#pragma unroll
-      for (int i = 0; i < SQUARE_SIDE; ++i)
-#pragma unroll
-        for (int j = 0; j < SQUARE_SIDE; ++j) sum[i][j] = 0.0f;
-      for (int begin = run; begin < end; begin += SQUARE_DEPTH) {
-        for (int e = item; e < SQUARE_DEPTH * SQUARE_TILE; e += SQUARE_GROUP) {
-          const int p = begin + e % SQUARE_DEPTH, c = e / SQUARE_DEPTH;
-          const bool has_x = p < end && in_begin + c < in_channels;
-          const bool has_g = p < end && out_begin + c < out_channels;
-          x_tile[e % SQUARE_DEPTH][c] = has_x ? PLANE(x, n, in_begin + c)[p] : 0.0f;
-          g_tile[e % SQUARE_DEPTH][c] = has_g ? PLANE(g, n, out_begin + c)[p] : 0.0f;
-        }
-        barrier(CLK_LOCAL_MEM_FENCE);
-        for (int p = 0; p < SQUARE_DEPTH; ++p) {
-          float value[SQUARE_SIDE];
-#pragma unroll
-          for (int j = 0; j < SQUARE_SIDE; ++j) value[j] = x_tile[p][column + j];
-#pragma unroll
-          for (int i = 0; i < SQUARE_SIDE; ++i) {
-            const float slope = g_tile[p][row + i];
-#pragma unroll
-            for (int j = 0; j < SQUARE_SIDE; ++j) sum[i][j] = fma(slope, value[j], sum[i][j]);
-          }
-        }
-        barrier(CLK_LOCAL_MEM_FENCE);
+    for (int run = begin; run < end; run += NT_RUN, is_first = false) {
+      float2 sum[NT_SIDE][NT_PAIRS];
+      float squares[2][NT_SHARE];
+      nt_sums(
+          PLANE(g, n, row), g_plane, rows, PLANE(x, n, column), x_plane, columns, run, min(run + NT_RUN, end), memory,
+          sum, squares);
+      nt_lay_out(sum, memory);
+      for (int e = (int)get_local_id(0); e < NT_TILE * NT_TILE; e += NT_GROUP) {
+        const int r = e / NT_TILE, c = e % NT_TILE;
+        if (r >= rows || c >= columns) continue;
+        __global float *total = out + (ulong)r * in_channels + c;
+        const float value = ((__local float *)memory)[e];
+        *total = is_first ? value : *total + value;
       }
-#pragma unroll
-      for (int i = 0; i < SQUARE_SIDE; ++i) {
-        const int o = out_begin + row + i;
-        if (o >= out_channels) break;
-#pragma unroll
-        for (int j = 0; j < SQUARE_SIDE; ++j) {
-          const int c = in_begin + column + j;
-          if (c >= in_channels) break;
-          const ulong place = (ulong)o * in_channels + c;
-          out[place] = is_first ? sum[i][j] : out[place] + sum[i][j];
-        }
-      }
-      is_first = false;
+      barrier(CLK_LOCAL_MEM_FENCE);
     }
 }
+#endif
 
 // gW = the sum of the partial sums S, in order; S[a, c] goes to gw[a * row_step + c * column_step]. One work-item: VEC
 // elements of a row of S (dimension 1).
@@ -2411,7 +2555,8 @@ __kernel void layer_norm_backward_weight_sum(
 //      v
 //   y = A v                              attention_apply: blocks of pixels (0), rows of a head (1), images (2)
 //
-// Tunables: the panel's, BLOCK_ROWS and BLOCK_VECTORS; for GPUs GRAM_BLOCK, GRAM_SIDE. SUMS_UNIT and NORM_FLOOR are fixed.
+// Tunables: the panel's, BLOCK_ROWS and BLOCK_VECTORS; for GPUs NT_SIDE and NT_ACROSS, HEAD_ITEM_ROWS, HEAD_ROW_ITEMS and
+// HEAD_COLUMN_ITEMS. SUMS_UNIT and NORM_FLOOR are fixed.
 
 #define HEAD_PLANE(x, n, part, head) PLANE(x, n, ((part) * heads + (head)) * m)
 
@@ -2458,81 +2603,60 @@ __kernel void attention_gram(
 }
 #endif
 
-#ifndef GRAM_BLOCK
-#error "GRAM_BLOCK: rows and columns of products of one work-item of attention_gram_tiles, such as 3"
-#endif
-#ifndef GRAM_SIDE
-#error "GRAM_SIDE: work-items of a group along rows and along columns of products, such as 8"
-#endif
-#define GRAM_TILE (GRAM_SIDE * GRAM_BLOCK)
-#define GRAM_GROUP (GRAM_SIDE * GRAM_SIDE)
-#define GRAM_STEP 32  // pixels of a tile in local memory
-
-// For GPUs. One work-group of GRAM_SIDE x GRAM_SIDE items: GRAM_TILE rows and columns (dimension 0) of one slice (1) of one image and
-// head (2), GRAM_STEP pixels at a time in local memory. The odd pitch spreads neighbouring rows over the banks.
-__kernel __attribute__((reqd_work_group_size(GRAM_GROUP, 1, 1))) void attention_gram_tiles(
+#ifndef CPU_DEVICE
+// For GPUs. One work-group: NT_TILE rows and columns (dimension 0) of one of `slices` slices (1) of one image and head (2).
+__kernel __attribute__((reqd_work_group_size(NT_GROUP, 1, 1))) void attention_gram_tiles(
     ACTIVATION_IN(left), ACTIVATION_IN(right), __global const float *previous, ulong previous_offset,
     __global float *partial, ulong partial_offset, int pixels, int m, int heads, int left_part,
-    int right_part, int slice, int squares, int adds) {
-  __local float rows[GRAM_TILE][GRAM_STEP + 1], columns[GRAM_TILE][GRAM_STEP + 1];
-  const int item = (int)get_local_id(0), y = item / GRAM_SIDE, x = item % GRAM_SIDE;
-  const int tiles = (m + GRAM_TILE - 1) / GRAM_TILE;
-  const int row = GRAM_TILE * ((int)get_group_id(0) / tiles);
-  const int column = GRAM_TILE * ((int)get_group_id(0) % tiles);
-  const int s = (int)get_global_id(1), slices = (int)get_global_size(1);
-  const int n = (int)get_global_id(2) / heads, head = (int)get_global_id(2) % heads;
-  __global const in_t *first = HEAD_PLANE(left, n, left_part, head);
-  __global const in_t *second = HEAD_PLANE(right, n, right_part, head);
-  const int end = min((s + 1) * slice, pixels);
-  float block[GRAM_BLOCK][GRAM_BLOCK];
-#pragma unroll
-  for (int a = 0; a < GRAM_BLOCK; ++a)
-#pragma unroll
-    for (int c = 0; c < GRAM_BLOCK; ++c) block[a][c] = 0.0f;
-  float row_square = 0.0f, column_square = 0.0f;
-  for (int begin = s * slice; begin < end; begin += GRAM_STEP) {
-    barrier(CLK_LOCAL_MEM_FENCE);
-    for (int index = item; index < GRAM_TILE * GRAM_STEP; index += GRAM_GROUP) {
-      const int i = index / GRAM_STEP, k = index % GRAM_STEP, p = begin + k;
-      rows[i][k] = p < end && row + i < m ? READ(first + (row + i) * left_plane + p) : 0.0f;
-      columns[i][k] = p < end && column + i < m ? READ(second + (column + i) * right_plane + p) : 0.0f;
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
-    for (int k = 0; k < GRAM_STEP; ++k) {
-      float above[GRAM_BLOCK], beside[GRAM_BLOCK];
-#pragma unroll
-      for (int a = 0; a < GRAM_BLOCK; ++a) {
-        beside[a] = rows[y + GRAM_SIDE * a][k];
-        above[a] = columns[x + GRAM_SIDE * a][k];
-      }
-#pragma unroll
-      for (int a = 0; a < GRAM_BLOCK; ++a)
-#pragma unroll
-        for (int c = 0; c < GRAM_BLOCK; ++c) block[a][c] = fma(beside[a], above[c], block[a][c]);
-    }
-    if (squares && item < GRAM_TILE)
-      for (int k = 0; k < GRAM_STEP; ++k) {
-        row_square = fma(rows[item][k], rows[item][k], row_square);
-        column_square = fma(columns[item][k], columns[item][k], column_square);
-      }
-  }
+    int right_part, int slice, int squares, int adds, int slices) {
+  __local float2 memory[NT_MEMORY];
+  const int item = (int)get_local_id(0), tiles = (m + NT_TILE - 1) / NT_TILE;
+  const int row = NT_TILE * ((int)get_group_id(0) / tiles), column = NT_TILE * ((int)get_group_id(0) % tiles);
+  const int s = (int)get_global_id(1), n = (int)get_global_id(2) / heads, head = (int)get_global_id(2) % heads;
   const ulong place = ((ulong)get_global_id(2) * slices + s) * HEAD_SUMS(m);
+  __global const in_t *first = HEAD_PLANE(left, n, left_part, head) + row * left_plane;
+  __global const in_t *second = HEAD_PLANE(right, n, right_part, head) + column * right_plane;
   __global const float *before = previous + previous_offset + place;
-  __global float *sum = partial + partial_offset + place;
-#pragma unroll
-  for (int a = 0; a < GRAM_BLOCK; ++a)
-#pragma unroll
-    for (int c = 0; c < GRAM_BLOCK; ++c) {
-      const int i = row + y + GRAM_SIDE * a, j = column + x + GRAM_SIDE * c;
-      if (i < m && j < m) sum[i * m + j] = block[a][c] + (adds ? before[i * m + j] : 0.0f);
-    }
+  __global float *out = partial + partial_offset + place;
   if (row == 0 && column == 0)
-    for (int i = m * (m + 2) + item; i < HEAD_SUMS(m); i += GRAM_GROUP) sum[i] = adds ? before[i] : 0.0f;
-  if (!squares || item >= GRAM_TILE) return;
-  const int of_row = m * m + row + item, of_column = m * m + m + column + item;
-  if (column == 0 && row + item < m) sum[of_row] = row_square + (adds ? before[of_row] : 0.0f);
-  if (row == 0 && column + item < m) sum[of_column] = column_square + (adds ? before[of_column] : 0.0f);
+    for (int i = m * (m + 2) + item; i < HEAD_SUMS(m); i += NT_GROUP) out[i] = adds ? before[i] : 0.0f;
+  // A slice may be empty, and has its sums all the same.
+  int begin = min(s * slice, pixels);
+  const int end = min(begin + slice, pixels);
+  do {
+    float2 sum[NT_SIDE][NT_PAIRS];
+    float share[2][NT_SHARE];
+    nt_sums(
+        first, left_plane, m - row, second, right_plane, m - column, begin, min(begin + NT_RUN, end), memory, sum, share);
+    nt_lay_out(sum, memory);
+    for (int e = item; e < NT_TILE * NT_TILE; e += NT_GROUP) {
+      const int r = row + e / NT_TILE, c = column + e % NT_TILE, at = r * m + c;
+      if (r < m && c < m) out[at] = ((__local float *)memory)[e] + (adds ? before[at] : 0.0f);
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (squares) {
+      // The items that brought parts of a row put their squares together.
+      __local float *parts = (__local float *)memory;
+#pragma unroll
+      for (int i = 0; i < NT_SHARE; ++i) {
+        parts[i * NT_GROUP + item] = share[0][i];
+        parts[(NT_SHARE + i) * NT_GROUP + item] = share[1][i];
+      }
+      barrier(CLK_LOCAL_MEM_FENCE);
+      if (item < NT_TILE) {
+        const float4 of_row = vload4(item, parts), of_column = vload4(NT_TILE + item, parts);
+        const int i = m * m + row + item, j = m * m + m + column + item;
+        if (column == 0 && row + item < m) out[i] = dot(of_row, (float4)(1.0f)) + (adds ? before[i] : 0.0f);
+        if (row == 0 && column + item < m) out[j] = dot(of_column, (float4)(1.0f)) + (adds ? before[j] : 0.0f);
+      }
+      barrier(CLK_LOCAL_MEM_FENCE);
+    }
+    before = out;
+    adds = 1;
+    begin += NT_RUN;
+  } while (begin < end);
 }
+#endif
 
 #if !HALF_STORAGE  // From here on sums and matrices, float always.
 // The slices of each image and head (dimension 1) added up in order; the totals, `total_step` apart, may take the place of
@@ -2549,6 +2673,26 @@ __kernel void attention_gram_sum(
   store_vec(total, count - first, totals + totals_offset + (ulong)get_global_id(1) * total_step + first);
 }
 
+// How the items of a group share the columns of a row: up to m of them side by side, and what items are left over in parts that
+// take turns at what is to be added up.
+#define ROW_COLUMNS (min(m, (int)get_local_size(0)))
+#define ROW_COLUMN ((int)get_local_id(0) % ROW_COLUMNS)
+#define ROW_PART ((int)get_local_id(0) / ROW_COLUMNS)
+#define ROW_PARTS ((int)get_local_size(0) / ROW_COLUMNS)
+
+// The sum of `count` values `step` apart, which the parts of a column add up together, in the first part's item.
+INLINE float column_sum(__global const float *value, int count, ulong step, bool is_there, int m, __local float *shared) {
+  float sum = 0.0f;
+  if (is_there && ROW_PART < ROW_PARTS)
+    for (int i = ROW_PART; i < count; i += ROW_PARTS) sum += value[i * step];
+  shared[get_local_id(0)] = sum;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  if (ROW_PART == 0)
+    for (int part = 1; part < ROW_PARTS; ++part) sum += shared[part * ROW_COLUMNS + ROW_COLUMN];
+  barrier(CLK_LOCAL_MEM_FENCE);
+  return sum;
+}
+
 // Norms, cosines and their softmax. One work-group: one row (dimension 0) of one head of one image (1), of which it adds up
 // `summed` of `slices` slices.
 __kernel void attention_softmax(
@@ -2561,12 +2705,18 @@ __kernel void attention_softmax(
   __global const float *sums = partial + partial_offset + (ulong)get_global_id(1) * slices * HEAD_SUMS(m);
   __global const float *squares = sums + m * m;
   __global float *row = PLANE(a, n, head) + i * m, *g = PLANE(cosine, n, head) + i * m;
-  const float q = fmax(sqrt(sum_of_slices(squares + i, summed, HEAD_SUMS(m))), NORM_FLOOR);
+  float square = 0.0f;
+  for (int s = item; s < summed; s += items) square += squares[(ulong)s * HEAD_SUMS(m) + i];
+  const float q = fmax(sqrt(group_sum(square, shared)), NORM_FLOOR);
   const float scale = PLANE(t, 0, head)[0];
   float largest = -INFINITY;
-  for (int j = item; j < m; j += items) {
-    const float k = fmax(sqrt(sum_of_slices(squares + m + j, summed, HEAD_SUMS(m))), NORM_FLOOR);
-    g[j] = sum_of_slices(sums + i * m + j, summed, HEAD_SUMS(m)) / q / k;
+  for (int first = 0; first < m; first += ROW_COLUMNS) {
+    const int j = first + ROW_COLUMN;
+    square = column_sum(squares + m + j, summed, HEAD_SUMS(m), j < m, m, shared);
+    const float product = column_sum(sums + i * m + j, summed, HEAD_SUMS(m), j < m, m, shared);
+    if (j >= m || ROW_PART > 0) continue;
+    const float k = fmax(sqrt(square), NORM_FLOOR);
+    g[j] = product / q / k;
     largest = fmax(largest, g[j] * scale);
     if (j != i) continue;
     HEAD_PLANE(norms, n, 0, head)[i * norms_plane] = q;
@@ -2578,7 +2728,7 @@ __kernel void attention_softmax(
     row[j] = exp(g[j] * scale - largest);
     total += row[j];
   }
-  total = group_total(total, shared);
+  total = group_sum(total, shared);
   for (int j = item; j < m; j += items) row[j] /= total;
 }
 
@@ -2595,6 +2745,7 @@ __kernel void attention_project(
 }
 #endif
 
+#ifdef CPU_DEVICE
 // y = A v. One work-item: `columns` pixels (dimension 0), `rows` rows of a head (1), one image (2).
 __kernel void attention_apply(
     TENSOR_IN(a), ACTIVATION_IN(qkv), ACTIVATION_OUT(y), int pixels, int m, int heads, int columns, int rows) {
@@ -2608,6 +2759,89 @@ __kernel void attention_apply(
         HEAD_PLANE(qkv, n, 2, head), qkv_plane, PLANE(a, n, head), m, 1, 0, 0, 0, 0,
         HEAD_PLANE(y, n, 0, head), y_plane, first, pixels, m, row_begin, min(row_begin + rows, m));
 }
+#else
+#ifndef HEAD_ITEM_ROWS
+#error "HEAD_ITEM_ROWS: rows of a head of one work-item, a multiple of 4, such as 12"
+#endif
+#ifndef HEAD_ROW_ITEMS
+#error "HEAD_ROW_ITEMS: work-items of a group along rows of a head, such as 4"
+#endif
+#ifndef HEAD_COLUMN_ITEMS
+#error "HEAD_COLUMN_ITEMS: work-items of a group along pixels, four for each, such as 16"
+#endif
+#define HEAD_ROWS (HEAD_ITEM_ROWS * HEAD_ROW_ITEMS)
+#define HEAD_GROUP (HEAD_ROW_ITEMS * HEAD_COLUMN_ITEMS)
+#define HEAD_DEPTH 48  // columns of the matrix in local memory at a time: all of the paper's
+// Four more than used: what a group writes at once is spread over the banks.
+#define HEAD_PITCH (HEAD_ROWS + 4)
+#define HEAD_MEMORY (HEAD_DEPTH * HEAD_PITCH / 4)
+
+// For GPUs. Rows row_begin .. row_begin + HEAD_ROWS - 1 of y[o, p] = sum_i w[o * w_row + i * w_column] x[i, p] + scale[o] r[o, p],
+// i and o below m, for the pixels of a group; r may be null. The matrix passes through local memory; a column of x is read as it
+// is, by the few items of a group that share its pixels.
+INLINE void head_product(
+    __global const in_t *x, ulong x_plane, __global const float *w, int w_row, int w_column, __global const in_t *r,
+    ulong r_plane, __global const float *scale, __global out_t *y, ulong y_plane, int pixels, int m, int row_begin,
+    __local float4 *matrix) {
+  const int column = (int)get_local_id(0) % HEAD_COLUMN_ITEMS, strip = (int)get_local_id(0) / HEAD_COLUMN_ITEMS;
+  const int p = 4 * (HEAD_COLUMN_ITEMS * (int)get_group_id(0) + column);
+  // Pixels beyond the end repeat the last vector, and are not stored.
+  x += min(p, (pixels - 1) / 4 * 4);
+  float4 sum[HEAD_ITEM_ROWS];
+#pragma unroll
+  for (int i = 0; i < HEAD_ITEM_ROWS; ++i) sum[i] = (float4)(0.0f);
+  for (int begin = 0; begin < m; begin += HEAD_DEPTH) {
+    const int depth = min(HEAD_DEPTH, m - begin);
+    barrier(CLK_LOCAL_MEM_FENCE);
+    // Neighbouring items take neighbouring elements, whichever way the matrix is read.
+    for (int a = strip; a < max(HEAD_ROWS, HEAD_DEPTH); a += HEAD_ROW_ITEMS)
+      for (int b = column; b < max(HEAD_ROWS, HEAD_DEPTH); b += HEAD_COLUMN_ITEMS) {
+        const int i = w_column == 1 ? b : a, o = w_column == 1 ? a : b;
+        if (i >= HEAD_DEPTH || o >= HEAD_ROWS) continue;
+        const bool is_there = i < depth && row_begin + o < m;
+        ((__local float *)matrix)[i * HEAD_PITCH + o] =
+            is_there ? w[(ulong)(row_begin + o) * w_row + (ulong)(begin + i) * w_column] : 0.0f;
+      }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    for (int i = 0; i < depth; i += 4) {
+      float4 value[4];
+#pragma unroll
+      // Behind the last column there are zeros in the matrix.
+      for (int k = 0; k < 4; ++k) value[k] = four_at(x + (ulong)min(begin + i + k, m - 1) * x_plane);
+#pragma unroll
+      for (int k = 0; k < 4; ++k) {
+        __local const float4 *weights = matrix + (i + k) * (HEAD_PITCH / 4) + strip * (HEAD_ITEM_ROWS / 4);
+#pragma unroll
+        for (int o = 0; o < HEAD_ITEM_ROWS / 4; ++o) {
+          const float4 weight = weights[o];
+          sum[4 * o] = fma(value[k], (float4)(weight.x), sum[4 * o]);
+          sum[4 * o + 1] = fma(value[k], (float4)(weight.y), sum[4 * o + 1]);
+          sum[4 * o + 2] = fma(value[k], (float4)(weight.z), sum[4 * o + 2]);
+          sum[4 * o + 3] = fma(value[k], (float4)(weight.w), sum[4 * o + 3]);
+        }
+      }
+    }
+  }
+  if (p >= pixels) return;
+#pragma unroll
+  for (int i = 0; i < HEAD_ITEM_ROWS; ++i) {
+    const int o = row_begin + strip * HEAD_ITEM_ROWS + i;
+    if (o >= m) break;
+    const float4 value = r ? fma(four_at(r + o * r_plane + p), (float4)(scale[o]), sum[i]) : sum[i];
+    put_four(value, pixels - p, y + o * y_plane + p);
+  }
+}
+
+// y = A v. One work-group: 4 HEAD_COLUMN_ITEMS pixels (dimension 0), HEAD_ROWS rows of a head (1), one image (2).
+__kernel __attribute__((reqd_work_group_size(HEAD_GROUP, 1, 1))) void attention_apply_tiles(
+    TENSOR_IN(a), ACTIVATION_IN(qkv), ACTIVATION_OUT(y), int pixels, int m, int heads) {
+  __local float4 matrix[HEAD_MEMORY];
+  const int strips = (m + HEAD_ROWS - 1) / HEAD_ROWS, head = (int)get_group_id(1) / strips, n = (int)get_group_id(2);
+  head_product(
+      HEAD_PLANE(qkv, n, 2, head), qkv_plane, PLANE(a, n, head), m, 1, 0, 0, 0, HEAD_PLANE(y, n, 0, head), y_plane,
+      pixels, m, HEAD_ROWS * ((int)get_group_id(1) % strips), matrix);
+}
+#endif
 
 #if !HALF_STORAGE  // Gradients: their tensors are float.
 // From dA (the sums of gy_i . v_j): dS = A (dA - sum_j A dA), the gradient of the temperature's share, the matrix
@@ -2630,11 +2864,14 @@ __kernel void attention_backward_softmax(
   __global float *p = out + i * m, *product_row = out + m * m + i * m;
   const float q = HEAD_PLANE(norms, n, 0, head)[i * norms_plane], scale = PLANE(t, 0, head)[0];
   float mean = 0.0f, share = 0.0f, along = 0.0f;
-  for (int j = item; j < m; j += items) {
-    p[j] = sum_of_slices(sums + j, summed, HEAD_SUMS(m));
-    mean = fma(row[j], p[j], mean);
+  for (int first = 0; first < m; first += ROW_COLUMNS) {
+    const int j = first + ROW_COLUMN;
+    const float gradient = column_sum(sums + j, summed, HEAD_SUMS(m), j < m, m, shared);
+    if (j >= m || ROW_PART > 0) continue;
+    p[j] = gradient;
+    mean = fma(row[j], gradient, mean);
   }
-  mean = group_total(mean, shared);
+  mean = group_sum(mean, shared);
   for (int j = item; j < m; j += items) {
     const float k = HEAD_PLANE(norms, n, 1, head)[j * norms_plane];
     const float gradient = row[j] * (p[j] - mean);
@@ -2643,8 +2880,8 @@ __kernel void attention_backward_softmax(
     along += product_row[j];
     p[j] = scale * gradient / q / k;
   }
-  share = group_total(share, shared);
-  along = group_total(along, shared);
+  share = group_sum(share, shared);
+  along = group_sum(along, shared);
   if (item > 0) return;
   out[2 * m * m + i] = share;
   factors[factors_offset + (ulong)get_global_id(1) * 2 * m + i] = q > NORM_FLOOR ? -along / q / q : 0.0f;
@@ -2661,9 +2898,10 @@ __kernel void attention_backward_columns(
   for (int n = 0; n < images; ++n) {
     const ulong place = (ulong)n * heads + head;
     __global const float *c = small + small_offset + place * (2 * m * m + m) + m * m;
-    for (int j = (int)get_local_id(0); j < m; j += (int)get_local_size(0)) {
-      float along = 0.0f;
-      for (int i = 0; i < m; ++i) along += c[i * m + j];
+    for (int first = 0; first < m; first += ROW_COLUMNS) {
+      const int j = first + ROW_COLUMN;
+      const float along = column_sum(c + j, m, m, j < m, m, shared);
+      if (j >= m || ROW_PART > 0) continue;
       const float k = HEAD_PLANE(norms, n, 1, head)[j * norms_plane];
       factors[factors_offset + place * 2 * m + m + j] = k > NORM_FLOOR ? -along / k / k : 0.0f;
       total += c[m * m + j];
@@ -2673,6 +2911,7 @@ __kernel void attention_backward_columns(
   if (get_local_id(0) == 0) PLANE(gt, 0, head)[0] = total;
 }
 
+#ifdef CPU_DEVICE
 // dq = P k + f_q q, dk = P^T q + f_k k, dv = A^T gy. One work-item: `columns` pixels (dimension 0),
 // `rows` rows of `parts` of the three parts of a head (1), one image (2).
 __kernel void attention_backward_apply(
@@ -2705,6 +2944,26 @@ __kernel void attention_backward_apply(
             pixels, m, row_begin, row_end);
     }
 }
+#else
+// The same for GPUs. One work-group: 4 HEAD_COLUMN_ITEMS pixels (dimension 0), HEAD_ROWS rows of one of the three parts of a
+// head (1), one image (2).
+__kernel __attribute__((reqd_work_group_size(HEAD_GROUP, 1, 1))) void attention_backward_apply_tiles(
+    TENSOR_IN(qkv), TENSOR_IN(a), TENSOR_IN(g), __global const float *restrict small, ulong small_offset,
+    __global const float *restrict factors, ulong factors_offset, TENSOR_OUT(gqkv), int pixels, int m, int heads) {
+  __local float4 matrix[HEAD_MEMORY];
+  const int strips = (m + HEAD_ROWS - 1) / HEAD_ROWS, head = (int)get_group_id(1) / strips % heads;
+  const int part = (int)get_group_id(1) / strips / heads, n = (int)get_group_id(2);
+  const bool is_q = part == 0, is_v = part == 2;
+  __global const float *p = small + small_offset + (ulong)(n * heads + head) * (2 * m * m + m);
+  __global const float *f = factors + factors_offset + (ulong)(n * heads + head) * 2 * m;
+  // k goes into dq, q into dk, gy into dv.
+  __global const float *x = is_v ? HEAD_PLANE(g, n, 0, head) : HEAD_PLANE(qkv, n, 1 - part, head);
+  head_product(
+      x, is_v ? g_plane : qkv_plane, is_v ? PLANE(a, n, head) : p, is_q ? m : 1, is_q ? 1 : m,
+      is_v ? 0 : HEAD_PLANE(qkv, n, part, head), qkv_plane, f + part * m, HEAD_PLANE(gqkv, n, part, head), gqkv_plane,
+      pixels, m, HEAD_ROWS * ((int)get_group_id(1) % strips), matrix);
+}
+#endif
 #endif
 
 // ---- LocalAttention ----
@@ -2763,13 +3022,13 @@ INLINE int cell_cut(int index, int size, int window, int step, int windows) {
 #ifdef CPU_DEVICE
 // For CPUs. One work-item: one slice of one cell (dimension 1) of one image and head (2).
 __kernel void local_gram(
-    ACTIVATION_IN(qkv), __global float *sums, ulong sums_offset, LOCAL_AXES, int heads, int slices) {
+    ACTIVATION_IN(qkv), __global float *sums, ulong sums_offset, LOCAL_AXES, int heads, int slices, int places) {
   const int place = (int)get_global_id(1), cell = place / slices, slice = place % slices;
   const int group = (int)get_global_id(2), n = group / heads, head = group % heads;
   const int top = ROW_CUT(cell / cells_across), bottom = ROW_CUT(cell / cells_across + 1);
   const int left = COLUMN_CUT(cell % cells_across), right = COLUMN_CUT(cell % cells_across + 1);
   const int lines = (bottom - top + slices - 1) / slices, first = top + slice * lines;
-  __global float *sum = sums + sums_offset + ((ulong)group * get_global_size(1) + place) * LOCAL_SUMS;
+  __global float *sum = sums + sums_offset + ((ulong)group * places + place) * LOCAL_SUMS;
   __global const in_t *q = LOCAL_PLANE(qkv, n, 0, head), *k = LOCAL_PLANE(qkv, n, 1, head);
   for (int index = 0; index < LOCAL_SUMS; ++index) sum[index] = 0.0f;
   float panel[PANEL_PIXELS * PANEL_CHANNELS];
@@ -2791,7 +3050,7 @@ __kernel void local_gram(
 // For GPUs. One work-group of 8 x 8 items: LOCAL_TILE rows and columns (dimension 0) of one slice of one cell (1) of one
 // image and head (2), LOCAL_STEP pixels at a time in local memory.
 __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void local_gram_tiles(
-    ACTIVATION_IN(qkv), __global float *sums, ulong sums_offset, LOCAL_AXES, int heads, int slices) {
+    ACTIVATION_IN(qkv), __global float *sums, ulong sums_offset, LOCAL_AXES, int heads, int slices, int places) {
   __local float rows[LOCAL_TILE][LOCAL_STEP + 1], columns[LOCAL_TILE][LOCAL_STEP + 1];
   const int item = (int)get_local_id(0), tiles = (m + LOCAL_TILE - 1) / LOCAL_TILE;
   const int row = LOCAL_TILE * ((int)get_group_id(0) / tiles), column = LOCAL_TILE * ((int)get_group_id(0) % tiles);
@@ -2825,7 +3084,7 @@ __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void local_gram_tiles(
         column_square = fma(columns[item][p], columns[item][p], column_square);
       }
   }
-  __global float *sum = sums + sums_offset + ((ulong)group * get_global_size(1) + place) * LOCAL_SUMS;
+  __global float *sum = sums + sums_offset + ((ulong)group * places + place) * LOCAL_SUMS;
 #pragma unroll
   for (int a = 0; a < 3; ++a)
 #pragma unroll
@@ -2886,7 +3145,7 @@ __kernel void local_softmax(
     row[j] = exp(row[j] - largest);
     total += row[j];
   }
-  total = group_total(total, shared);
+  total = group_sum(total, shared);
   for (int j = item; j < m; j += items) row[j] /= total;
 }
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Compiles recorded OpenCL programs for NVIDIA, AMD and Intel chips and writes a table of what their kernels became.
 
-usage: gpu-table.py TOOLS PROGRAMS TABLE.md
-TOOLS is filled by lint-gpu.sh; PROGRAMS holds HASH.cl and HASH.options, as the invented GPU leaves them. The exit code is 1 where
-a compiler refuses a program, spills registers or uses scratch memory, and where a kernel misses its bar."""
+usage: gpu-table.py TOOLS PROGRAMS LAUNCHES TABLE.md
+TOOLS is filled by lint-gpu.sh; PROGRAMS holds HASH.cl and HASH.options and LAUNCHES is the log of launches, as the invented GPU leaves
+them; kernels that were not launched are left out. The exit code is 1 where a compiler refuses a program, spills registers, uses
+scratch memory or a stack, and where a kernel misses its bar."""
 import collections
 import concurrent.futures
 import os
@@ -13,16 +14,33 @@ import subprocess
 import sys
 import tempfile
 
-TOOLS, PROGRAMS, TABLE = (pathlib.Path(p).resolve() for p in sys.argv[1:4])
+TOOLS, PROGRAMS, LAUNCHES, TABLE = (pathlib.Path(p).resolve() for p in sys.argv[1:5])
 LLVM = TOOLS / "llvm/usr"
 CLANG = [str(LLVM / "lib/llvm-19/bin/clang-19"), "-x", "cl", "-cl-std=CL1.2", "-O3", "-S",
          "-Xclang", "-finclude-default-header"]
 CUDA = TOOLS / "cuda/nvidia/cu13/bin"
 CHIPS = ["sm_75", "sm_86", "sm_90", "gfx1030", "gfx1100", "gfx90a", "dg2"]
 # The most instructions per fused multiply-add that the hottest loop of a kernel may have on a chip.
-BARS = {("conv1x1_tiles", "sm_90"): 1.35}
+BARS = {("conv1x1_tiles", "sm_90"): 1.35, ("conv1x1_backward_weight_tiles", "sm_90"): 1.35}
+# The least share of the work-items that a multiprocessor could hold.
+LEAST_OCCUPANCY, OCCUPANCY_CHIP = 25, "sm_86"
+# Work-items, groups and bytes of local memory of a multiprocessor; each has 65,536 registers.
+MULTIPROCESSORS = {"sm_75": (1024, 16, 64 << 10), "sm_86": (1536, 16, 100 << 10), "sm_90": (2048, 32, 227 << 10)}
+# The least share of wide loads in the loops where products are computed; elsewhere neighbouring items load neighbouring floats.
+LEAST_WIDE = 50
+# How often a LayerNorm may load for each channel of an item: what it reads per pixel once, and the weight and the bias.
+NORM_LOADS = {"layer_norm_groups": 3, "layer_norm_backward_input_groups": 3}
 # Names of AMD's chips in its library of device functions.
 LIBRARY_CHIP = {"gfx1100": "1036"}
+
+
+# libclc lacks this function; NVIDIA's driver keeps the offset in such a register.
+OFFSET = """size_t __attribute__((overloadable)) get_global_offset(uint dimension) {
+  uint offset;
+  __asm__("mov.u32 %0, %%envreg3;" : "=r"(offset));
+  return offset;
+}
+"""
 
 
 class Refused(Exception):
@@ -54,27 +72,31 @@ def linked(*libraries):
 
 def nvidia(source, options, chip, folder):
     """Registers, spills, local memory and instructions of each kernel, by ptxas and nvdisasm."""
-    ptx, binary = folder / "k.ptx", folder / "k.cubin"
+    ptx, binary, offset = folder / "k.ptx", folder / "k.cubin", folder / "offset.cl"
+    offset.write_text(OFFSET)
     text = clang(source, options, [
         "nvptx64-nvidia-nvcl", "-Xclang", "-target-cpu", "-Xclang", chip, "-Xclang", "-target-feature",
-        "-Xclang", "+ptx80", *linked(LLVM / "lib/clc/nvptx64--nvidiacl.bc")], ptx)
+        "-Xclang", "+ptx80", "-include", str(offset), *linked(LLVM / "lib/clc/nvptx64--nvidiacl.bc")], ptx)
     ptx.write_text(text.replace(", texmode_independent", ""))
     log = run(CUDA / "ptxas", "-v", f"-arch={chip}", "-o", binary, ptx, libraries=[])
     rows, name = {}, None
     for line in log.splitlines():
         if found := re.search(r"entry function '(\w+)'", line):
             name = found[1]
-            rows[name] = dict(spill=0, local=0)
+            rows[name] = dict(spill=0, local=0, stack=0)
         elif found := re.search(r"(\d+) bytes spill stores, (\d+) bytes spill loads", line):
             rows[name]["spill"] = int(found[1]) + int(found[2])
+            rows[name]["stack"] = int(re.search(r"(\d+) bytes stack", line)[1])
         elif found := re.search(r"Used (\d+) registers", line):
             rows[name]["registers"] = int(found[1])
             memory = re.search(r"(\d+) bytes smem", line)
             rows[name]["local"] = int(memory[1]) if memory else 0
     for name, body in disassemble(binary).items():
         operations = collections.Counter(operation for operation, _ in body)
-        rows[name].update(ratio=hottest_loop(body), wide=count(r"LDG.*\.(64|128)", operations),
-                          loads=count("LDG", operations), all=len(body))
+        hot, multiply_adds = hottest_loop(body)
+        rows[name].update(ratio=len(hot) / multiply_adds if multiply_adds >= 32 else None,
+                          loop_wide=wide_loads(hot), loop_loads=count("LDG", collections.Counter(hot)),
+                          wide=wide_loads(operations), loads=count("LDG", operations), all=len(body))
     return rows
 
 
@@ -93,13 +115,18 @@ def disassemble(binary):
     return bodies
 
 
+def wide_loads(operations):
+    """Loads of 8 or 16 bytes from global memory."""
+    return count(r"LDG.*\.(64|128)", collections.Counter(operations))
+
+
 def hottest_loop(body):
-    """Instructions per fused multiply-add in the loop that has most of them; None where no loop has 32."""
+    """The operations of the loop that has most fused multiply-adds, and how many it has."""
     loops = [[operation for operation, _ in body[start:end + 1]]
              for end, (_, start) in enumerate(body) if start is not None]
-    loops = [(sum(operation.startswith("FFMA") for operation in loop), -len(loop)) for loop in loops]
-    fma, size = max(loops, default=(0, 0))
-    return -size / fma if fma >= 32 else None
+    loops = [(sum(operation.startswith("FFMA") for operation in loop), -len(loop), loop) for loop in loops]
+    multiply_adds, _, loop = max(loops, default=(0, 0, []))
+    return loop, multiply_adds
 
 
 def amd(source, options, chip, folder):
@@ -144,54 +171,110 @@ def compile_one(job):
             return job, {}, f"{chip}: {program.name} does not compile: {error}"
 
 
-def used_kernels():
-    """Kernels of GPU programs by the program that holds them."""
-    return {program: re.findall(r"^__kernel void (\w+)", program.read_text(), re.M)
-            for program in sorted(PROGRAMS.glob("*.cl"))}
+def launched():
+    """Work-items of a group and all work-items launched, by program and kernel."""
+    launches = {}
+    for line in LAUNCHES.read_text().splitlines():
+        if found := re.match(r"launch (\w+) groups (\d+) items (\d+) of (\w+)", line):
+            name, groups, items, program = found[1], int(found[2]), int(found[3]), found[4]
+            _, before = launches.get((program, name), (items, 0))
+            launches[program, name] = (items, before + groups * items)
+    return launches
 
 
-def merge(results):
-    """The worst that any program made of a kernel, by kernel and chip: programs differ in their tunables."""
-    table = collections.defaultdict(dict)
-    for (_, chip), rows, _ in results:
+def occupancy(row, items, chip):
+    """Per cent of a multiprocessor's work-items that groups of `items` fill."""
+    most_items, most_groups, local = MULTIPROCESSORS[chip]
+    warps = -(-items // 32)
+    # Registers are given to warps by the 256, and each group takes a kibibyte of local memory for the system.
+    by_registers = 65536 // (warps * 32 * (-(-row["registers"] // 8) * 8))
+    groups = min(most_groups, most_items // (32 * warps), by_registers, local // (row["local"] + 1024))
+    return 100 * groups * warps * 32 // most_items
+
+
+def merge(results, launches):
+    """By kernel and chip what became of each of its programs that was launched, the most launched first."""
+    table = collections.defaultdict(lambda: collections.defaultdict(list))
+    for (program, chip), rows, _ in results:
         for name, row in rows.items():
-            old = table[name].get(chip)
-            if old is None or row.get("all", 0) > old.get("all", 0):
-                table[name][chip] = row
+            if (program.stem, name) not in launches:
+                continue
+            items, work = launches[program.stem, name]
+            row.update(items=items, work=work, defines=defines(program))
+            if chip in MULTIPROCESSORS:
+                row["occupancy"] = occupancy(row, items, chip)
+            table[name][chip].append(row)
+    for chips in table.values():
+        for rows in chips.values():
+            rows.sort(key=lambda row: -row["work"])
     return table
 
 
-def cell(row):
-    if not row:
+def defines(program):
+    return dict(re.findall(r"-D (\w+)=(\w+)", program.with_suffix(".options").read_text()))
+
+
+def misses(name, chip, rows):
+    """What a kernel misses on a chip, one line each."""
+    for row in rows:
+        for fault, unit in (("spill", "bytes spilled"), ("stack", "bytes of stack")):
+            if row.get(fault):
+                yield f"{row[fault]} {unit}"
+        if chip == OCCUPANCY_CHIP and row["occupancy"] < LEAST_OCCUPANCY:
+            yield f"{row['occupancy']} % occupancy, at least {LEAST_OCCUPANCY} are good"
+        if chip in MULTIPROCESSORS and name in NORM_LOADS:
+            most = NORM_LOADS[name] * int(row["defines"]["NORM_SHARE"]) + NORM_LOADS[name]
+            if row["loads"] > most:
+                yield f"{row['loads']} loads, {most} read everything once"
+    ratio, bar = rows[0].get("ratio"), BARS.get((name, chip))
+    if bar and (ratio is None or ratio > bar):
+        yield f"{ratio or 0:.2f} instructions per multiply-add, at most {bar} are good"
+
+
+def cell(rows):
+    if not rows:
         return "-"
+    row = rows[0]
     ratio = f"{row['ratio']:.2f}" if row["ratio"] else "-"
-    wide = f"{row['wide']}/{row['loads']}"
-    spill = f" **{row['spill']} B spilled**" if row["spill"] else ""
-    return f"{row['registers']} / {row['local'] / 1024:.1f} / {ratio} / {wide}{spill}"
+    filled = f" / {row['occupancy']} %" if "occupancy" in row else ""
+    return f"{row['registers']} / {row['local'] / 1024:.1f} / {ratio} / {row['wide']} of {row['loads']}{filled}"
+
+
+def wide_share(table, chip):
+    """Per cent of wide loads among those in the loops where products are computed; None where loops are not known."""
+    rows = [chips[chip][0] for chips in table.values() if chips.get(chip) and chips[chip][0]["ratio"]]
+    loads = sum(row["loop_loads"] for row in rows)
+    return 100 * sum(row["loop_wide"] for row in rows) // loads if loads else None
 
 
 def main():
-    programs = used_kernels()
+    programs = sorted(PROGRAMS.glob("*.cl"))
     jobs = [(program, chip) for program in programs for chip in CHIPS]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(compile_one, jobs))
     findings = [error for _, _, error in results if error]
-    table = merge(results)
-    findings += [f"{chip}: {name} spills {row['spill']} bytes"
-                 for name, chips in sorted(table.items()) for chip, row in chips.items() if row["spill"]]
-    findings += [f"{chip}: {name} has {table[name][chip]['ratio']:.2f} instructions per multiply-add, at most {bar} are good"
-                 for (name, chip), bar in BARS.items() if (table[name].get(chip, {}).get("ratio") or bar) > bar]
-    shown = [chip for chip in CHIPS if chip != "dg2"]
+    table = merge(results, launched())
+    findings += sorted({f"{chip}: {name}: {miss}" for name, chips in table.items() for chip, rows in chips.items()
+                        for miss in misses(name, chip, rows)})
+    findings += [f"{chip}: {share} % of the loads in loops of products are wide, at least {LEAST_WIDE} are good"
+                 for chip in MULTIPROCESSORS if (share := wide_share(table, chip)) < LEAST_WIDE]
+    shown = CHIPS[:-1]
+    taken = sum(1 for (_, chip), _, error in results if chip == CHIPS[-1] and not error)
     lines = [
         "# What GPU compilers make of the kernels", "",
         "Made by `make lint-gpu` from the programs of inference at 256x256 and a training step at 128x128 of the paper's network.",
-        "Each cell: registers / KiB of local memory / instructions per fused multiply-add in the loop that has most of them (NVIDIA) /",
-        f"wide loads of all loads from global memory. Programs: {len(programs)}; Intel's compiler (`{CHIPS[-1]}`) takes "
-        f"{sum(1 for (_, chip), _, error in results if chip == 'dg2' and not error)} of them.", "",
-        "| kernel | " + " | ".join(shown) + " |", "|---|" + "---|" * len(shown)]
-    lines += [f"| {name} | " + " | ".join(cell(chips.get(chip)) for chip in shown) + " |"
+        "Each cell is of the form of the kernel that most work-items of those run: registers / KiB of local memory / instructions per fused",
+        "multiply-add in the loop that has most of them (NVIDIA) / wide loads of all loads from global memory / the share of a",
+        f"multiprocessor's work-items that registers, local memory and groups leave room for (NVIDIA). Programs: {len(programs)}; Intel's",
+        f"compiler (`{CHIPS[-1]}`) takes {taken} of them. Wide loads of all in the loops where products are computed: "
+        + ", ".join(f"{chip} {wide_share(table, chip)} %" for chip in MULTIPROCESSORS) + ".", "",
+        "| kernel | items | " + " | ".join(shown) + " |", "|---|---|" + "---|" * len(shown)]
+    lines += [f"| {name} | {next(iter(chips.values()))[0]['items']} | " + " | ".join(cell(chips.get(chip)) for chip in shown) + " |"
               for name, chips in sorted(table.items()) if any(chip in chips for chip in shown)]
-    TABLE.write_text("\n".join(lines) + "\n")
+    lines += ["", "What misses a bar:" if findings else "Nothing misses a bar: no spills, scratch or stack; the share of wide loads; the"
+              " instructions of products; the occupancy; LayerNorm's single read.", ""]
+    lines += [f"* {finding}" for finding in findings]
+    TABLE.write_text("\n".join(lines).rstrip() + "\n")
     for finding in findings:
         print(f"lint-gpu: {finding}")
     print(f"lint-gpu: {len(programs)} programs for {len(CHIPS)} chips, {len(findings)} findings; {TABLE.name}")

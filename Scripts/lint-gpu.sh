@@ -2,7 +2,8 @@
 # Compiles every GPU program of the paper's network for chips that need not be here, and tabulates what the compilers made of it.
 # usage: Scripts/lint-gpu.sh [PROGRAM]     (PROGRAM: .build/release/restormer by default)
 # The compilers (clang with libclc, ptxas, AMD's device libraries, Intel's ocloc; 500 MB) are unpacked into .build-gpu from Debian's
-# packages and PyPI; nothing is installed. Fails where a compiler refuses a program, spills registers or uses scratch memory.
+# packages and PyPI; nothing is installed. Fails where a compiler refuses a program, spills
+# registers, uses scratch memory or a stack, and where a kernel misses a bar that gpu-table.py names.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,6 +29,6 @@ fetch() {
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/programs"
-export INVENTED_GPU_PROGRAMS=$work/programs INVENTED_GPU_MEMORY=$((24 << 30))
+export INVENTED_GPU_PROGRAMS=$work/programs INVENTED_GPU_MEMORY=$((24 << 30)) INVENTED_GPU_LOG=$work/launches
 Scripts/invented-gpu.sh "$program" bench inference training --device gpu --repeats 1 >/dev/null
-python3 Scripts/gpu-table.py "$home" "$work/programs" Benchmarks/gpu-kernels.md
+python3 Scripts/gpu-table.py "$home" "$work/programs" "$work/launches" Benchmarks/gpu-kernels.md

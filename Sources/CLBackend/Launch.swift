@@ -9,7 +9,9 @@ public struct Launch {
   public let global: [Int]
   /// Work-items of a group in each dimension; the driver's choice if nil.
   public let local: [Int]?
-  /// The name under which the profiler books it.
+  /// The number of the first work-item in each dimension; zeros if empty.
+  public private(set) var offset: [Int] = []
+  /// The name in profiles.
   public var label: String
   /// Floating-point operations of one launch.
   public var flops: Double
@@ -36,4 +38,27 @@ public struct Launch {
     (self.global, self.local) = (global, local)
     (self.label, self.flops, self.bytes) = (label ?? kernel.name, flops, bytes)
   }
+
+  /// Work-groups along a dimension.
+  public func groups(along dimension: Int) -> Int { global[dimension] / groupSize(dimension) }
+
+  /// The launch of some of its work-groups along one dimension: parts that have all groups between
+  /// them do what the whole does, if the kernel does not ask how many there are.
+  public func part(groups: Range<Int>, along dimension: Int) -> Launch {
+    precondition(
+      groups.lowerBound >= 0 && groups.upperBound <= self.groups(along: dimension),
+      "\(label): no groups \(groups) along dimension \(dimension)")
+    let size = groupSize(dimension)
+    var global = global
+    global[dimension] = size * groups.count
+    let share = Double(global[dimension]) / Double(self.global[dimension])
+    var part = Launch(
+      kernel, arguments, global: global, local: local, label: label, flops: share * flops,
+      bytes: share * bytes)
+    part.offset = offset.isEmpty ? global.map { _ in 0 } : offset
+    part.offset[dimension] += size * groups.lowerBound
+    return part
+  }
+
+  private func groupSize(_ dimension: Int) -> Int { local?[dimension] ?? 1 }
 }

@@ -112,8 +112,8 @@ public final class OpenCLContext {
     try check(
       "clEnqueueNDRangeKernel",
       clEnqueueNDRangeKernel(
-        queue.pointer, launch.kernel.handle, cl_uint(launch.global.count), nil, launch.global,
-        launch.local, 0, nil, event),
+        queue.pointer, launch.kernel.handle, cl_uint(launch.global.count),
+        launch.offset.isEmpty ? nil : launch.offset, launch.global, launch.local, 0, nil, event),
       "kernel \(launch.kernel.name), \(launch.global) work-items in groups of \(launch.local ?? [])"
     )
   }

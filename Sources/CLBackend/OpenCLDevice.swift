@@ -50,7 +50,7 @@ public final class OpenCLDevice: @unchecked Sendable {
   public let isAvailable: Bool
   /// Generation of an NVIDIA device's instructions (8 for 8.6); 0 for others, whose drivers do not
   /// know the question.
-  public let nvidiaComputeCapability: Int
+  package let nvidiaComputeCapability: Int
   let id: cl_device_id
 
   init(_ id: cl_device_id, platform: String, platformVersion: String) {

@@ -23,7 +23,7 @@ public final class Profiler {
     let event: EventHandle
   }
 
-  /// Events hold driver memory: accounts are settled before there are more than this many.
+  /// Events hold driver memory: they are read out before there are more than this many.
   private static let pendingLimit = 4096
   private var pending: [Entry] = []
   private var rows: [String: ProfileRow] = [:]

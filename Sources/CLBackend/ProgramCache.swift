@@ -7,10 +7,10 @@ import Foundation
 /// built anew.
 public struct ProgramCache: Sendable {
   /// The folder of the entries.
-  public let directory: String
+  package let directory: String
 
   /// A cache in `directory`, which is made when the first entry is stored.
-  public init(directory: String) { self.directory = directory }
+  package init(directory: String) { self.directory = directory }
 
   /// `RESTORMER_CACHE_DIR`, else the user's cache folder; nil without a home.
   public static var defaultDirectory: String? {
@@ -44,7 +44,7 @@ public struct ProgramCache: Sendable {
   }
 
   /// The entry for `key`, or nil when there is none or it is damaged.
-  public func load(_ key: String) -> [UInt8]? {
+  package func load(_ key: String) -> [UInt8]? {
     let path = path(for: key)
     guard let data = FileManager.default.contents(atPath: path) else { return nil }
     let entry = [UInt8](data)
@@ -62,7 +62,7 @@ public struct ProgramCache: Sendable {
   }
 
   /// Stores `payload` under `key`; a folder that cannot be written to leaves the cache as it was.
-  public func store(_ payload: [UInt8], for key: String) {
+  package func store(_ payload: [UInt8], for key: String) {
     try? FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
     let path = path(for: key)
     let temporary = "\(path).\(getpid()).\(UInt32.random(in: 0 ... .max)).tmp"

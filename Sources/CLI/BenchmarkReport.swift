@@ -107,7 +107,8 @@ struct BenchmarkReport {
   private func object(_ plan: ModelPlan) -> [String: Any] {
     [
       "launches": plan.nodes.launches, "multiply_adds": plan.nodes.multiplyAdds,
-      "bytes": plan.nodes.bytes, "activations": plan.activations, "parameters": plan.parameters,
+      "longest_launch": plan.nodes.longestLaunch ?? NSNull(), "bytes": plan.nodes.bytes,
+      "activations": plan.activations, "parameters": plan.parameters,
       "nodes": plan.nodes.map { node in
         [
           "operator": node.op, "inputs": node.inputs.map(\.description),

@@ -10,11 +10,15 @@ struct CompareCommand: ParsableCommand {
     discussion: """
       Example: restormer compare Examples/page-blurred.png Examples/page-sharp.png -o report.html
 
-      The page is one file and opens from disk without a network: a slider between the images, zoom, both side by side, \
-      and with --target the scores of each image, the change against before, and orders to sort by. Folders are matched by \
-      name, the extension may differ. An image that cannot be compared is named at the end and does not stop the others.
+      The page is one file and opens from disk without a network: a slider between the images, \
+      zoom, both side by side, \
+      and with --target the scores of each image, the change against before, and orders to sort \
+      by. Folders are matched by \
+      name, the extension may differ. An image that cannot be compared is named at the end and \
+      does not stop the others.
 
-      Images are stored exactly as long as the page stays below --limit; those of larger batches as JPEG or smaller. Scores \
+      Images are stored exactly as long as the page stays below --limit; those of larger batches \
+      as JPEG or smaller. Scores \
       are always of the files themselves.
       """)
 

@@ -10,18 +10,26 @@ struct DegradeCommand: ParsableCommand {
     discussion: """
       Example: restormer degrade Examples/page-sharp.png -o pairs --count 4 --crop 128
 
-      OUT/input gets the degraded and OUT/target the clean images, as 'train --data' and 'evaluate' take them; \
-      OUT/manifest.json says what was drawn for each. The same seed gives the same files: a command that was broken off goes on where it stood. PDFs need pdftoppm (package \
+      OUT/input gets the degraded and OUT/target the clean images, as 'train --data' and \
+      'evaluate' take them; \
+      OUT/manifest.json says what was drawn for each. The same seed gives the same files: a \
+      command that was broken off goes on where it stood. PDFs need pdftoppm (package \
       poppler-utils). A file that fails is reported at the end and does not stop the others.
 
-      A recipe is 'document' (a phone's photograph of a page) or 'none', then what differs from it, in quotes:
+      A recipe is 'document' (a phone's photograph of a page) or 'none', then what differs from \
+      it, in quotes:
 
-      restormer degrade Examples/page-sharp.png -o rain -r 'document rain=10-40@0.5 motion=off sharp=0'
+      restormer degrade Examples/page-sharp.png -o rain -r 'document rain=10-40@0.5 motion=off \
+      sharp=0'
 
-      motion=LENGTH and defocus=RADIUS, gaussian-blur=SIGMA in pixels; downscale=FACTOR; noise=SIGMA and shot=SIGMA (at \
-      white) in levels of 255; jpeg=QUALITY; rain=STREAKS for each 10,000 pixels. Each is a range LOW-HIGH or a number, \
-      @SHARE behind it the share of images that get it, or 'off'. sharp=SHARE stays sharp, with the weakest noise only. \
-      'document' is motion=3-9@0.5 defocus=0.8-3@0.95 gaussian-blur=0.4-1@0.1 downscale=1.1-1.6@0.2 shot=1-4@0.2 \
+      motion=LENGTH and defocus=RADIUS, gaussian-blur=SIGMA in pixels; downscale=FACTOR; \
+      noise=SIGMA and shot=SIGMA (at \
+      white) in levels of 255; jpeg=QUALITY; rain=STREAKS for each 10,000 pixels. Each is a range \
+      LOW-HIGH or a number, \
+      @SHARE behind it the share of images that get it, or 'off'. sharp=SHARE stays sharp, with \
+      the weakest noise only. \
+      'document' is motion=3-9@0.5 defocus=0.8-3@0.95 gaussian-blur=0.4-1@0.1 \
+      downscale=1.1-1.6@0.2 shot=1-4@0.2 \
       noise=0.5-5 jpeg=60-95@0.25 sharp=0.12.
       """)
 

@@ -11,15 +11,21 @@ struct EvaluateCommand: ParsableCommand {
     discussion: """
       Example: restormer evaluate Examples/page-blurred.png Examples/page-sharp.png
 
-      An image that is damaged, has no target or one of another size is named at the end and does not stop the others; \
-      the exit code is then not zero. A gray image beside a coloured one counts as three equal channels.
+      An image that is damaged, has no target or one of another size is named at the end and does \
+      not stop the others; \
+      the exit code is then not zero. A gray image beside a coloured one counts as three equal \
+      channels.
 
-      With --model the images are restored first, and rounded as 8-bit files would hold them. Values are in [0, 1]. The \
-      columns with y are of the luma of BT.601: psnr_y and ssim_y as Python's BasicSR computes it, psnr_y8 and ssim_y8 \
+      With --model the images are restored first, and rounded as 8-bit files would hold them. \
+      Values are in [0, 1]. The \
+      columns with y are of the luma of BT.601: psnr_y and ssim_y as Python's BasicSR computes it, \
+      psnr_y8 and ssim_y8 \
       rounded to whole 8-bit levels, as MATLAB's rgb2ycbcr gives it for 8-bit images.
 
-      With --ocr tesseract reads the images too. CER and WER are the characters and words to insert, delete or replace, as \
-      a share of those read in the target; in the last row of all characters and words together. The inputs' rates stand \
+      With --ocr tesseract reads the images too. CER and WER are the characters and words to \
+      insert, delete or replace, as \
+      a share of those read in the target; in the last row of all characters and words together. \
+      The inputs' rates stand \
       beside them where --model restores, or --inputs names, the degraded images:
 
       restormer evaluate restored/ pages/val/target --ocr --inputs pages/val/input
@@ -83,9 +89,10 @@ struct EvaluateCommand: ParsableCommand {
     let inputs = try degradedInputs(folder)
     var readability =
       reading.ocr ? try Readability(reading, readsInputs: inputs != nil) : nil
+    let decisions = DecisionNotes()
     let read =
-      try model.map { try makeRestorer($0) } ?? { pair, _ in
-        try Image(contentsOf: pair.input)
+      try model.map { try makeRestorer($0, decisions) } ?? { pair, _ in
+        (try Image(contentsOf: pair.input), nil)
       }
     let share = try sharing.share()
     let pairs = folder.pairs.enumerated().filter { share.takes($0.offset) }
@@ -109,12 +116,15 @@ struct EvaluateCommand: ParsableCommand {
       show(0)
       var pages: [(image: Image, source: String)] = []
       do {
-        let (image, target) = (try read(pair, show), try Image(contentsOf: pair.target))
+        let ((image, decision), target) = (
+          try read(pair, show), try Image(contentsOf: pair.target)
+        )
         let row = try EvaluationRow(name: name, image, target, border: border)
         if model == nil { depths.add(name, image, target) }
         let degraded = try inputs.map { try Self.degraded(pair, $0) }
         try page?.add(
-          name, number: index, ReportViews(before: degraded?.image, after: image, target: target))
+          name + (decision.map { " (\($0))" } ?? ""), number: index,
+          ReportViews(before: degraded?.image, after: image, target: target))
         pages = [(image, pair.input), (target, pair.target)] + [degraded].compactMap { $0 }
         rows.append(Numbered(number: index, value: row))
       } catch {
@@ -129,6 +139,7 @@ struct EvaluateCommand: ParsableCommand {
     bar.clear()
     remarks.finish()
     depths.tell()
+    decisions.tell()
     try page?.finish()
     for (index, errors) in (readability?.errors ?? []).enumerated() {
       rows[index].value.reading = errors
@@ -170,32 +181,37 @@ struct EvaluateCommand: ParsableCommand {
     return (try Image(contentsOf: path), path)
   }
 
-  private func makeRestorer(_ path: String) throws -> PairReader {
+  private func makeRestorer(_ path: String, _ decisions: DecisionNotes) throws -> PairReader {
     let weights = try ChosenModel(path, key: weightsOptions.paramKey).weights
     let opened = try device.open()
     Console.note("device: \(opened.name)")
     var options = RestoreOptions()
     options.localStatistics = statistics.localStatistics
     options.precision = storage.precision
-    return try Self.makeReader(weights, options, on: opened.backend)
+    return try Self.makeReader(weights, options, decisions, on: opened.backend)
   }
 
   private static func makeReader(
-    _ weights: ModelWeights, _ options: RestoreOptions, on backend: some Backend
+    _ weights: ModelWeights, _ options: RestoreOptions, _ decisions: DecisionNotes,
+    on backend: some Backend
   ) throws -> PairReader {
     let restorer = try Restorer(weights, on: backend, options: options)
     restorer.note = Console.note
     return { pair, progress in
-      try restorer.restore(
+      let restored = try restorer.restore(
         Image(contentsOf: pair.input), right: pair.right.map(Image.init(contentsOf:)),
-        progress: progress
-      ).picture.quantized
+        progress: progress)
+      let decision = decisions.add(pair.input.fileName, restored.decision)
+      return (restored.picture.quantized, decision)
     }
   }
 }
 
-/// Gives the image of a pair that is to be scored, and says how much of the work is done.
-private typealias PairReader = (PairedFolder.Pair, (Double) -> Void) throws -> Image
+/// Gives the image of a pair that is to be scored, with what was decided about it if not all of it
+/// was restored, and says how much of the work is done.
+private typealias PairReader = (PairedFolder.Pair, (Double) -> Void) throws -> (
+  image: Image, decision: String?
+)
 
 /// An image cannot be restored or compared.
 private struct EvaluationFailure: Error, CustomStringConvertible {

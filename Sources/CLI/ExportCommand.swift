@@ -10,8 +10,10 @@ struct ExportCommand: ParsableCommand {
     discussion: """
       Example: restormer export Examples/test-weights.safetensors -o network.onnx
 
-      .onnx holds the whole network (opset 18): input and output are [batch, channels, height, width] in [0, 1], height \
-      and width multiples of 8. .pth is what Restormer's authors publish, a state dict under the key params.
+      .onnx holds the whole network (opset 18): input and output are [batch, channels, height, \
+      width] in [0, 1], height \
+      and width multiples of 8. .pth is what Restormer's authors publish, a state dict under the \
+      key params.
       """)
 
   @Argument(help: "Weights: .safetensors, .pth, or the name of a bundled model.")

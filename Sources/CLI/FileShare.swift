@@ -48,7 +48,8 @@ struct ShareOptions: ParsableArguments {
   @Option(
     name: .long,
     help: """
-      K/N: every N-th file from the K-th on, for job arrays. Ranks of mpirun or srun share files out by themselves.
+      K/N: every N-th file from the K-th on, for job arrays. Ranks of mpirun or srun share files \
+      out by themselves.
       """)
   var shard: Shard?
 

@@ -6,8 +6,9 @@ struct LocalStatisticsOptions: ParsableArguments {
   @Option(
     name: .long,
     help: ArgumentHelp(
-      "Where attention takes its statistics from: off, the whole image; N, windows of N pixels; auto, windows where the "
-        + "weights say that they were trained on patches less than half as large as the image.",
+      "Where attention takes its statistics from: off, the whole image; N, windows of N pixels; "
+        + "auto, windows where the weights say that they were trained on patches less than "
+        + "half as large as the image.",
       valueName: "auto|off|N"))
   var localStatistics = LocalStatistics.automatic
 }

@@ -11,10 +11,13 @@ struct RestoreCommand: ParsableCommand {
     discussion: """
       Example: restormer restore Examples/page-blurred.png -o restored
 
-      Without -m the bundled model for blurred pages of text restores; --list-models says more about it.
+      Without -m the bundled model for blurred pages of text restores; --list-models says more \
+      about it.
 
-      PNG (8 and 16 bit), JPEG, TIFF, WebP and BMP are read; transparency, bit depth, colour profile, EXIF and XMP are \
-      carried over, orientation is applied. A file that fails is reported at the end and does not stop the others. \
+      PNG (8 and 16 bit), JPEG, TIFF, WebP and BMP are read; transparency, bit depth, colour \
+      profile, EXIF and XMP are \
+      carried over, orientation is applied. A file that fails is reported at the end and does not \
+      stop the others. \
       Results that are in the folder already are left as they are, which is no failure.
       """)
 
@@ -193,7 +196,8 @@ struct RestoreCommand: ParsableCommand {
         side % RestormerModel.sizeMultiple == 0
       else {
         throw ValidationError(
-          "--tile \(tile): expected auto, 0 or a multiple of 8 from 16 to \(ImageHeader.maximumSide)"
+          "--tile \(tile): expected auto, 0 or a multiple of 8 from 16 to "
+            + "\(ImageHeader.maximumSide)"
         )
       }
       options.tile = .pixels(side)

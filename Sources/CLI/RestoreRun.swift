@@ -216,10 +216,10 @@ struct RestoreRun {
     var summary = ""
     for remark in image.remarks { summary += ", \(remark)" }
     for loss in restored.picture.losses(as: format) { summary += ", left out: \(loss)" }
-    if let page = restored.decision.page {
-      if page.isLeftAlone || page.share < 0.995 || verbose { summary += ", \(page.summary)" }
-    } else if restored.decision.isLeftAlone {
-      summary += ", sharp already: left as it is (--even-sharp)"
+    if let decision = restored.decision.exceptional
+      ?? (verbose ? restored.decision.page?.summary : nil)
+    {
+      summary += ", \(decision)"
     }
     if verbose {
       summary += ", " + (try describe(restored.decision, restorer, image))
@@ -262,7 +262,7 @@ struct RestoreRun {
     return (layout.side.map { "tiles of \($0)" } ?? "whole")
       + (layout.saving == .none ? "" : ", saving memory (\(layout.saving))")
       + (decision.isBrightened
-        ? String(format: ", brightened from paper at %.0f%%", 100 * decision.paperLight) : "")
+        ? String(format: ", brightened from paper at %.0f%%", 100 * decision.exposure) : "")
       + ", \(gigabytes(memory)) of device memory"
   }
 }

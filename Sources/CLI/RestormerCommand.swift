@@ -27,7 +27,8 @@ enum Program {
     if let ranks = RankGroup.current, type(of: command) is any SingleProcess.Type {
       let name = type(of: command).configuration.commandName ?? ""
       throw RankError(
-        "\(name) is work for one process, not for \(ranks.size) ranks: start it without mpirun or srun"
+        "\(name) is work for one process, not for \(ranks.size) ranks: "
+          + "start it without mpirun or srun"
       )
     }
     try command.run()
@@ -85,7 +86,8 @@ struct RestormerCommand: ParsableCommand {
     commandName: "restormer",
     abstract: "Trains and runs Restormer on any OpenCL device or the CPU.",
     discussion: """
-      Exit codes: 0 success; 1 a fault, told in a line that begins with 'error:'; 64 wrong options; 130 and 143 ended by \
+      Exit codes: 0 success; 1 a fault, told in a line that begins with 'error:'; 64 wrong \
+      options; 130 and 143 ended by \
       Ctrl-C and SIGTERM.
       """,
     version: String(cString: restormer_version()),

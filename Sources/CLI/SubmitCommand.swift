@@ -9,17 +9,25 @@ struct SubmitCommand: ParsableCommand {
     commandName: "submit",
     abstract: "Restores a folder of test images into a competition's CSV.",
     discussion: """
-      Example: restormer submit Examples/page-blurred.png -o submission.csv -m Examples/test-weights.safetensors
+      Example: restormer submit Examples/page-blurred.png -o submission.csv -m \
+      Examples/test-weights.safetensors
 
-      --form pixels writes 'id,value', a row for each pixel: the id is IMAGE_ROW_COLUMN with the file's name without \
-      extension; rows and columns count from 1. Images come in the order of their names (2 before 10), their pixels row \
-      by row. --form image writes 'id,values', a row for each image: all values row by row, separated by spaces.
+      --form pixels writes 'id,value', a row for each pixel: the id is IMAGE_ROW_COLUMN with the \
+      file's name without \
+      extension; rows and columns count from 1. Images come in the order of their names (2 before \
+      10), their pixels row \
+      by row. --form image writes 'id,values', a row for each image: all values row by row, \
+      separated by spaces.
 
-      Values are gray (colour becomes 0.299 R + 0.587 G + 0.114 B), clamped to the range, rounded to the nearest, \
-      without zeros at the end. Any normalisation of the model is undone. With --sample the header, the ids and their \
-      order are the sample's; each of its ids must belong to a given pixel, and each pixel must be in it once.
+      Values are gray (colour becomes 0.299 R + 0.587 G + 0.114 B), clamped to the range, rounded \
+      to the nearest, \
+      without zeros at the end. Any normalisation of the model is undone. With --sample the \
+      header, the ids and their \
+      order are the sample's; each of its ids must belong to a given pixel, and each pixel must be \
+      in it once.
 
-      With --targets the written values are scored: RMSE and MAE over all pixels, in the file's own range. The file is \
+      With --targets the written values are scored: RMSE and MAE over all pixels, in the file's \
+      own range. The file is \
       replaced as a whole at the end, or not at all.
       """)
 
@@ -78,7 +86,8 @@ struct SubmitCommand: ParsableCommand {
     let images = try SubmissionImage.list(input, targets: targets)
     let submission = try Submission(
       images, format: format, sample: sample.map(SampleSubmission.init(contentsOf:)))
-    let restore = try makeRestore()
+    let decisions = DecisionNotes()
+    let restore = try makeRestore(decisions)
     let interrupt = InterruptFlag("leaving after this image (once more to leave at once)")
     var bar = ProgressLine()
     var done = 0
@@ -93,6 +102,7 @@ struct SubmitCommand: ParsableCommand {
     }
     bar.clear()
     remarks.finish()
+    decisions.tell()
     let sources = images.count == 1 ? "one image" : "\(images.count) images"
     Console.note("\(output): \(grouped(summary.rows)) rows of \(sources)")
     if let score = summary.score {
@@ -116,7 +126,9 @@ struct SubmitCommand: ParsableCommand {
     return SubmissionFormat(form: form, range: range, decimals: decimals, firstIndex: firstIndex)
   }
 
-  private func makeRestore() throws -> (SubmissionImage, (Double) -> Void) throws -> Image {
+  private func makeRestore(
+    _ decisions: DecisionNotes
+  ) throws -> (SubmissionImage, (Double) -> Void) throws -> Image {
     guard let model else { return { image, _ in try Image(contentsOf: image.path) } }
     let weights = try ChosenModel(model, key: weightsOptions.paramKey).weights
     guard !weights.model.configuration.dualPixel else {
@@ -131,17 +143,20 @@ struct SubmitCommand: ParsableCommand {
     options.localStatistics = statistics.localStatistics
     options.precision = storage.precision
     if tta { weights.tellEnsemble() }
-    return try Self.makeRestore(weights, options, on: opened.backend)
+    return try Self.makeRestore(weights, options, decisions, on: opened.backend)
   }
 
   private static func makeRestore(
-    _ weights: ModelWeights, _ options: RestoreOptions, on backend: some Backend
+    _ weights: ModelWeights, _ options: RestoreOptions, _ decisions: DecisionNotes,
+    on backend: some Backend
   ) throws -> (SubmissionImage, (Double) -> Void) throws -> Image {
     let restorer = try Restorer(weights, on: backend, options: options)
     restorer.note = Console.note
     return { image, progress in
       do {
-        return try restorer.restore(Image(contentsOf: image.path), progress: progress).picture
+        let restored = try restorer.restore(Image(contentsOf: image.path), progress: progress)
+        decisions.add(image.path.fileName, restored.decision)
+        return restored.picture
       } catch let error where !(error is ImageError) {
         throw SubmitFailure(description: "\(image.path): \(oneLine(error))")
       }

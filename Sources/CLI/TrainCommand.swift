@@ -10,23 +10,31 @@ struct TrainCommand: ParsableCommand {
     commandName: "train",
     abstract: "Trains a model on a folder of degraded and clean images.",
     discussion: """
-      Example: restormer train --degrade document --data Examples/page-sharp.png --preset tiny --patch 64 --steps 20
+      Example: restormer train --degrade document --data Examples/page-sharp.png --preset tiny \
+      --patch 64 --steps 20
 
       From pairs: restormer train --data pages/train --val pages/val --preset compact --steps 2000
 
-      The data folder holds 'input' and 'target' with files of the same names, or with --degrade clean images, from \
-      which endless pairs are made on the way. The same command goes on where a run stood; Ctrl-C finishes the step, \
+      The data folder holds 'input' and 'target' with files of the same names, or with --degrade \
+      clean images, from \
+      which endless pairs are made on the way. The same command goes on where a run stood; Ctrl-C \
+      finishes the step, \
       saves and leaves.
 
-      --degrade takes 'document' (a phone's photograph of a page) or 'none', then what differs from it, in quotes: \
-      'document defocus=1.2-2.6 motion=3-8@0.5 jpeg=off'. A range is in pixels, levels of 255 or JPEG quality; the number \
+      --degrade takes 'document' (a phone's photograph of a page) or 'none', then what differs \
+      from it, in quotes: \
+      'document defocus=1.2-2.6 motion=3-8@0.5 jpeg=off'. A range is in pixels, levels of 255 or \
+      JPEG quality; the number \
       behind @ is the share of patches. See 'restormer degrade' for the kinds.
 
-      A grid of runs: restormer train --sweep Examples/sweeps/first-choices.yml --degrade document --data \
+      A grid of runs: restormer train --sweep Examples/sweeps/first-choices.yml --degrade document \
+      --data \
       Examples/page-sharp.png --val Examples/page-sharp.png --steps 20
 
-      The file lists values of these options; each combination is trained on the other options given here. \
-      experiments/SWEEP/ gets a folder for each run, and sweep.csv, sweep.md and sweep.svg with scores and curves. The same \
+      The file lists values of these options; each combination is trained on the other options \
+      given here. \
+      experiments/SWEEP/ gets a folder for each run, and sweep.csv, sweep.md and sweep.svg with \
+      scores and curves. The same \
       command skips what is finished and goes on where it stood.
       """)
 

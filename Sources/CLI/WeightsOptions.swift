@@ -5,8 +5,9 @@ import Restormer
 struct WeightsOptions: ParsableArguments {
   @Option(
     name: .long,
-    help:
-      "Which of several sets of weights in a file to take, such as params_ema; by default the trained ones."
+    help: ArgumentHelp(
+      "Which of several sets of weights in a file to take, such as params_ema; by default the "
+        + "trained ones.")
   )
   var paramKey: String?
 }

@@ -2,7 +2,7 @@
 /// `bench`.
 ///
 /// An operator that is missing here fails a test that names its section of `kernels.cl`; one
-/// without a tiny case, or without a definition where a model may record it, fails another.
+/// without a tiny case, or whose definition no case is compared with, fails another.
 package enum OpCatalog {
   /// The operators, in the order of `kernels.cl`.
   public static let operators: [any CatalogOp.Type] = [

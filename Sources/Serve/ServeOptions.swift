@@ -47,8 +47,8 @@ public struct ServeOptions: Sendable {
         token.utf8.allSatisfy({ (33...126).contains($0) && !"\";,\\%&+#".utf8.contains($0) })
       else {
         throw ServeError(
-          "the token: expected at least \(Self.leastTokenLength) letters, digits or signs other than "
-            + "\" ; , \\ % & + #")
+          "the token: expected at least \(Self.leastTokenLength) letters, digits or signs other "
+            + "than \" ; , \\ % & + #")
       }
     } else if !isLoopback {
       throw ServeError(

@@ -158,6 +158,24 @@ final class InventedGPUTests: XCTestCase {
     XCTAssertGreaterThan(sides[1], sides[0])
   }
 
+  /// A launch that takes too long makes a system reset its GPU: those of a 4K picture come in
+  /// pieces, and those of training steps.
+  func testNoLaunchIsLong() throws {
+    let gpu = try InventedGPU(["MEMORY": 1 << 42, "ALLOCATION": 1 << 40])
+    let run = try gpu.run([
+      "bench", "plan", "-d", "gpu", "--size", "3840x2160", "--batch", "8", "--json",
+    ])
+    let report = try XCTUnwrap(
+      try JSONSerialization.jsonObject(with: Data(run.program.output.utf8)) as? [String: Any],
+      run.program.errors)
+    for part in ["inference_plan", "training_plan"] {
+      let plan = try XCTUnwrap(report[part] as? [String: Any])
+      let longest = try XCTUnwrap(plan["longest_launch"] as? Double, part)
+      XCTAssertLessThanOrEqual(longest, 0.3, part)
+      XCTAssertGreaterThan(longest, 0.1, "\(part): cut finer than need be")
+    }
+  }
+
   /// Every launch keeps to the work-group that the device and its kernels allow.
   func testWorkGroupsFitEveryDevice() throws {
     for (limit, group) in [("GROUP", 64), ("GROUP", 128), ("GROUP", 256), ("GROUP", 1024)]

@@ -250,11 +250,14 @@ final class ReportBrowserTests: XCTestCase {
     let faults = """
       (() => {
         const frame = document.documentElement.viewBox.baseVal;
-        const boxes = [...document.querySelectorAll("text")].map((e) => [e.textContent, e.getBoundingClientRect()]);
+        const boxes = [...document.querySelectorAll("text")].map((e) => [e.textContent, \
+        e.getBoundingClientRect()]);
         const outside = boxes.filter(([, b]) => b.left < 0 || b.top < 0 || b.right > frame.width
           || b.bottom > frame.height).map(([text]) => text);
-        const over = boxes.flatMap(([a, p], i) => boxes.slice(i + 1).filter(([, q]) => p.left < q.right
-          && q.left < p.right && p.top < q.bottom && q.top < p.bottom).map(([b]) => a + " over " + b));
+        const over = boxes.flatMap(([a, p], i) => boxes.slice(i + 1).filter(([, q]) => p.left < \
+        q.right
+          && q.left < p.right && p.top < q.bottom && q.top < p.bottom).map(([b]) => a + " over " + \
+          b));
         return outside.concat(over);
       })()
       """

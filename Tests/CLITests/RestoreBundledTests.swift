@@ -58,6 +58,20 @@ final class RestoreBundledTests: XCTestCase {
     XCTAssertTrue(run.output.contains("noPage"), run.output)
     let report = try String(contentsOfFile: scratch.file("report.html"), encoding: .utf8)
     XCTAssertTrue(report.contains("no page of text"))
+    for command in [
+      [
+        "evaluate", picture, picture, "-m", "document-deblurring", "--report",
+        scratch.file("e.html"),
+      ],
+      ["submit", picture, "-m", "document-deblurring", "-o", scratch.file("rows.csv")],
+    ] {
+      let other = try Program.run(command + ["-d", "cpu"])
+      XCTAssertEqual(other.status, 0, other.errors)
+      XCTAssertTrue(other.errors.contains("picture.png: \(said)"), other.errors)
+    }
+    XCTAssertTrue(
+      try String(contentsOfFile: scratch.file("e.html"), encoding: .utf8).contains(
+        "picture.png (no page of text"))
     let forced = try Program.run([
       "restore", picture, "-o", scratch.file("b.png"), "-d", "cpu", "--even-sharp",
     ])

@@ -112,7 +112,8 @@ final class ServeBrowserTests: XCTestCase {
     try browser.wait(
       for: """
         [...document.querySelectorAll(".pane img, #list img")]
-          .filter((image) => image.naturalWidth === 60 && image.style.visibility === "").length === 3
+          .filter((image) => image.naturalWidth === 60 && image.style.visibility === "").length \
+          === 3
         """)
     XCTAssertEqual(
       try browser.text("document.getElementById('download').download"), "scan.png")

@@ -44,7 +44,8 @@ final class TrainingKillTests: XCTestCase {
       Data(
         """
         datasets:
-          train: {dataroot_gt: "\(scratch.file("data/target"))", sigma_type: random, sigma_range: [0, 50]}
+          train: {dataroot_gt: "\(scratch.file("data/target"))", sigma_type: random, sigma_range: \
+          [0, 50]}
           val: {dataroot_gt: "\(scratch.file("data/target"))", sigma_test: 25}
         """.utf8))
     return [

@@ -72,8 +72,8 @@ final class TrainingSignalTests: XCTestCase {
     XCTAssertEqual(scratch.names(in: "runs"), [])
   }
 
-  /// Whether the program has taken signals into its own hands: SIGTERM no longer does what it does by
-  /// itself.
+  /// Whether the program has taken signals into its own hands: SIGTERM no longer does what it does
+  /// by itself.
   private func heedsRequests(_ process: Process) -> Bool {
     let path = "/proc/\(process.processIdentifier)/status"
     let status = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""

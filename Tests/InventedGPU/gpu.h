@@ -42,6 +42,7 @@ struct _cl_kernel {
   const cl_icd_dispatch *dispatch;
   char name[128];
   unsigned count;
+  unsigned long program;
   size_t sizes[argument_limit];
   unsigned char values[argument_limit][8];
 };

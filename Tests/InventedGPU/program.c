@@ -119,6 +119,7 @@ cl_kernel create_kernel(cl_program program, const char *name, cl_int *code) {
   cl_kernel kernel = calloc(1, sizeof *kernel);
   kernel->dispatch = &dispatch;
   kernel->count = count;
+  kernel->program = program->hash;
   snprintf(kernel->name, sizeof kernel->name, "%s", name);
   return kernel;
 }
@@ -179,6 +180,6 @@ cl_int launch(
     if (!kernel->sizes[i]) return CL_INVALID_KERNEL_ARGS;
   if (is_overdrawn()) return CL_OUT_OF_RESOURCES;
   if (!strcmp(kernel->name, "add")) *element(kernel, 8) = *element(kernel, 0) + *element(kernel, 4);
-  note("launch %s groups %zu items %zu\n", kernel->name, groups, items);
+  note("launch %s groups %zu items %zu of %016lx\n", kernel->name, groups, items, kernel->program);
   return CL_SUCCESS;
 }

@@ -12,6 +12,8 @@ final class LoweringTests: XCTestCase {
     let made: String
     var purpose = Purpose.inference
     var isForGPUs = false
+    /// Bands everywhere, so that every rule has its turn on every device.
+    var saving = MemorySaving.bands
     let inputs: [Shape]
     let record: (Graph, [Tensor]) -> Tensor
   }
@@ -19,13 +21,20 @@ final class LoweringTests: XCTestCase {
   private static let shapes = [Shape(1, 4, 1, 1), Shape(2, 6, 7, 5), Shape(1, 4, 33, 21)]
 
   private static var examples: [Example] {
-    shapes.flatMap { sums($0) + gates($0) + blocks($0) + layouts($0) + norms($0) } + [
-      // Enough pixels for several slices.
+    shapes.flatMap { sums($0) + gates($0) + blocks($0) + layouts($0) + norms($0) } + slices
+  }
+
+  /// Enough pixels for several slices; one sum, two, and more than one launch adds up.
+  private static var slices: [Example] {
+    [(Shape(1, 3, 41, 29), 1), (Shape(2, 4, 30, 23), 2), (Shape(3, 5, 27, 31), 10)].map {
+      x, count in
       Example(
         rule: "slice-sums", made: "SliceSums", purpose: .training, isForGPUs: true,
-        inputs: [Shape(2, 4, 30, 23), Shape(6, 4, 1, 1), Shape(5, 6, 1, 1)]
-      ) { $0.conv1x1($0.conv1x1($1[0], weight: $1[1]), weight: $1[2]) }
-    ]
+        inputs: [x] + Array(repeating: Shape(x.c, x.c, 1, 1), count: count)
+      ) { graph, inputs in
+        inputs.dropFirst().reduce(inputs[0]) { graph.conv1x1($0, weight: $1) }
+      }
+    }
   }
 
   private static func norms(_ x: Shape) -> [Example] {
@@ -58,6 +67,10 @@ final class LoweringTests: XCTestCase {
         inputs: [x, .vector(x.c), .vector(x.c)]
       ) { $0.add($0.layerNorm($1[0], weight: $1[1], bias: $1[2]), $1[0]) },
       Example(
+        rule: "gradient-sum", made: "LayerNormBackwardInput", purpose: .training,
+        inputs: [x, .vector(x.c)]
+      ) { $0.add($0.layerNorm($1[0], weight: $1[1], bias: nil), $1[0]) },
+      Example(
         rule: "gradient-sum", made: "Conv1x1", purpose: .training, inputs: [x, weight, weight]
       ) {
         $0.add($0.conv1x1($1[0], weight: $1[1]), $0.conv1x1($1[0], weight: $1[2]))
@@ -85,9 +98,12 @@ final class LoweringTests: XCTestCase {
         ),
         ("attention-bands", "AttentionBlock", .attention(heads: 2, normBias: normBias, bias: bias)),
         ("feed-forward-bands", "FeedForwardBlock", .feedForward(normBias: normBias, bias: bias)),
-      ].map { rule, made, half in
-        Example(rule: rule, made: made, inputs: [x] + half.parameterShapes(x.c)) {
-          half.record($0, $1[0], Array($1.dropFirst()))
+      ].flatMap { rule, made, half in
+        // With v kept, and computed twice.
+        [MemorySaving.bands, .values].map { saving in
+          Example(
+            rule: rule, made: made, saving: saving, inputs: [x] + half.parameterShapes(x.c)
+          ) { half.record($0, $1[0], Array($1.dropFirst())) }
         }
       }
     }
@@ -97,11 +113,13 @@ final class LoweringTests: XCTestCase {
     [
       Example(
         rule: "upsample-bands", made: "UpsampleConv", inputs: [x, Shape(8, x.c, 3, 3)]
-      ) { $0.pixelShuffle($0.conv3x3($1[0], weight: $1[1])) },
-      Example(rule: "concat-views", made: "Concat", inputs: [x, x]) {
-        $0.concat($0.add($1[0], $1[1]), $0.add($1[1], $1[1]))
-      },
+      ) { $0.pixelShuffle($0.conv3x3($1[0], weight: $1[1])) }
     ]
+      + [Purpose.inference, .training].map { purpose in
+        Example(
+          rule: "concat-views", made: "Concat", purpose: purpose, inputs: [x, x.channels(x.c + 1)]
+        ) { $0.concat($0.add($1[0], $1[0]), $0.add($1[1], $1[1])) }
+      }
   }
 
   func testEveryRuleHasAnExample() {
@@ -146,8 +164,8 @@ final class LoweringTests: XCTestCase {
     let graph = Graph()
     let inputs = example.inputs.map(graph.placeholder)
     let y = example.record(graph, inputs)
-    // Bands everywhere, so that every rule has its turn on every device.
-    let target = LoweringTarget(backend.traits, example.purpose, saving: .bands, rules: rules)
+    let target = LoweringTarget(
+      backend.traits, example.purpose, saving: example.saving, rules: rules)
     let seed = graph.placeholder(y.shape)
     var kept = [y]
     if example.purpose == .training {

@@ -77,8 +77,10 @@ final class OptionsTableTests: XCTestCase {
     let text = """
       # Options of training
 
-      Every option of `restormer train`, as a flag and as a key of options files, whose names are those of the files that \
-      Restormer's authors published. A flag overrides the file; sweeps take the names of flags. `~` at the beginning of a path is \
+      Every option of `restormer train`, as a flag and as a key of options files, whose names are \
+      those of the files that \
+      Restormer's authors published. A flag overrides the file; sweeps take the names of flags. \
+      `~` at the beginning of a path is \
       the home folder.
 
       | flag | key | meaning | expected | default |

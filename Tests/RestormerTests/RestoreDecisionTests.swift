@@ -11,8 +11,8 @@ final class RestoreDecisionTests: XCTestCase {
     return weights
   }
 
-  private func page(light: Float = 1) -> Image {
-    let pixels = (0..<3 * 40 * 24).map { light * ($0 % 9 == 0 ? 0.2 : 1) }
+  private func page(exposure: Float = 1) -> Image {
+    let pixels = (0..<3 * 40 * 24).map { exposure * ($0 % 9 == 0 ? 0.2 : 1) }
     return Image(width: 40, height: 24, channels: 3, pixels: pixels)
   }
 
@@ -38,9 +38,9 @@ final class RestoreDecisionTests: XCTestCase {
 
   func testBrighteningIsTold() throws {
     let restorer = try Restorer(weights(["restormer.paper": "white"]), on: CPUBackend())
-    let dark = try restorer.restore(page(light: 0.5)).decision
+    let dark = try restorer.restore(page(exposure: 0.5)).decision
     XCTAssertTrue(dark.isBrightened)
-    XCTAssertEqual(dark.paperLight, 0.5, accuracy: 2e-3)
+    XCTAssertEqual(dark.exposure, 0.5, accuracy: 2e-3)
     XCTAssertFalse(try restorer.restore(page()).decision.isBrightened)
   }
 

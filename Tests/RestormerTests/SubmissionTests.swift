@@ -86,8 +86,8 @@ final class SubmissionTests: XCTestCase {
     try twoPictures()
     let sample = try scratch.write(
       Array(
-        "\u{FEFF}Id,Pixel\r\n10_1_1,9\r\n\"2_b_1_0\",9\r\n10_0_0,9\r\n10_0_1,9\r\n2_b_0_0,9\r\n10_1_0,"
-          .utf8), "sample.csv")
+        ("\u{FEFF}Id,Pixel\r\n10_1_1,9\r\n\"2_b_1_0\",9\r\n10_0_0,9\r\n10_0_1,9\r\n"
+          + "2_b_0_0,9\r\n10_1_0,").utf8), "sample.csv")
     // Its first row counts from 1 or 0: only the option can say.
     XCTAssertThrowsError(try submit(sample: sample)) {
       XCTAssertTrue("\($0)".contains("--first-index 0"), "\($0)")

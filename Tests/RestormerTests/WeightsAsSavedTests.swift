@@ -138,7 +138,8 @@ final class WeightsAsSavedTests: XCTestCase {
     XCTAssertEqual(
       found.notes,
       [
-        "3 tensors beside the network's left out: encoder_level1.0.attn.total_ops, loss.vgg.weight, step"
+        "3 tensors beside the network's left out: encoder_level1.0.attn.total_ops, "
+          + "loss.vgg.weight, step"
       ])
     // Under a prefix the others lie outside of it.
     let outside = renamed("model.") + [NamedTensor(name: "vgg.weight", shape: [1], values: [1])]

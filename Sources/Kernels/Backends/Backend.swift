@@ -29,6 +29,10 @@ public protocol Backend: AnyObject {
     scratch: [TensorView<Storage>]
   ) throws -> [Step]
 
+  /// How long a step takes where it takes long: seconds on the slowest device that is reckoned
+  /// with, if systems of such devices stop what takes too long.
+  func reckonedSeconds(of step: Step) -> Double?
+
   /// Starts `steps` in order; may return before they are done.
   func run(_ steps: [Step]) throws
 
@@ -69,6 +73,9 @@ extension Backend where Mark == Void {
 }
 
 extension Backend {
+  /// Nil: nobody watches.
+  public func reckonedSeconds(of step: Step) -> Double? { nil }
+
   /// Copies dense row-major `values` into `view`; the counts must agree.
   public func write(_ values: [Float], to view: TensorView<Storage>) throws {
     precondition(values.count == view.shape.count, "write: \(values.count) values, \(view.shape)")

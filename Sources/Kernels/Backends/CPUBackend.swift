@@ -4,9 +4,9 @@ import Foundation
 /// Memory of the CPU backend, aligned to a cache line.
 public final class CPUStorage: @unchecked Sendable {
   /// The first element.
-  public let base: UnsafeMutablePointer<Float>
+  package let base: UnsafeMutablePointer<Float>
   /// Elements.
-  public let count: Int
+  package let count: Int
   private let meter: MemoryMeter
 
   /// Allocates `count` elements, contents undefined.
@@ -43,10 +43,10 @@ public typealias CPUTensor = TensorView<CPUStorage>
 
 extension TensorView where Storage == CPUStorage {
   /// The first element.
-  public var base: UnsafeMutablePointer<Float> { storage.base + offset }
+  package var base: UnsafeMutablePointer<Float> { storage.base + offset }
 
   /// The plane of image `n`, channel `c`.
-  public func plane(_ n: Int, _ c: Int) -> UnsafeMutablePointer<Float> {
+  package func plane(_ n: Int, _ c: Int) -> UnsafeMutablePointer<Float> {
     base + n * batchStride + c * planeStride
   }
 }

@@ -7,23 +7,23 @@ import CLBackend
 /// rounding.
 public struct KernelConfiguration: Hashable, Sendable {
   /// Values by the tunable's name.
-  public var defines: [String: Int]
+  package var defines: [String: Int]
   /// The device that kernels are shaped for.
-  public var traits: DeviceTraits
+  package var traits: DeviceTraits
   /// Work-items per group in the pixel dimension of elementwise and register-blocked kernels.
-  public var groupSize: Int
+  package var groupSize: Int
 
   /// Floats that a work-item loads at once in register-blocked kernels.
-  public var vectorWidth: Int
+  package var vectorWidth: Int
   /// Output rows and vectors of the register block of matrix products.
-  public var blockRows: Int
+  package var blockRows: Int
   /// Vectors of columns in the register block of matrix products.
-  public var blockVectors: Int
+  package var blockVectors: Int
 
   /// Elements of the widest tensor in a band of rows that a chain of operators takes at a time: on
   /// a CPU few enough to stay in cache (measured: 1 M best on three levels of the paper's network),
   /// on a GPU enough for all its cores.
-  public var bandElements: Int
+  package var bandElements: Int
 
   /// Output channels of one work-item of a GPU's product and its pixels, a multiple of 4.
   var tileItemRows = 6, tileItemColumns = 8

@@ -23,7 +23,8 @@ package enum KernelNumbers {
       "GROUP_SIZE": configuration.groupSize, "VEC": configuration.elementWidth,
       "VECTOR_WIDTH": configuration.vectorWidth, "BLOCK_ROWS": configuration.blockRows,
       "BLOCK_VECTORS": configuration.blockVectors, "PANEL_VECTORS": 4, "PANEL_ROWS": 6,
-      "PANEL_PIXELS": ProductPanels.panelPixels,
+      "PANEL_PIXELS": ProductPanels.panelPixels, "NT_SIDE": PixelProducts.largestSide,
+      "NT_ACROSS": PixelProducts.across, "ALIGNED": 0,
     ]
   }
 
@@ -34,8 +35,7 @@ package enum KernelNumbers {
     PixelLoss.section: { _ in PixelLoss.Kind.defines },
     SliceSums.section: { _ in ["SLICE_SUMS": SliceSums.limit] },
     Conv1x1.section: {
-      ProductTile($0).defines.merging(SquareTiles.defines) { $1 }
-        .merging(["TILE_ALIGNED": 0]) { $1 }
+      ProductTile($0).defines.merging(["TILE_ALIGNED": 0]) { $1 }
     },
     Conv3x3.section: { _ in
       ["PATCH_AREA": PatchPanels.area, "GRADIENT_CHANNELS": Conv3x3BackwardWeight.groupChannels]
@@ -45,10 +45,7 @@ package enum KernelNumbers {
     },
     LocalAttention.section: { _ in ["LOCAL_TILE": LocalWindows.tile] },
     ChannelAttention.section: { _ in
-      [
-        "SUMS_UNIT": HeadProducts.unit, "GRAM_BLOCK": HeadProducts.largestBlock,
-        "GRAM_SIDE": HeadProducts.groupSide,
-      ]
+      HeadTiles.defines.merging(["SUMS_UNIT": HeadProducts.unit]) { $1 }
     },
   ]
 }

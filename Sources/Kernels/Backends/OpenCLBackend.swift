@@ -20,6 +20,8 @@ public final class OpenCLBackend: Backend {
   package let tuning: TunedParameters
   public let memory: MemoryBudget
   let kernels: KernelTable
+  /// Seconds that no launch takes on a weak GPU; nil where nobody watches.
+  let longestLaunch: Double?
 
   /// Opens `device`.
   /// - Parameters:
@@ -41,13 +43,21 @@ public final class OpenCLBackend: Backend {
       tuning = TuningFile(device).load(for: self.configuration.traits)
     }
     memory = MemoryBudget(device, self.configuration.traits)
+    longestLaunch = self.configuration.traits.isCPU ? nil : WeakGPU.longestLaunch
   }
 
   private init(
-    _ other: OpenCLBackend, _ configuration: KernelConfiguration, _ tuning: TunedParameters
+    _ other: OpenCLBackend, _ configuration: KernelConfiguration, _ tuning: TunedParameters,
+    longestLaunch: Double? = nil
   ) {
     (context, kernels, memory) = (other.context, other.kernels, other.memory)
     (self.configuration, self.tuning) = (configuration, tuning)
+    self.longestLaunch = longestLaunch ?? other.longestLaunch
+  }
+
+  /// The same device with launches that take at most `seconds` on a weak GPU.
+  package func cutting(launchesAbove seconds: Double) -> OpenCLBackend {
+    OpenCLBackend(self, configuration, tuning, longestLaunch: seconds)
   }
 
   /// The same device with other choices.
@@ -88,8 +98,13 @@ public final class OpenCLBackend: Backend {
     guard let op = op as? any OpenCLOp else {
       preconditionFailure("\(op.name): no OpenCL form")
     }
-    return try op.launches(
+    let launches = try op.launches(
       inputs, into: outputs, scratch: scratch, on: fitted(to: op, inputs.map(\.shape)))
+    return longestLaunch.map { limit in launches.flatMap { $0.pieces(atMost: limit) } } ?? launches
+  }
+
+  public func reckonedSeconds(of step: Launch) -> Double? {
+    longestLaunch.map { _ in step.secondsOnWeakGPU }
   }
 
   public func run(_ steps: [Launch]) throws {

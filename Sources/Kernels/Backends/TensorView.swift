@@ -30,16 +30,16 @@ public struct TensorView<Storage> {
   }
 
   /// Elements from one image to the next.
-  public var batchStride: Int { shape.c * planeStride }
+  package var batchStride: Int { shape.c * planeStride }
 
   /// Elements from the first to the end of the last plane's slot.
-  public var extent: Int { shape.n * batchStride }
+  package var extent: Int { shape.n * batchStride }
 }
 
 extension TensorView {
   /// The part of the tensor with the given images, channels and rows, where it lies: several images
   /// only with all their channels, so that they stay evenly spaced.
-  public func part(images: Range<Int>, channels: Range<Int>, rows: Range<Int>) -> TensorView {
+  package func part(images: Range<Int>, channels: Range<Int>, rows: Range<Int>) -> TensorView {
     precondition(
       images.upperBound <= shape.n && channels.upperBound <= shape.c && rows.upperBound <= shape.h
         && (images.count == 1 || channels.count == shape.c),

@@ -62,8 +62,9 @@ package struct OpCase: Sendable {
   }
 }
 
-/// An operator of the catalogue: both forms and the cases that tests, `doctor` and `bench` run.
-package protocol CatalogOp: CPUOp, OpenCLOp {
+/// An operator of the catalogue: both forms, the definition to which they are held, and the cases
+/// that tests, `doctor` and `bench` run.
+package protocol CatalogOp: CPUOp, OpenCLOp, DefinedOp {
   /// The section of `kernels.cl` with its kernels: by default the operator's name.
   static var section: String { get }
   /// Cases for agreement: odd and degenerate sizes, batch 2, every attribute.

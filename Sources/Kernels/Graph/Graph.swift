@@ -68,7 +68,7 @@ public final class Graph {
   }
 
   /// Records `op` on `inputs` and returns its outputs.
-  public func apply(_ op: any Op, _ inputs: [Tensor]) -> [Tensor] {
+  package func apply(_ op: any Op, _ inputs: [Tensor]) -> [Tensor] {
     for input in inputs {
       precondition(input.graph === self, "\(op.name): an input belongs to another graph")
     }

@@ -4,7 +4,8 @@ import CLBackend
 /// nodes it records.
 ///
 /// A conforming type lives in `Ops/<Name>.swift`, its device code in the section of `kernels.cl`
-/// with the same name, and its test cases in `OpCatalog`.
+/// with the same name, and its name in `OpCatalog`. The types themselves are the package's own;
+/// networks are recorded through the methods of `Graph`.
 public protocol Op: Sendable {
   /// The operator's name: file, section of `kernels.cl` and catalogue entry.
   static var name: String { get }
@@ -45,10 +46,10 @@ public enum Aliasing: Sendable {
 }
 
 /// An operator that is never differentiated: gradient and optimizer nodes.
-public protocol TerminalOp: Op {}
+package protocol TerminalOp: Op {}
 
 extension TerminalOp {
-  public func gradients(of node: Node, _ outputGradients: [Tensor?]) -> [Tensor?] {
+  package func gradients(of node: Node, _ outputGradients: [Tensor?]) -> [Tensor?] {
     preconditionFailure("\(Self.name): second derivatives are not defined")
   }
 }
@@ -89,7 +90,7 @@ package struct Activations: Sendable {
 }
 
 /// The reference twin of an operator: plain, multi-threaded Swift over planes in memory.
-public protocol CPUOp: Op {
+package protocol CPUOp: Op {
   /// Sizes, in elements, of the temporary memory that one evaluation needs.
   func cpuScratch(_ inputs: [Shape]) -> [Int]
 
@@ -99,11 +100,11 @@ public protocol CPUOp: Op {
 }
 
 extension CPUOp {
-  public func cpuScratch(_ inputs: [Shape]) -> [Int] { [] }
+  package func cpuScratch(_ inputs: [Shape]) -> [Int] { [] }
 }
 
 /// The device form of an operator: one or more kernel launches, bound once and replayed.
-public protocol OpenCLOp: Op {
+package protocol OpenCLOp: Op {
   /// Sizes, in elements, of the temporary device memory that one evaluation needs.
   func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int]
 
@@ -116,5 +117,7 @@ public protocol OpenCLOp: Op {
 }
 
 extension OpenCLOp {
-  public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] { [] }
+  package func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
+    []
+  }
 }

@@ -11,7 +11,7 @@ extension Rewrite {
     "slice-sums", .afterDifferentiation, "sums over slices of several gradients in one launch"
   ) { nodes, target, graph in
     guard target.purpose == .training, !target.traits.isCPU else { return nodes }
-    var pending = PendingSums(graph: graph)
+    var pending = PendingSums(graph: graph, traits: target.traits)
     let split = nodes.flatMap { pending.take($0) }
     return split + pending.flush()
   }
@@ -23,16 +23,19 @@ private struct PendingSums {
   private static let most = 1 << 22
 
   let graph: Graph
+  let traits: DeviceTraits
   private var partials: [Tensor] = []
   private var sums: [Tensor] = []
 
-  init(graph: Graph) { self.graph = graph }
+  init(graph: Graph, traits: DeviceTraits) { (self.graph, self.traits) = (graph, traits) }
 
   /// What runs in place of `node`.
   mutating func take(_ node: Node) -> [Node] {
     // A sum that is read has to be there.
     let due = node.inputs.contains(where: sums.contains) ? flush() : []
-    guard let op = (node.op as? Conv1x1BackwardWeight)?.leavingSlices(node.inputs.map(\.shape))
+    guard
+      let op = (node.op as? Conv1x1BackwardWeight)?
+        .leavingSlices(node.inputs.map(\.shape), on: traits)
     else { return due + [node] }
     let made = graph.node(op, node.inputs, like: node)
     partials.append(made.outputs[0])

@@ -19,6 +19,7 @@ package struct AttentionBlock: CompositeOp {
   private let heads: Int
   private let entrance: BlockEntrance
   private let keepsValues: Bool
+  private let mostSlices: Int
 
   /// The block.
   /// - Parameters:
@@ -26,8 +27,11 @@ package struct AttentionBlock: CompositeOp {
   ///   - normBias: whether the LayerNorm has a bias.
   ///   - bias: whether the convolutions have one.
   ///   - keepsValues: whether v is kept for the whole image.
-  public init(heads: Int, normBias: Bool, bias: Bool, keepsValues: Bool) {
-    (self.heads, self.keepsValues) = (heads, keepsValues)
+  ///   - mostSlices: slices of a band's sums over pixels, of all heads together, at most.
+  public init(
+    heads: Int, normBias: Bool, bias: Bool, keepsValues: Bool, mostSlices: Int = 64
+  ) {
+    (self.heads, self.keepsValues, self.mostSlices) = (heads, keepsValues, mostSlices)
     entrance = BlockEntrance(normBias: normBias, bias: bias)
   }
 
@@ -55,9 +59,11 @@ package struct AttentionBlock: CompositeOp {
     return [inputs[0]]
   }
 
-  public func multiplyAdds(_ inputs: [Shape]) -> Int {
-    let (x, c) = (inputs[0], inputs[0].c)
-    return x.n * x.plane * c * (3 * c + 27 + 2 * c / heads + c)
+  package func composition(_ graph: Graph, _ inputs: [Tensor]) -> Tensor {
+    let temperature = inputs[entrance.weightIndex(3)]
+    return entrance.composition(graph, inputs) {
+      graph.channelAttention($0, temperature: temperature, heads: heads)
+    }
   }
 
   public var aliasing: Aliasing { .inPlace }
@@ -85,7 +91,7 @@ package struct AttentionBlock: CompositeOp {
 
   /// Slices of a band's pixels, each with sums of its own.
   private func slices(_ bands: RowBands, _ x: Shape) -> Int {
-    max(1, min(64, bands.rows * x.w / 512) / heads)
+    max(1, min(mostSlices, bands.rows * x.w / 512) / heads)
   }
 
   public func steps(_ inputs: [Shape], bandElements: Int) -> [CompositeStep] {

@@ -68,3 +68,27 @@ package struct AttentionGram: CatalogOp, TerminalOp, HalfStoringOp {
     ]
   }
 }
+
+extension AttentionGram: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let qk = inputs[0]
+    let (layout, pixels) = (products(qk.shape), qk.shape.plane)
+    let (m, padding) = (layout.m, layout.count - layout.m * (layout.m + 2))
+    let sums = (0..<heads * slices).flatMap { index -> [Double] in
+      let (q, k, slice) = (index / slices * m, (heads + index / slices) * m, index % slices)
+      let first = min(slice * layout.length, pixels)
+      /// The sum over the slice's pixels of the product of two channels.
+      func dot(_ a: Int, _ b: Int) -> Double {
+        (first..<min(first + layout.length, pixels)).reduce(0) {
+          $0 + qk.values[a * pixels + $1] * qk.values[b * pixels + $1]
+        }
+      }
+      let products = (0..<m * m).map { dot(q + $0 / m, k + $0 % m) }
+      let squares = [q, k].flatMap { row in (row..<row + m).map { dot($0, $0) } }
+      return products + squares + [Double](repeating: 0, count: padding)
+    }
+    let shape = Shape(1, 1, 1, sums.count)
+    guard inputs.count == 2 else { return [ExactTensor(shape, sums)] }
+    return [ExactTensor(shape, zip(sums, inputs[1].values).map { $0 + $1 })]
+  }
+}

@@ -89,8 +89,10 @@ package struct AttentionMatrix: CatalogOp, TerminalOp {
       scratch[3].storage, offset: scratch[3].offset, shape: Shape(1, 2 * c, 1, 1))
     let configuration = backend.configuration
     let columns = configuration.blockVectors * configuration.vectorWidth
-    let rows = configuration.fittingBlockRows(c)
     let isCPU = configuration.traits.isCPU
+    // A GPU has many items and few rows.
+    let rows = isCPU ? configuration.fittingBlockRows(c) : 2
+    let isAligned = m % 4 == 0 && (scratch[1].offset | outputs[0].offset) % 4 == 0
     let totals =
       isCPU
       ? [try products.totals(inputs[0], into: scratch[0], step: products.count, on: backend)] : []
@@ -106,8 +108,33 @@ package struct AttentionMatrix: CatalogOp, TerminalOp {
           .int(rows),
         ],
         global: [ceilingQuotient(m, columns), ceilingQuotient(c, rows), heads],
-        local: backend.columnGroup, defines: ["BLOCK_ROWS": rows],
+        local: isCPU ? [1, 1, 1] : [16, 4, 1],
+        defines: ["BLOCK_ROWS": rows, "ALIGNED": !isCPU && isAligned ? 1 : 0],
         multiplyAdds: multiplyAdds(inputs.map(\.shape))),
+    ]
+  }
+}
+
+extension AttentionMatrix: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let (sums, w) = (inputs[0].values, inputs[2])
+    let (m, count) = (products(w.shape.c).m, products(w.shape.c).count)
+    /// A sum of a head, added up over the slices.
+    func total(_ head: Int, _ index: Int) -> Double {
+      (0..<slices).reduce(0) { $0 + sums[(head * slices + $1) * count + index] }
+    }
+    let a = attentionDefinition(
+      products: ExactTensor(Shape(1, heads, m, m)) { total($1, $2 * m + $3) },
+      squares: ExactTensor(Shape(1, 2 * w.shape.c, 1, 1)) { _, row, _, _ in
+        let (side, head) = (row / w.shape.c, row % w.shape.c / m)
+        return total(head, (m + side) * m + row % m)
+      }, t: inputs[1].values
+    ).weights
+    return [
+      ExactTensor(w.shape) { o, column, _, _ in
+        let (head, j) = (column / m, column % m)
+        return (0..<m).reduce(0) { $0 + w[o, head * m + $1, 0, 0] * a[0, head, $1, j] }
+      }
     ]
   }
 }

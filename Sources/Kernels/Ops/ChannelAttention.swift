@@ -1,6 +1,5 @@
 import CLBackend
 import CMicroKernels
-import Foundation
 
 /// Multi-head transposed attention (section 3.1): attention between channels instead of pixels.
 ///
@@ -104,22 +103,14 @@ package struct ChannelAttention: CatalogOp, HalfStoringOp {
     let products = HeadProducts(
       shape, heads: heads, on: backend.traits)
     let m = products.m
-    let block = backend.headBlock(shape, heads: heads, m: m)
     let sums = try products.launches(qkv, 0, qkv, 1, squares: true, into: scratch[0], on: backend)
     return sums + [
       try products.softmax(
         scratch[0], products.sliceArguments(on: backend), t, a, g, norms, on: backend),
-      try backend.launch(
-        Self.name, "attention_apply",
-        [
-          .tensor(a), .tensor(qkv), .tensor(y), .int(shape.plane), .int(m), .int(heads),
-          .int(block.columns), .int(block.rows),
-        ],
-        global: backend.headGrid(shape, heads: heads, m: m, parts: 1),
-        local: backend.columnGroup,
-        defines: ["BLOCK_ROWS": backend.configuration.fittingBlockRows(m)]
-          .merging(HalfDefines.of(qkv, into: y)) { $1 },
-        multiplyAdds: products.multiplyAdds),
+      try backend.headLaunch(
+        "attention_apply",
+        [.tensor(a), .tensor(qkv), .tensor(y), .int(shape.plane), .int(m), .int(heads)],
+        along: [qkv, y], shape, heads: heads, m: m, multiplyAdds: products.multiplyAdds),
     ]
   }
 }
@@ -133,17 +124,9 @@ extension ChannelAttention: DefinedOp {
     func dot(_ n: Int, _ a: Int, _ b: Int) -> Double {
       ExactTensor.sum(Shape(1, 1, s.h, s.w)) { x[n, a, $1, $2] * x[n, b, $1, $2] }
     }
-    let norms = ExactTensor(Shape(s.n, 2 * c, 1, 1)) { n, row, _, _ in
-      max(dot(n, row, row).squareRoot(), Double(attentionNormFloor))
-    }
-    let g = ExactTensor(matrix) { n, head, i, j in
-      let (q, k) = (head * m + i, c + head * m + j)
-      return dot(n, q, k) / norms[n, q, 0, 0] / norms[n, k, 0, 0]
-    }
-    let a = ExactTensor(matrix) { n, head, i, j in
-      let sum = (0..<m).reduce(0) { $0 + exp(t[head] * (g[n, head, i, $1] - g[n, head, i, j])) }
-      return 1 / sum
-    }
+    let (a, g, norms) = attentionDefinition(
+      products: ExactTensor(matrix) { dot($0, $1 * m + $2, c + $1 * m + $3) },
+      squares: ExactTensor(Shape(s.n, 2 * c, 1, 1)) { n, row, _, _ in dot(n, row, row) }, t: t)
     let y = ExactTensor(s.channels(c)) { n, o, i, j in
       let (head, row) = (o / m, o % m)
       return (0..<m).reduce(0) { $0 + a[n, head, row, $1] * x[n, 2 * c + head * m + $1, i, j] }

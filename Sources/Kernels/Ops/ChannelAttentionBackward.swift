@@ -41,8 +41,10 @@ package struct ChannelAttentionBackward: CatalogOp, TerminalOp {
   }
 
   /// Three products of `m x m` matrices with pixels for the gradients, one over pixels for that of
-  /// the matrix.
-  public func multiplyAdds(_ inputs: [Shape]) -> Int { 4 * inputs[5].count * inputs[2].w }
+  /// the matrix: twice the two of attention itself.
+  public func multiplyAdds(_ inputs: [Shape]) -> Int {
+    2 * ChannelAttention(heads: heads).multiplyAdds(inputs)
+  }
 
   /// The sums of `gy` with v; for each image and head P, C and the shares of the temperature's
   /// gradient; and the factors of q and k.
@@ -153,36 +155,74 @@ package struct ChannelAttentionBackward: CatalogOp, TerminalOp {
       shape, heads: heads, on: backend.traits)
     let m = products.m
     let (partial, small, factors) = (scratch[0], scratch[1], scratch[2])
-    let group = products.rowGroup(on: backend)
-    let block = backend.headBlock(shape, heads: heads, m: m)
-    // All parts of a few pixels at a time find q and k in cache.
-    let parts = backend.traits.isCPU ? 3 : 1
     let sums = try products.launches(gy, 0, qkv, 2, squares: false, into: partial, on: backend)
     return sums + [
-      try backend.launch(
-        Self.section, "attention_backward_softmax",
+      try HeadProducts.rowLaunch(
+        "attention_backward_softmax",
         [
           .region(partial), .tensor(norms), .tensor(t), .tensor(a), .tensor(g), .region(small),
           .region(factors), .int(m), .int(heads),
-        ] + products.sliceArguments(on: backend), global: products.rowGrid(on: backend),
-        local: group),
-      try backend.launch(
-        Self.section, "attention_backward_columns",
+        ] + products.sliceArguments(on: backend), rows: m, copies: shape.n * heads, on: backend),
+      try HeadProducts.rowLaunch(
+        "attention_backward_columns",
         [
           .region(small), .tensor(norms), .region(factors), .tensor(outputs[1]), .int(m),
           .int(heads), .int(shape.n),
-        ], global: [group[0], heads], local: group),
-      try backend.launch(
-        Self.section, "attention_backward_apply",
+        ], rows: 1, copies: heads, on: backend),
+      try backend.headLaunch(
+        "attention_backward_apply",
         [
           .tensor(qkv), .tensor(a), .tensor(gy), .region(small), .region(factors),
-          .tensor(outputs[0]), .int(shape.plane), .int(m), .int(heads), .int(block.columns),
-          .int(block.rows), .int(parts),
+          .tensor(outputs[0]), .int(shape.plane), .int(m), .int(heads),
         ],
-        global: backend.headGrid(shape, heads: heads, m: m, parts: 3 / parts),
-        local: backend.columnGroup,
-        defines: ["BLOCK_ROWS": backend.configuration.fittingBlockRows(m)],
+        along: [qkv, gy, outputs[0]], shape, heads: heads, m: m, parts: 3,
         multiplyAdds: 3 * products.multiplyAdds),
     ]
+  }
+}
+
+extension ChannelAttentionBackward: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let (x, t, a, g, norms, gy) = (
+      inputs[0], inputs[1].values, inputs[2], inputs[3], inputs[4], inputs[5]
+    )
+    let (c, m) = (gy.shape.c, a.shape.w)
+    let ga = ExactTensor(a.shape) { n, head, i, j in
+      ExactTensor.sum(Shape(1, 1, x.shape.h, x.shape.w)) {
+        gy[n, head * m + i, $1, $2] * x[n, 2 * c + head * m + j, $1, $2]
+      }
+    }
+    let gs = ExactTensor(a.shape) { n, head, i, j in
+      let mean = (0..<m).reduce(0) { $0 + a[n, head, i, $1] * ga[n, head, i, $1] }
+      return a[n, head, i, j] * (ga[n, head, i, j] - mean)
+    }
+    let p = ExactTensor(a.shape) { n, head, i, j in
+      t[head] * gs[n, head, i, j] / norms[n, head * m + i, 0, 0] / norms[n, c + head * m + j, 0, 0]
+    }
+    // What a row's own norm adds, for the rows of q and then those of k.
+    let own = ExactTensor(norms.shape) { n, row, _, _ in
+      let (head, i, norm) = (row % c / m, row % m, norms[n, row, 0, 0])
+      guard norm > Double(attentionNormFloor) else { return 0 }
+      let sum = (0..<m).reduce(0.0) { sum, j in
+        let place = row < c ? (i, j) : (j, i)
+        return sum + gs[n, head, place.0, place.1] * g[n, head, place.0, place.1]
+      }
+      return t[head] * sum / norm / norm
+    }
+    let gx = ExactTensor(x.shape) { n, row, y, u in
+      let (head, i, first) = (row % c / m, row % m, row % c / m * m)
+      let norm = row < 2 * c ? own[n, row, 0, 0] * x[n, row, y, u] : 0
+      return (0..<m).reduce(-norm) { sum, j in
+        switch row / c {
+        case 0: sum + p[n, head, i, j] * x[n, c + first + j, y, u]
+        case 1: sum + p[n, head, j, i] * x[n, first + j, y, u]
+        default: sum + a[n, head, j, i] * gy[n, first + j, y, u]
+        }
+      }
+    }
+    let gt = (0..<heads).map { head in
+      ExactTensor.sum(a.shape) { gs[$0, head, $1, $2] * g[$0, head, $1, $2] }
+    }
+    return [gx, ExactTensor(.vector(heads), gt)]
   }
 }

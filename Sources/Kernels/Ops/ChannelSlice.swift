@@ -137,6 +137,17 @@ package struct ChannelSliceBackward: TerminalOp, CatalogOp {
   }
 }
 
+extension ChannelSliceBackward: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let gy = inputs[0]
+    return [
+      ExactTensor(gy.shape.channels(channels)) { n, c, i, j in
+        (0..<gy.shape.c).contains(c - offset) ? gy[n, c - offset, i, j] : 0
+      }
+    ]
+  }
+}
+
 extension Graph {
   /// The channels `offset ..< offset + count` of `x: [n, c, h, w]`: `[n, count, h, w]`.
   public func slice(_ x: Tensor, offset: Int, count: Int) -> Tensor {

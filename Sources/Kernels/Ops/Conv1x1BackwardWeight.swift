@@ -10,39 +10,45 @@ import CMicroKernels
 /// The weight is small and the pixels are many, which turns the shape of a product around: there
 /// are few outputs, and each is a long sum. So pixels are cut into slices for all cores to share; a
 /// CPU transposes panels of one factor, so that its loads are whole vectors, a GPU sums squares of
-/// the weight in registers (`SquareTiles`).
+/// the weight in registers (`PixelProducts`).
 package struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
   public static let name = "Conv1x1BackwardWeight"
   public static let section = "Conv1x1"
 
-  private let leavesSlices: Bool
+  private let sliceLength: Int?
 
-  /// The gradient, or its slices if `slices`.
-  public init(slices: Bool = false) { leavesSlices = slices }
+  /// The gradient, or the sums over slices of `sliceLength` pixels.
+  public init(sliceLength: Int? = nil) { self.sliceLength = sliceLength }
 
   public static var cases: [OpCase] {
     [
       (2, 5, 7, 13, 17), (1, 3, 4, 1, 1), (2, 24, 29, 9, 16), (1, 9, 6, 50, 67),
       (1, 50, 49, 5, 7),
     ].flatMap { n, input, output, height, width in
-      [false, true].map {
+      [nil, 256].map {
         OpCase(
-          Conv1x1BackwardWeight(slices: $0),
+          Conv1x1BackwardWeight(sliceLength: $0),
           [Shape(n, input, height, width), Shape(n, output, height, width)], tolerance: 2e-5)
       }
     }
   }
 
   /// The form that leaves its slices, if a GPU makes several.
-  func leavingSlices(_ inputs: [Shape]) -> Conv1x1BackwardWeight? {
-    SquareTiles(inputs[0], inputs[1]).slices > 1 ? Conv1x1BackwardWeight(slices: true) : nil
+  func leavingSlices(_ inputs: [Shape], on traits: DeviceTraits) -> Conv1x1BackwardWeight? {
+    let products = products(inputs[0], inputs[1], on: traits)
+    return products.slices > 1 ? Conv1x1BackwardWeight(sliceLength: products.length) : nil
+  }
+
+  private func products(_ x: Shape, _ gy: Shape, on traits: DeviceTraits) -> PixelProducts {
+    guard let sliceLength else { return PixelProducts(gy.c, x.c, pixels: x.plane, on: traits) }
+    return PixelProducts(gy.c, x.c, pixels: x.plane, length: sliceLength)
   }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     let (x, gy) = (inputs[0], inputs[1])
     precondition(x.channels(1) == gy.channels(1), "Conv1x1BackwardWeight: \(inputs) differ")
-    guard leavesSlices else { return [Shape(gy.c, x.c, 1, 1)] }
-    return [Shape(1, 1, SquareTiles(x, gy).slices, gy.c * x.c)]
+    guard let sliceLength else { return [Shape(gy.c, x.c, 1, 1)] }
+    return [Shape(1, 1, ceilingQuotient(x.plane, sliceLength), gy.c * x.c)]
   }
 
   public func multiplyAdds(_ inputs: [Shape]) -> Int { inputs[0].count * inputs[1].c }
@@ -50,19 +56,21 @@ package struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
   /// A sum of the weight's gradient for each slice of pixels.
   public func cpuScratch(_ inputs: [Shape]) -> [Int] {
     let (x, gy) = (inputs[0], inputs[1])
-    return leavesSlices ? [] : [ProductSlices(x, gy).count * x.c * gy.c]
+    return sliceLength != nil ? [] : [ProductSlices(x, gy).count * x.c * gy.c]
   }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
     let (x, gy) = (inputs[0], inputs[1])
-    guard !leavesSlices else { return [] }
-    guard configuration.traits.isCPU else { return [SquareTiles(x, gy).slices * x.c * gy.c] }
+    guard sliceLength == nil else { return [] }
+    guard configuration.traits.isCPU else {
+      return [products(x, gy, on: configuration.traits).slices * x.c * gy.c]
+    }
     return [ProductPanels(x, gy, configuration).scratch]
   }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
     let (x, gy, gw) = (inputs[0], inputs[1], outputs[0])
-    guard !leavesSlices else { return evaluateSlices(x, gy, into: gw) }
+    if let sliceLength { return evaluateSlices(x, gy, length: sliceLength, into: gw) }
     let slices = ProductSlices(x.shape, gy.shape)
     let (columns, count) = (x.shape.c, gw.shape.count)
     parallelFor(slices.count * slices.strips) { index in
@@ -85,8 +93,10 @@ package struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
     sumSlices(scratch[0].base, slices: slices.count, count: count, into: gw.base)
   }
 
-  private func evaluateSlices(_ x: CPUTensor, _ gy: CPUTensor, into partial: CPUTensor) {
-    let (length, count) = (SquareTiles(x.shape, gy.shape).length, partial.shape.w)
+  private func evaluateSlices(
+    _ x: CPUTensor, _ gy: CPUTensor, length: Int, into partial: CPUTensor
+  ) {
+    let count = partial.shape.w
     parallelFor(partial.shape.h) { s in
       let (sum, first) = (partial.base + s * count, s * length)
       sum.update(repeating: 0, count: count)
@@ -104,9 +114,9 @@ package struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     let (x, gy) = (inputs[0], inputs[1])
-    if leavesSlices { return [try tiles(x, gy, outputs[0], on: backend)] }
+    if sliceLength != nil { return [try tiles(x, gy, outputs[0], on: backend)] }
     guard backend.traits.isCPU else {
-      let slices = SquareTiles(x.shape, gy.shape).slices
+      let slices = products(x.shape, gy.shape, on: backend.traits).slices
       // A single slice is the sum.
       if slices == 1 { return [try tiles(x, gy, outputs[0], on: backend)] }
       return [
@@ -143,7 +153,7 @@ package struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
       local: isCPU ? [1, 32] : [64, 1])
   }
 
-  /// The partial sums from turned panels and blocks of registers, for a CPU.
+  /// The partial sums from transposed panels and blocks of registers, for a CPU.
   private func blocks(
     _ x: DeviceTensor, _ gy: DeviceTensor, _ partial: DeviceTensor, _ panels: ProductPanels,
     on backend: OpenCLBackend
@@ -164,14 +174,15 @@ package struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
   private func tiles(
     _ x: DeviceTensor, _ gy: DeviceTensor, _ partial: DeviceTensor, on backend: OpenCLBackend
   ) throws -> Launch {
-    let tiles = SquareTiles(x.shape, gy.shape)
+    let tiles = products(x.shape, gy.shape, on: backend.traits)
     return try backend.launch(
       Self.section, "conv1x1_backward_weight_tiles",
       [
         .tensor(x), .tensor(gy), .region(partial), .int(x.shape.plane), .int(x.shape.c),
         .int(gy.shape.c), .int(x.shape.n), .int(tiles.length),
       ],
-      global: tiles.global, local: [SquareTiles.group, 1, 1],
+      global: [PixelProducts.group * tiles.columns, tiles.rows, tiles.slices],
+      local: [PixelProducts.group, 1, 1], defines: tiles.defines(reading: [x, gy]),
       multiplyAdds: multiplyAdds([x.shape, gy.shape]))
   }
 }

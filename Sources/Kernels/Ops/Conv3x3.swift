@@ -5,7 +5,7 @@ import CMicroKernels
 /// `y[n, o, v, u] = sum_{i, j, k} W[o, i, j, k] x[n, i, v + j - 1, u + k - 1] (+ b[o])`.
 ///
 /// Inputs: `x` `[n, ci, h, w]`, `W` `[co, ci, 3, 3]`, then `b` `[co]` if the operator has a bias.
-/// Its gradient with respect to `x` is the convolution with the kernels turned by 180 degrees and
+/// Its gradient with respect to `x` is the convolution with the kernels rotated by 180 degrees and
 /// channels exchanged: `isTransposed`.
 ///
 /// Gradients: of `x` by the transposed operator, of `W` by `Conv3x3BackwardWeight`, of `b` by
@@ -22,7 +22,7 @@ package struct Conv3x3: CatalogOp, HalfStoringOp {
   /// The operator.
   /// - Parameters:
   ///   - bias: an input with a number per output channel follows the weight.
-  ///   - transposed: exchange the weight's channels and turn its kernels.
+  ///   - transposed: exchange the weight's channels and rotate its kernels.
   public init(bias: Bool = false, transposed: Bool = false) {
     (hasBias, isTransposed) = (bias, transposed)
   }

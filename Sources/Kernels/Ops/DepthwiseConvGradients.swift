@@ -35,7 +35,8 @@ package struct DepthwiseConvGradients: TerminalOp, CatalogOp {
     return inputs[..<2] + (hasBias ? [.vector(inputs[0].c)] : [])
   }
 
-  public func multiplyAdds(_ inputs: [Shape]) -> Int { 18 * inputs[0].count }
+  /// The gradients of both factors take what the convolution takes.
+  public func multiplyAdds(_ inputs: [Shape]) -> Int { 2 * DepthwiseConv().multiplyAdds(inputs) }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
     let (x, w, gy) = (inputs[0], inputs[1], inputs[2])
@@ -79,6 +80,21 @@ package struct DepthwiseConvGradients: TerminalOp, CatalogOp {
       try tiles.total(
         scratch[0], parts: isCPU ? tiles.count : rows.count, into: gradients, on: backend),
     ]
+  }
+}
+
+extension DepthwiseConvGradients: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let (x, w, gy) = (inputs[0], inputs[1], inputs[2])
+    let gx = ExactTensor(x.shape) { n, c, i, j in
+      taps.reduce(0) { $0 + w[c, 0, $1.0, $1.1] * gy[n, c, i - $1.0 + 1, j - $1.1 + 1] }
+    }
+    let gw = ExactTensor(w.shape) { c, _, row, column in
+      ExactTensor.sum(x.shape) { n, i, j in
+        x[n, c, i, j] * gy[n, c, i - row + 1, j - column + 1]
+      }
+    }
+    return [gx, gw] + (hasBias ? ChannelSum().definition([gy]) : [])
   }
 }
 

@@ -3,9 +3,8 @@ import CLBackend
 /// The middle of the feed-forward network in one sweep: `y = gelu(a) b`, where `a` and `b` are the
 /// two halves of the channels of a depthwise 3x3 convolution.
 ///
-/// Equal to `GELUGate` of `DepthwiseConv`, whose result, the largest tensor of a block, is neither
-/// stored nor kept for the backward pass. Inputs: `x: [n, 2c, h, w]`, `weight: [2c, 1, 3, 3]` and,
-/// if there is one, `bias: [2c]`. Output: `[n, c, h, w]`.
+/// Inputs: `x: [n, 2c, h, w]`, `weight: [2c, 1, 3, 3]` and, if there is one, `bias: [2c]`. Output:
+/// `[n, c, h, w]`.
 ///
 /// Equal to `GELUGate` of `DepthwiseConv`, whose result, the widest tensor of a block, is neither
 /// stored nor kept for the backward pass: that computes it again from `x`.
@@ -26,8 +25,6 @@ package struct DepthwiseGate: CatalogOp, HalfStoringOp {
   package var activations: Activations { Activations() }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] { window(inputs[0]).outputShapes(inputs) }
-
-  public func multiplyAdds(_ inputs: [Shape]) -> Int { 9 * inputs[0].count }
 
   public func gradients(of node: Node, _ outputGradients: [Tensor?]) -> [Tensor?] {
     guard let gy = outputGradients[0] else { return node.inputs.map { _ in nil } }
@@ -51,8 +48,10 @@ package struct DepthwiseGate: CatalogOp, HalfStoringOp {
   }
 }
 
-extension DepthwiseGate: DefinedOp {
-  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
-    GELUGate().definition(DepthwiseConv().definition(inputs))
+extension DepthwiseGate: FusedOp {
+  package func composition(_ graph: Graph, _ inputs: [Tensor]) -> Tensor {
+    graph.geluGate(
+      graph.depthwiseConv(
+        inputs[0], weight: inputs[1], bias: inputs.count == 3 ? inputs[2] : nil))
   }
 }

@@ -30,7 +30,10 @@ package struct DepthwiseGateGradients: TerminalOp, CatalogOp {
     return Array(inputs.dropLast())
   }
 
-  public func multiplyAdds(_ inputs: [Shape]) -> Int { 27 * inputs[0].count }
+  /// The convolution once more, and its gradients.
+  public func multiplyAdds(_ inputs: [Shape]) -> Int {
+    DepthwiseConv().multiplyAdds(inputs) + convolution(inputs.count).multiplyAdds(inputs)
+  }
 
   /// The convolution's result, computed again, and its slopes.
   public func cpuScratch(_ inputs: [Shape]) -> [Int] { [extent(inputs[0]), extent(inputs[0])] }
@@ -109,5 +112,14 @@ package struct DepthwiseGateGradients: TerminalOp, CatalogOp {
   private func view<Storage>(_ memory: TensorView<Storage>, _ x: Shape) -> TensorView<Storage> {
     TensorView(
       memory.storage, offset: memory.offset, shape: x, planeStride: paddedPlaneStride(x))
+  }
+}
+
+extension DepthwiseGateGradients: DefinedOp {
+  /// The chain rule through gate and convolution.
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let convolved = DepthwiseConv().definition(inputs.dropLast())[0]
+    let slope = GELUGateBackward().definition([convolved, inputs[inputs.count - 1]])[0]
+    return convolution(inputs.count).definition([inputs[0], inputs[1], slope])
   }
 }

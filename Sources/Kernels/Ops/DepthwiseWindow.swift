@@ -56,7 +56,7 @@ package struct DepthwiseWindow: CatalogOp, TerminalOp, HalfStoringOp {
   }
 
   public func multiplyAdds(_ inputs: [Shape]) -> Int {
-    9 * inputs[0].n * inputs[0].c * rows * inputs[0].w
+    DepthwiseConv().multiplyAdds([Shape(inputs[0].n, inputs[0].c, rows, inputs[0].w)])
   }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
@@ -127,5 +127,21 @@ package struct DepthwiseWindow: CatalogOp, TerminalOp, HalfStoringOp {
         defines: ["DEPTHWISE_ROWS": sweep].merging(HalfDefines.of(x, into: y)) { $1 },
         multiplyAdds: multiplyAdds(inputs.map(\.shape)))
     ]
+  }
+}
+
+extension DepthwiseWindow: DefinedOp {
+  /// The convolution of the rows and their neighbours, taken out of the ring; rows outside of the
+  /// image are zero.
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let x = inputs[0]
+    let (n, c, slots, width) = (x.shape.n, x.shape.c, x.shape.h, x.shape.w)
+    let read = ExactTensor(Shape(n, c, rows + 2, width)) { n, c, i, j in
+      let row = first - 1 + i
+      return (0..<height).contains(row) ? x[n, c, row % slots, j] : 0
+    }
+    let convolved = DepthwiseConv().definition([read] + inputs.dropFirst())[0]
+    let window = ExactTensor(Shape(n, c, rows, width)) { convolved[$0, $1, $2 + 1, $3] }
+    return isGated ? GELUGate().definition([window]) : [window]
   }
 }

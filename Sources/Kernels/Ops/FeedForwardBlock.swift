@@ -47,9 +47,8 @@ package struct FeedForwardBlock: CompositeOp {
 
   private func hidden(_ inputs: [Shape]) -> Int { inputs[entrance.weightIndex(0)].n / 2 }
 
-  public func multiplyAdds(_ inputs: [Shape]) -> Int {
-    let (x, k) = (inputs[0], hidden(inputs))
-    return x.n * x.plane * k * (3 * x.c + 18)
+  package func composition(_ graph: Graph, _ inputs: [Tensor]) -> Tensor {
+    entrance.composition(graph, inputs, middle: graph.geluGate)
   }
 
   public var aliasing: Aliasing { .inPlace }

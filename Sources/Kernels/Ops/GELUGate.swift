@@ -126,6 +126,22 @@ package struct GELUGateBackward: TerminalOp, CatalogOp {
   }
 }
 
+extension GELUGateBackward: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let (x, gy) = (inputs[0], inputs[1])
+    let half = gy.shape.c
+    return [
+      ExactTensor(x.shape) { n, c, i, j in
+        let (a, b) = (x[n, c % half, i, j], x[n, half + c % half, i, j])
+        let distribution = 0.5 * erfc(-a / 2.0.squareRoot())
+        let density = exp(-a * a / 2) / (2 * Double.pi).squareRoot()
+        return gy[n, c % half, i, j]
+          * (c < half ? b * (distribution + a * density) : a * distribution)
+      }
+    ]
+  }
+}
+
 extension Graph {
   /// `gelu(a) b` with the channel halves `a` and `b` of `x: [n, 2c, h, w]`; the result is
   /// `[n, c, h, w]`.

@@ -85,6 +85,26 @@ package struct LayerNormBackwardInput: CatalogOp, TerminalOp, SummingOp {
   }
 }
 
+extension LayerNormBackwardInput: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let (x, w, gy) = (inputs[0], inputs[1].values, inputs[4])
+    return [
+      ExactTensor(x.shape) { n, c, i, j in
+        let (mu, r) = (inputs[2][n, 0, i, j], inputs[3][n, 0, i, j])
+        func g(_ c: Int) -> Double { gy[n, c, i, j] * w[c] }
+        func centred(_ c: Int) -> Double { x[n, c, i, j] - mu }
+        func mean(_ f: (Int) -> Double) -> Double {
+          (0..<x.shape.c).reduce(0) { $0 + f($1) } / Double(x.shape.c)
+        }
+        let own = hasBias ? g(c) - mean(g) : g(c)
+        let along: (Int) -> Double = hasBias ? centred : { x[n, $0, i, j] }
+        return r * own - r * r * r * centred(c) * mean { g($0) * along($0) }
+          + (hasAddend ? inputs[5][n, c, i, j] : 0)
+      }
+    ]
+  }
+}
+
 /// Weight and bias gradients of `LayerNorm`: `gw[c] = sum gy (x - mu) r` (without bias
 /// `sum gy x r`), `gb[c] = sum gy`, sums over images and pixels.
 ///
@@ -180,5 +200,17 @@ package struct LayerNormBackwardWeight: CatalogOp, TerminalOp {
           + [.int(shape.c), .int(slices.count), .int(hasBias ? 1 : 0)],
         global: [shape.c]),
     ]
+  }
+}
+
+extension LayerNormBackwardWeight: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let (x, mu, r, gy) = (inputs[0], inputs[1], inputs[2], inputs[3])
+    let gw = ExactTensor(.vector(x.shape.c)) { _, c, _, _ in
+      ExactTensor.sum(x.shape) { n, i, j in
+        gy[n, c, i, j] * (x[n, c, i, j] - (hasBias ? mu[n, 0, i, j] : 0)) * r[n, 0, i, j]
+      }
+    }
+    return [gw] + (hasBias ? ChannelSum().definition([gy]) : [])
   }
 }

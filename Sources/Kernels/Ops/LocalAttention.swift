@@ -44,9 +44,9 @@ package struct LocalAttention: CatalogOp, TerminalOp, HalfStoringOp {
     return [qkv.channels(qkv.c / 3)]
   }
 
+  /// As attention over the whole image: every pixel is visited once.
   public func multiplyAdds(_ inputs: [Shape]) -> Int {
-    let c = inputs[0].c / 3
-    return 2 * inputs[0].n * c * (c / heads) * inputs[0].plane
+    ChannelAttention(heads: heads).multiplyAdds(inputs)
   }
 
   private func layout(_ qkv: Shape, _ traits: DeviceTraits) -> LocalWindows {
@@ -120,7 +120,8 @@ package struct LocalAttention: CatalogOp, TerminalOp, HalfStoringOp {
     let tiles = ceilingQuotient(layout.m, LocalWindows.tile)
     return try backend.launch(
       Self.name, isCPU ? "local_gram" : "local_gram_tiles",
-      [.tensor(qkv), .region(sums)] + layout.axes + [.int(heads), .int(layout.slices)],
+      [.tensor(qkv), .region(sums)] + layout.axes
+        + [.int(heads), .int(layout.slices), .int(layout.cellCount * layout.slices)],
       global: [isCPU ? 1 : 64 * tiles * tiles, layout.cellCount * layout.slices, layout.groups],
       local: [isCPU ? 1 : 64, 1, 1],
       defines: (isCPU ? PanelBlock(channels: layout.m, backend.configuration).defines : [:])
@@ -165,6 +166,36 @@ package struct LocalAttention: CatalogOp, TerminalOp, HalfStoringOp {
       defines: ["BLOCK_ROWS": backend.configuration.fittingBlockRows(layout.m)]
         .merging(HalfDefines.of(qkv, into: y)) { $1 },
       multiplyAdds: multiplyAdds([qkv.shape]))
+  }
+}
+
+extension LocalAttention: DefinedOp {
+  /// Attention of every window on its own, and the mean of the windows that a pixel lies in.
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let x = inputs[0]
+    let (rows, columns) = (
+      WindowAxis(size: x.shape.h, window: window.h), WindowAxis(size: x.shape.w, window: window.w)
+    )
+    let windows = (0..<rows.count * columns.count).map { index in
+      let (top, left) = (
+        rows.start(index / columns.count), columns.start(index % columns.count)
+      )
+      let part = ExactTensor(Shape(x.shape.n, x.shape.c, rows.window, columns.window)) {
+        x[$0, $1, top + $2, left + $3]
+      }
+      return (
+        rows: top..<top + rows.window, columns: left..<left + columns.window,
+        y: ChannelAttention(heads: heads).definition([part, inputs[1]])[0]
+      )
+    }
+    return [
+      ExactTensor(x.shape.channels(x.shape.c / 3)) { n, c, i, j in
+        let over = windows.filter { $0.rows.contains(i) && $0.columns.contains(j) }
+        return over.reduce(0) {
+          $0 + $1.y[n, c, i - $1.rows.lowerBound, j - $1.columns.lowerBound]
+        } / Double(over.count)
+      }
+    ]
   }
 }
 

@@ -45,10 +45,6 @@ package struct NormProduct: CatalogOp, TerminalOp, HalfStoringOp {
     return product.outputShapes([normalized[0]] + inputs[normInputs...])
   }
 
-  public func multiplyAdds(_ inputs: [Shape]) -> Int {
-    product.multiplyAdds([inputs[0], inputs[normInputs]])
-  }
-
   /// The normalised tensor, means and deviations, where the two operators run one after the other.
   private func scratch(_ x: Shape) -> [Int] {
     norm.outputShapes([x] + Array(repeating: .vector(x.c), count: normInputs - 1)).map {
@@ -115,9 +111,12 @@ package struct NormProduct: CatalogOp, TerminalOp, HalfStoringOp {
   }
 }
 
-extension NormProduct: DefinedOp {
-  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
-    let normalized = norm.definition(Array(inputs[..<normInputs]))
-    return product.definition([normalized[0]] + inputs[normInputs...])
+extension NormProduct: FusedOp {
+  package func composition(_ graph: Graph, _ inputs: [Tensor]) -> Tensor {
+    let normalized = graph.layerNorm(
+      inputs[0], weight: inputs[1], bias: norm.hasBias ? inputs[2] : nil)
+    return graph.conv1x1(
+      normalized, weight: inputs[normInputs],
+      bias: product.hasBias ? inputs[normInputs + 1] : nil)
   }
 }

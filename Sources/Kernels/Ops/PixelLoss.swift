@@ -45,7 +45,7 @@ public struct PixelLoss: CatalogOp {
     return [parts.dropFirst().reduce(first) { $0.graph.add($0, $1) }, nil]
   }
 
-  public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
+  package func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
     let (prediction, target) = (inputs[0], inputs[1])
     let shape = prediction.shape
     let sums = parallelSums(shape.n * shape.c, terms: outputs.count) { plane, sums in
@@ -62,11 +62,11 @@ public struct PixelLoss: CatalogOp {
   }
 
   /// A partial sum of each kind for every work-group.
-  public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
+  package func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
     [3 * SumGrid(inputs[0], configuration).partials]
   }
 
-  public func launches(
+  package func launches(
     _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
     on backend: OpenCLBackend
   ) throws -> [Launch] {
@@ -91,34 +91,28 @@ public struct PixelLoss: CatalogOp {
 extension PixelLoss: DefinedOp {
   package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
     let d = zip(inputs[0].values, inputs[1].values).map { $0 - $1 }
-    func mean(_ f: (Double) -> Double) -> ExactTensor {
-      ExactTensor(.scalar, [d.reduce(0) { $0 + f($1) } / Double(d.count)])
-    }
-    let (l1, mse) = (mean(abs), mean { $0 * $0 })
-    switch kind {
-    case .l1: return [l1, l1, mse]
-    case .mse: return [mse, l1, mse]
-    case .charbonnier(let epsilon):
-      let square = Double(epsilon) * Double(epsilon)
-      return [mean { ($0 * $0 + square).squareRoot() }, l1, mse]
+    return [kind, .l1, .mse].map { kind in
+      ExactTensor(.scalar, [d.reduce(0) { $0 + kind.value($1) } / Double(d.count)])
     }
   }
 }
 
 extension PixelLoss.Kind {
-  func value(_ d: Float) -> Float {
+  /// `f(d)`.
+  func value<Number: BinaryFloatingPoint>(_ d: Number) -> Number {
     switch self {
     case .l1: abs(d)
     case .mse: d * d
-    case .charbonnier(let epsilon): (d * d + epsilon * epsilon).squareRoot()
+    case .charbonnier(let epsilon): (d * d + Number(epsilon) * Number(epsilon)).squareRoot()
     }
   }
 
-  func slope(_ d: Float) -> Float {
+  /// `f'(d)`.
+  func slope<Number: BinaryFloatingPoint>(_ d: Number) -> Number {
     switch self {
     case .l1: d > 0 ? 1 : d < 0 ? -1 : 0
     case .mse: 2 * d
-    case .charbonnier(let epsilon): d / (d * d + epsilon * epsilon).squareRoot()
+    case .charbonnier: d / value(d)
     }
   }
 

@@ -53,3 +53,11 @@ package struct PixelLossBackward: TerminalOp, CatalogOp {
     ]
   }
 }
+
+extension PixelLossBackward: DefinedOp {
+  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
+    let (prediction, target, gy) = (inputs[0], inputs[1], inputs[2].values[0])
+    let d = zip(prediction.values, target.values).map { $0 - $1 }
+    return [ExactTensor(prediction.shape, d.map { gy * kind.slope($0) / Double(d.count) })]
+  }
+}

@@ -28,8 +28,8 @@ package struct UpsampleConv: CompositeOp {
     return [Shape(x.n, inputs[1].n / 4, 2 * x.h, 2 * x.w)]
   }
 
-  public func multiplyAdds(_ inputs: [Shape]) -> Int {
-    inputs[0].n * inputs[0].plane * inputs[1].count
+  package func composition(_ graph: Graph, _ inputs: [Tensor]) -> Tensor {
+    graph.pixelShuffle(graph.conv3x3(inputs[0], weight: inputs[1]))
   }
 
   /// Rows of a band: neighbouring bands compute two rows twice, so that they are made as tall as 16
@@ -67,11 +67,5 @@ package struct UpsampleConv: CompositeOp {
         PixelShuffle(), [wide.rows(first..<first + rows.count)],
         into: .output(0).images(image).rows(2 * rows.lowerBound..<2 * rows.upperBound)),
     ]
-  }
-}
-
-extension UpsampleConv: DefinedOp {
-  package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
-    PixelShuffle().definition(Conv3x3().definition(inputs))
   }
 }

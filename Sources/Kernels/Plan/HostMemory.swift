@@ -1,11 +1,11 @@
 import Foundation
 
 /// The machine's own memory.
-public enum HostMemory {
+package enum HostMemory {
   /// Bytes that this process can still use without swapping: of the machine, of its control group
   /// and of its address space, whichever is least; all physical memory where the system says
   /// nothing.
-  public static var available: Int {
+  package static var available: Int {
     let limits = [machine, ControlGroup().memory, addressSpace].compactMap { $0 }
     return max(0, limits.min() ?? Int(clamping: ProcessInfo.processInfo.physicalMemory))
   }

@@ -35,7 +35,7 @@ public struct MemoryBudget: Sendable, Equatable {
   }
 
   /// Elements of the largest storage.
-  public var largestStorage: Int { allocation / MemoryLayout<Float>.stride - planeSlack }
+  package var largestStorage: Int { allocation / MemoryLayout<Float>.stride - planeSlack }
 
   /// Bytes that things kept for speed alone, such as decoded images, may take.
   public var cache: Int { min(2 << 30, total / 8) }

@@ -61,7 +61,9 @@ public final class Plan<B: Backend> {
       for output in node.outputs { ends[output.id] = steps.count }
       planned.append(
         PlannedNode(
-          node, launches: bound.count, scratch: places.reduce(0) { $0 + $1.planeStride }))
+          node, launches: bound.count,
+          longestLaunch: bound.compactMap(backend.reckonedSeconds).max(),
+          scratch: places.reduce(0) { $0 + $1.planeStride }))
       let cost = Double(node.op.multiplyAdds(node.inputs.map(\.shape)))
       work += bound.map { _ in cost / Double(bound.count) }
     }

@@ -16,13 +16,16 @@ public struct PlannedNode: Sendable, Hashable {
   public let multiplyAdds: Int
   /// Bytes of what it reads and computes: the least that must move, none without a launch.
   public let bytes: Int
+  /// Seconds of the longest of them on the slowest device that is reckoned with; nil where none is.
+  public let longestLaunch: Double?
   /// Bytes of temporary memory.
   public let scratchBytes: Int
 
-  init(_ node: Node, launches: Int, scratch: Int) {
+  init(_ node: Node, launches: Int, longestLaunch: Double?, scratch: Int) {
     (op, rules) = (node.op.name, node.rules)
     (inputs, outputs) = (node.inputs.map(\.shape), node.outputs.map(\.shape))
     (self.launches, multiplyAdds) = (launches, node.multiplyAdds)
+    self.longestLaunch = longestLaunch
     precision = node.outputs[0].precision
     let moved = (node.inputs + node.outputs).reduce(0) { $0 + $1.precision.bytes * $1.shape.count }
     bytes = launches > 0 ? moved : 0
@@ -33,6 +36,9 @@ public struct PlannedNode: Sendable, Hashable {
 extension [PlannedNode] {
   /// Launches of one run.
   public var launches: Int { reduce(0) { $0 + $1.launches } }
+
+  /// Seconds of the longest launch on the slowest device that is reckoned with, if one is.
+  public var longestLaunch: Double? { compactMap(\.longestLaunch).max() }
 
   /// Multiply-adds of one run.
   public var multiplyAdds: Int { reduce(0) { $0 + $1.multiplyAdds } }

@@ -5,27 +5,27 @@ import Kernels
 /// What a whole pass of a model costs.
 package struct ModelTiming: Sendable {
   /// One pass.
-  public let timing: Timing
+  package let timing: Timing
   /// Multiply-adds of one pass.
-  public let multiplyAdds: Int
+  package let multiplyAdds: Int
   /// Device memory of the pass in bytes, parameters included.
-  public let memory: Int
+  package let memory: Int
 }
 
 /// What a whole pass of a model does, and the memory it takes.
-public struct ModelPlan: Sendable {
+package struct ModelPlan: Sendable {
   /// The nodes, in order of execution.
-  public let nodes: [PlannedNode]
+  package let nodes: [PlannedNode]
   /// Bytes of activations and temporary memory.
-  public let activations: Int
+  package let activations: Int
   /// Bytes of parameters and, in training, of all that has one number for each.
-  public let parameters: Int
+  package let parameters: Int
 
   /// Whether activations are stored as half.
-  public var isHalf: Bool { nodes.contains { $0.precision == .half } }
+  package var isHalf: Bool { nodes.contains { $0.precision == .half } }
 
   /// What can be said of the plan in one line.
-  public var summary: String {
+  package var summary: String {
     let rules = nodes.rules.map { "\($0.name) \($0.nodes)" }.joined(separator: ", ")
     return "\(nodes.count) nodes, \(nodes.launches) launches, "
       + String(format: "%.1f G multiply-adds, ", 1e-9 * Double(nodes.multiplyAdds))
@@ -43,7 +43,7 @@ package struct ModelBenchmark<B: Backend> {
 
   /// Times `weights.model` on `backend`, each pass `repeats` times.
   /// - Parameter precision: how inference stores activations.
-  public init(
+  package init(
     _ weights: ModelWeights, on backend: B, repeats: Int, storing precision: Precision = .float
   ) {
     (self.weights, self.backend, self.repeats) = (weights, backend, repeats)
@@ -66,7 +66,7 @@ package struct ModelBenchmark<B: Backend> {
 
   /// The operators of the forward pass of `shape`.
   /// - Throws: `RuleError`.
-  public func inferenceOperators(_ shape: Shape) throws -> [Node] {
+  package func inferenceOperators(_ shape: Shape) throws -> [Node] {
     try weights.model.inference(
       n: shape.n, height: shape.h, width: shape.w, on: backend.traits, rules: .inForce
     ).graph.nodes
@@ -74,13 +74,13 @@ package struct ModelBenchmark<B: Backend> {
 
   /// The operators of a training step over a batch of `shape`, the optimizer's own left out.
   /// - Throws: `RuleError`.
-  public func trainingOperators(_ shape: Shape) throws -> [Node] {
+  package func trainingOperators(_ shape: Shape) throws -> [Node] {
     try TrainingEngine.operators(weights.model, shape: shape, on: backend)
   }
 
   /// What the forward pass of `shape` does.
   /// - Throws: the backend's error; `RuleError`.
-  public func inferenceOutline(_ shape: Shape) throws -> ModelPlan {
+  package func inferenceOutline(_ shape: Shape) throws -> ModelPlan {
     let (_, plan) = try inferencePlan(shape)
     return ModelPlan(
       nodes: plan.nodes, activations: plan.memory.need.total, parameters: parameterNeed.total)
@@ -88,7 +88,7 @@ package struct ModelBenchmark<B: Backend> {
 
   /// What the training step of a batch of `shape` does, the optimizer's own left out.
   /// - Throws: the backend's error; `RuleError`.
-  public func trainingOutline(_ shape: Shape, recompute: Bool) throws -> ModelPlan {
+  package func trainingOutline(_ shape: Shape, recompute: Bool) throws -> ModelPlan {
     let engine = try trainingEngine(recompute: recompute)
     let (nodes, memory) = try engine.outline(shape)
     return ModelPlan(
@@ -114,7 +114,7 @@ package struct ModelBenchmark<B: Backend> {
   /// Times the forward pass of `shape`, from pixels in the device's memory to pixels in the
   /// device's memory.
   /// - Throws: the backend's error.
-  public func inference(_ shape: Shape) throws -> ModelTiming {
+  package func inference(_ shape: Shape) throws -> ModelTiming {
     let (recording, plan) = try inferencePlan(shape)
     try plan.write(pixels(shape, seed: 2), to: recording.input)
     let timing = try Timing.measure(repeats: repeats) {
@@ -128,7 +128,7 @@ package struct ModelBenchmark<B: Backend> {
 
   /// Times the training step of a batch of `shape`: forward pass, L1 loss, backward pass and AdamW.
   /// - Throws: the backend's error.
-  public func training(_ shape: Shape, recompute: Bool) throws -> ModelTiming {
+  package func training(_ shape: Shape, recompute: Bool) throws -> ModelTiming {
     let engine = try trainingEngine(recompute: recompute)
     let target = shape.channels(weights.model.configuration.outputChannels)
     let batch = Batch(

@@ -1,15 +1,15 @@
 import Foundation
 
 /// Prepares batches on other threads, a few ahead of their use, in a fixed order.
-public final class BatchLoader: @unchecked Sendable {
+package final class BatchLoader: @unchecked Sendable {
   /// Which batch: its number in the run, the position of its first patch, how it is cut.
-  public struct Request: Sendable, Hashable {
+  package struct Request: Sendable, Hashable {
     let index: Int
     let first: Int
     let options: PatchOptions
 
     /// Batch number `index` with patches from position `first` on.
-    public init(index: Int, first: Int, options: PatchOptions) {
+    package init(index: Int, first: Int, options: PatchOptions) {
       (self.index, self.first, self.options) = (index, first, options)
     }
   }
@@ -24,7 +24,7 @@ public final class BatchLoader: @unchecked Sendable {
   private var pending: [Request: DispatchSemaphore] = [:]
 
   /// Loads batches of `sampler` on `threads` threads; their number does not change the batches.
-  public init(_ sampler: PatchSampler, threads: Int = 2) {
+  package init(_ sampler: PatchSampler, threads: Int = 2) {
     self.sampler = sampler
     queues = (0..<max(1, threads)).map {
       DispatchQueue(label: "restormer.batches.\($0)", qos: .utility)
@@ -32,13 +32,13 @@ public final class BatchLoader: @unchecked Sendable {
   }
 
   /// Starts to prepare batches that will be asked for.
-  public func prepare(_ requests: [Request]) {
+  package func prepare(_ requests: [Request]) {
     for request in requests { enqueue(request) }
   }
 
   /// The batch; waits if it is not ready yet.
   /// - Throws: `DataError` when images cannot be read.
-  public func batch(_ request: Request) throws -> PatchSampler.Result {
+  package func batch(_ request: Request) throws -> PatchSampler.Result {
     let done = enqueue(request)
     done.wait()
     let result = lock.withLock {

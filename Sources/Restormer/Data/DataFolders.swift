@@ -36,7 +36,7 @@ public struct DataFolders: Sendable, Hashable {
 
   /// The pairs of files, checked: every partner is there and of the same size.
   /// - Throws: `DataError` naming what is missing or does not fit.
-  public func pairs() throws -> PairedFolder {
+  package func pairs() throws -> PairedFolder {
     if noise != nil || degradation != nil {
       guard let clean = target ?? input else {
         throw DataError(
@@ -63,7 +63,7 @@ public struct DataFolders: Sendable, Hashable {
 
   /// The pairs to train `model` on; decoded images are kept up to `cacheBytes`.
   /// - Throws: `DataError` as `pairs`, `ImageError` for a file that is no image.
-  public func source(
+  package func source(
     for model: ModelConfiguration, cacheBytes: Int
   ) throws -> any PairSource {
     guard let degradation else {

@@ -1,7 +1,7 @@
 import Basics
 
 /// Endless pairs from clean pages: every call cuts a patch at random and degrades it at random.
-public struct DegradedPairSource: PairSource {
+package struct DegradedPairSource: PairSource {
   /// A page once for every `area` pixels of it.
   private let pages: [String]
   private let recipe: DegradationRecipe
@@ -19,7 +19,7 @@ public struct DegradedPairSource: PairSource {
   ///   - channels: 1 or 3, of the pairs.
   ///   - cacheBytes: how much memory decoded pages may keep.
   /// - Throws: `ImageError` for a file that is no image.
-  public init(
+  package init(
     _ folder: PairedFolder, recipe: DegradationRecipe, channels: Int, cacheBytes: Int
   ) throws {
     (self.recipe, self.channels) = (recipe, channels)
@@ -31,11 +31,11 @@ public struct DegradedPairSource: PairSource {
     }
   }
 
-  public var count: Int { pages.count }
+  package var count: Int { pages.count }
 
-  public var cacheBytes: Int { cache.capacity }
+  package var cacheBytes: Int { cache.capacity }
 
-  public func pair(
+  package func pair(
     _ index: Int, patch: Int, using generator: inout SplitMix64
   ) throws -> TrainingPair {
     let page = try cache.image(pages[index])

@@ -1,15 +1,15 @@
 import Basics
 
 /// A degraded image and its clean twin, of the same width and height, values in [0, 1].
-public struct TrainingPair: Sendable {
+package struct TrainingPair: Sendable {
   /// The degraded image; six channels for a dual-pixel pair, left view first.
-  public let input: PlanarImage
+  package let input: PlanarImage
   /// The clean image.
-  public let target: PlanarImage
+  package let target: PlanarImage
 
   /// A pair.
   /// - Precondition: both have the same width and height.
-  public init(input: PlanarImage, target: PlanarImage) {
+  package init(input: PlanarImage, target: PlanarImage) {
     precondition(
       input.width == target.width && input.height == target.height,
       "TrainingPair: \(input.width)x\(input.height) and \(target.width)x\(target.height)")
@@ -18,7 +18,7 @@ public struct TrainingPair: Sendable {
 }
 
 /// Pairs of images for training, by number. Degradation on the fly is another conforming type.
-public protocol PairSource: Sendable {
+package protocol PairSource: Sendable {
   /// How many pairs an epoch has.
   var count: Int { get }
 
@@ -38,37 +38,37 @@ public protocol PairSource: Sendable {
 
 extension PairSource {
   /// None.
-  public var cacheBytes: Int { 0 }
+  package var cacheBytes: Int { 0 }
 
   /// Leaves the patch as it is.
-  public func degrade(_ patch: inout [Float], using generator: inout SplitMix64) {}
+  package func degrade(_ patch: inout [Float], using generator: inout SplitMix64) {}
 }
 
 /// Pairs read from files.
-public struct FilePairSource: PairSource {
+package struct FilePairSource: PairSource {
   private let pairs: [PairedFolder.Pair]
   private let noise: GaussianNoise?
   private let cache: ImageCache
 
   /// Reads `folder`'s pairs, decoded images kept up to `cacheBytes`; `noise` is added to every
   /// patch.
-  public init(_ folder: PairedFolder, noise: GaussianNoise? = nil, cacheBytes: Int) {
+  package init(_ folder: PairedFolder, noise: GaussianNoise? = nil, cacheBytes: Int) {
     (pairs, self.noise) = (folder.pairs, noise)
     cache = ImageCache(
       for: pairs.flatMap { [$0.input, $0.target, $0.right].compactMap { $0 } }, limit: cacheBytes)
   }
 
-  public var cacheBytes: Int { cache.capacity }
+  package var cacheBytes: Int { cache.capacity }
 
-  public var count: Int { pairs.count }
+  package var count: Int { pairs.count }
 
-  public func pair(
+  package func pair(
     _ index: Int, patch: Int, using generator: inout SplitMix64
   ) throws -> TrainingPair {
     try pairs[index].images(cache.image)
   }
 
-  public func degrade(_ patch: inout [Float], using generator: inout SplitMix64) {
+  package func degrade(_ patch: inout [Float], using generator: inout SplitMix64) {
     noise?.add(to: &patch, using: &generator)
   }
 }

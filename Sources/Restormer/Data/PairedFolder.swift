@@ -9,23 +9,23 @@ public struct DataError: Error, CustomStringConvertible, Sendable {
 }
 
 /// Degraded and clean images of the same name in two folders.
-public struct PairedFolder: Sendable {
+package struct PairedFolder: Sendable {
   /// One pair of files.
-  public struct Pair: Sendable, Hashable {
+  package struct Pair: Sendable, Hashable {
     /// The degraded image; for a dual-pixel pair its left view.
-    public let input: String
+    package let input: String
     /// The clean image.
-    public let target: String
+    package let target: String
     /// The right view of a dual-pixel pair.
-    public let right: String?
+    package let right: String?
   }
 
   /// The pairs, sorted by name.
-  public private(set) var pairs: [Pair] = []
+  package private(set) var pairs: [Pair] = []
   /// What is wrong with files that were passed over, one line each.
-  public private(set) var faults: [String] = []
+  package private(set) var faults: [String] = []
   /// What happens to files without a partner and pairs of unequal size.
-  public enum Rule: Sendable {
+  package enum Rule: Sendable {
     /// They are an error.
     case strict
     /// They are passed over and named in `faults`, as long as there is a pair left.
@@ -39,7 +39,7 @@ public struct PairedFolder: Sendable {
 
   /// Finds the two folders in `root` and pairs their files.
   /// - Throws: `DataError` naming what is missing.
-  public init(root: String) throws {
+  package init(root: String) throws {
     guard let (input, target) = Self.folders(in: root) else {
       throw DataError("\(root): no folders 'input' and 'target' (or 'lq' and 'gt') in it")
     }
@@ -47,7 +47,7 @@ public struct PairedFolder: Sendable {
   }
 
   /// Whether the two folders of pairs are in `root`.
-  public static func isPaired(_ root: String) -> Bool { folders(in: root) != nil }
+  package static func isPaired(_ root: String) -> Bool { folders(in: root) != nil }
 
   /// The folder of clean images in a folder of pairs; nil for another folder.
   static func targets(in root: String) -> String? { folders(in: root)?.target }
@@ -60,7 +60,7 @@ public struct PairedFolder: Sendable {
 
   /// Takes every image of `clean` as both, to be degraded on the fly.
   /// - Throws: `DataError` when there are none.
-  public init(clean: String) throws {
+  package init(clean: String) throws {
     let names = try NamedImages(clean)
     if let twin = names.byName.values.first(where: { $0.count > 1 }) {
       throw DataError("\(twin[1]): another image has the same name")
@@ -81,7 +81,7 @@ public struct PairedFolder: Sendable {
   ///   - rule: what happens to files that fit no other.
   /// - Throws: `DataError` naming files without a partner and pairs of unequal size, `ImageError`
   ///   for a file that is no image; with `.tolerant` only where no pair is left.
-  public init(
+  package init(
     input: String, target: String, right: String? = nil, nameTemplate: String = "{}",
     rule: Rule = .strict
   ) throws {

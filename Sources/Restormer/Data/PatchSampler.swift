@@ -2,31 +2,31 @@ import Basics
 import Kernels
 
 /// How patches are cut and varied.
-public struct PatchOptions: Sendable, Hashable {
+package struct PatchOptions: Sendable, Hashable {
   /// Rows and columns of a patch.
-  public var size: Int
+  package var size: Int
   /// Patches of a batch.
-  public var batch: Int
+  package var batch: Int
   /// Flip and rotate at random.
-  public var augment = true
+  package var augment = true
   /// Mix patches of a batch; nil for not.
-  public var mixup: Mixup?
+  package var mixup: Mixup?
   /// Go through the pairs in an order that is new in every epoch.
-  public var shuffle = true
+  package var shuffle = true
 
   /// Square patches of `size` pixels, `batch` at a time.
-  public init(size: Int, batch: Int) { (self.size, self.batch) = (size, batch) }
+  package init(size: Int, batch: Int) { (self.size, self.batch) = (size, batch) }
 }
 
 /// Cuts batches out of pairs, each determined by the seed and its number alone.
-public struct PatchSampler: Sendable {
+package struct PatchSampler: Sendable {
   private let source: any PairSource
   private let channels: (input: Int, target: Int)
   private let normalization: ImageNormalization
   private let seed: UInt64
 
   /// A sampler for a model's channels.
-  public init(
+  package init(
     _ source: any PairSource, model: ModelConfiguration, normalization: ImageNormalization,
     seed: UInt64
   ) {
@@ -37,17 +37,17 @@ public struct PatchSampler: Sendable {
   }
 
   /// A batch and what went wrong on the way: files that could not be read were replaced by others.
-  public struct Result: Sendable {
+  package struct Result: Sendable {
     /// The patches.
-    public let batch: Batch
+    package let batch: Batch
     /// Files that could not be read, one line each.
-    public let faults: [String]
+    package let faults: [String]
   }
 
   /// Batch number `index` of the run, with patches from position `first` of the endless sequence of
   /// pairs.
   /// - Throws: `DataError` when ten pairs in a row cannot be read, or have the wrong channels.
-  public func batch(index: Int, first: Int, _ options: PatchOptions) throws -> Result {
+  package func batch(index: Int, first: Int, _ options: PatchOptions) throws -> Result {
     var generator = SplitMix64(seed: seed &+ UInt64(index) &* 0xD134_2543_DE82_EF95)
     var faults: [String] = []
     var (inputs, targets): ([Float], [Float]) = ([], [])

@@ -1,16 +1,16 @@
 /// A planar image in memory: `channels` planes of `height x width`, row-major.
-public struct PlanarImage: Sendable {
+package struct PlanarImage: Sendable {
   /// Columns.
-  public var width: Int
+  package var width: Int
   /// Rows.
-  public var height: Int
+  package var height: Int
   /// Planes.
-  public var channels: Int
+  package var channels: Int
   /// Values, plane after plane.
-  public var pixels: [Float]
+  package var pixels: [Float]
 
   /// An image over `pixels`, whose count must be `channels * height * width`.
-  public init(width: Int, height: Int, channels: Int, pixels: [Float]) {
+  package init(width: Int, height: Int, channels: Int, pixels: [Float]) {
     precondition(pixels.count == width * height * channels, "PlanarImage: \(pixels.count) pixels")
     (self.width, self.height, self.channels) = (width, height, channels)
     self.pixels = pixels

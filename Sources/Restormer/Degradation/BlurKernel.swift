@@ -1,22 +1,22 @@
 import Foundation
 
 /// The weights with which a blur spreads a point over its neighbours; their sum is 1.
-public struct BlurKernel: Sendable, Hashable {
+package struct BlurKernel: Sendable, Hashable {
   /// One neighbour.
-  public struct Tap: Sendable, Hashable {
+  package struct Tap: Sendable, Hashable {
     /// Columns to the right and rows down.
-    public let x: Int
+    package let x: Int
     /// Rows down.
-    public let y: Int
+    package let y: Int
     /// Its share of the point's light.
-    public let weight: Float
+    package let weight: Float
   }
 
   /// The neighbours with a weight above 0.
-  public let taps: [Tap]
+  package let taps: [Tap]
 
   /// The farthest column or row that is reached.
-  public var reach: Int { taps.map { max(abs($0.x), abs($0.y)) }.max() ?? 0 }
+  package var reach: Int { taps.map { max(abs($0.x), abs($0.y)) }.max() ?? 0 }
 
   /// Scales `weights`, a square around the centre, row by row, to a sum of 1.
   private init(reach: Int, weights: [Double]) {
@@ -28,7 +28,7 @@ public struct BlurKernel: Sendable, Hashable {
 
   /// A lens out of focus: a uniform disk of `radius` pixels. A pixel on its rim has the share of
   /// its area that the disk covers: k(x, y) = |pixel(x, y) ∩ disk| / (π radius²).
-  public static func disk(radius: Double) -> BlurKernel {
+  package static func disk(radius: Double) -> BlurKernel {
     guard radius > 0 else { return BlurKernel(reach: 0, weights: [1]) }
     let reach = Int((radius + 0.5).rounded(.down))
     var weights: [Double] = []
@@ -52,7 +52,7 @@ public struct BlurKernel: Sendable, Hashable {
   /// A camera that moves evenly during the exposure: a straight path of `length` pixels at `angle`
   /// degrees, counted from the right upwards. Each point of the path is shared bilinearly among the
   /// four pixels around it.
-  public static func motion(length: Double, angle: Double) -> BlurKernel {
+  package static func motion(length: Double, angle: Double) -> BlurKernel {
     let reach = Int((length / 2).rounded(.up)) + 1
     let side = 2 * reach + 1
     var weights = [Double](repeating: 0, count: side * side)
@@ -70,7 +70,7 @@ public struct BlurKernel: Sendable, Hashable {
 
   /// Half of a Gaussian blur, which is one of rows after one of columns:
   /// k(i) = exp(-i² / (2 sigma²)) / sum, for |i| up to 3 sigma.
-  public static func gaussian(sigma: Double, vertical: Bool) -> BlurKernel {
+  package static func gaussian(sigma: Double, vertical: Bool) -> BlurKernel {
     guard sigma > 0 else { return BlurKernel(reach: 0, weights: [1]) }
     let reach = max(1, Int((3 * sigma).rounded(.up)))
     var weights: [Double] = []

@@ -1,24 +1,24 @@
 import Foundation
 
 /// A clean image to make pairs from: a picture's file, or a page of a PDF.
-public struct CleanPage: Sendable, CustomStringConvertible {
+package struct CleanPage: Sendable, CustomStringConvertible {
   /// The file.
-  public let path: String
+  package let path: String
   /// The name of what is made from it: the file's without extension, and for a PDF the page,
   /// `manual-p07`.
-  public let name: String
+  package let name: String
   /// The page of a PDF, counted from 1.
-  public var pageNumber: Int? { pdf?.number }
+  package var pageNumber: Int? { pdf?.number }
   private var pdf: (file: PDFFile, number: Int)?
 
   /// The file, and the page of a PDF, for messages.
-  public var description: String { pageNumber.map { "\(path), page \($0)" } ?? path }
+  package var description: String { pageNumber.map { "\(path), page \($0)" } ?? path }
 
   /// The pages of a file: one for a picture, all for a PDF.
   ///
   /// Pictures are not opened yet: their faults come from `image`.
   /// - Throws: `ImageError` and `ProgramError` as `PDFFile`.
-  public static func list(_ path: String) throws -> [CleanPage] {
+  package static func list(_ path: String) throws -> [CleanPage] {
     let stem = path.fileStem
     guard isPDF(path) else { return [CleanPage(path: path, name: stem)] }
     let pdf = try PDFFile(contentsOf: path)
@@ -28,13 +28,13 @@ public struct CleanPage: Sendable, CustomStringConvertible {
   }
 
   /// Whether the file's name is that of a PDF.
-  public static func isPDF(_ path: String) -> Bool {
+  package static func isPDF(_ path: String) -> Bool {
     path.fileExtension.lowercased() == "pdf"
   }
 
   /// The picture, or the page at `dpi` pixels per inch.
   /// - Throws: `ImageError`, `ProgramError` for a page that cannot be rendered.
-  public func image(dpi: Int) throws -> Image {
+  package func image(dpi: Int) throws -> Image {
     try pdf.map { try $0.file.page($0.number, dpi: dpi) } ?? Image(contentsOf: path)
   }
 }

@@ -2,21 +2,21 @@ import Basics
 
 /// What is done to one image, every number decided: the same degradation of the same pixels gives
 /// the same result.
-public struct Degradation: Sendable, Hashable {
+package struct Degradation: Sendable, Hashable {
   /// The kinds that happen, in the unit of `DegradationKind`.
-  public let values: [DegradationKind: Double]
+  package let values: [DegradationKind: Double]
   /// The direction of motion, degrees from the right upwards.
-  public let motionAngle: Double
+  package let motionAngle: Double
   /// The direction of rain, likewise.
-  public let rainAngle: Double
+  package let rainAngle: Double
   /// Seed of noise and rain.
-  public let seed: UInt64
+  package let seed: UInt64
 
   /// The damaged image, clamped to [0, 1] and rounded to 8 bits as a camera's file holds it. Blur
   /// works on the values as they are, without undoing their gamma.
   /// - Precondition: `image` has 1 or 3 channels.
   /// - Throws: `ImageError` when an image is too large for JPEG.
-  public func apply(to image: PlanarImage) throws -> PlanarImage {
+  package func apply(to image: PlanarImage) throws -> PlanarImage {
     var result = image
     var generator = SplitMix64(seed: seed)
     for kind in DegradationKind.allCases {

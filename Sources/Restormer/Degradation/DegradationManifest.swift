@@ -1,39 +1,39 @@
 import Foundation
 
 /// The record of made pairs, a JSON array: for each pair what was drawn, enough to make it again.
-public struct DegradationManifest: Sendable {
+package struct DegradationManifest: Sendable {
   /// One pair.
-  public struct Entry: Codable, Sendable, Hashable {
+  package struct Entry: Codable, Sendable, Hashable {
     /// The name of both files.
-    public let file: String
+    package let file: String
     /// The clean file that it came from.
-    public let source: String
+    package let source: String
     /// The page of a PDF, counted from 1.
-    public let page: Int?
+    package let page: Int?
     /// Pixels per inch of that page.
-    public let dpi: Int?
+    package let dpi: Int?
     /// The recipe that was asked for.
-    public let recipe: String
+    package let recipe: String
     /// The seed that was asked for.
-    public let seed: UInt64
+    package let seed: UInt64
     /// 1 for gray, 3 for colour.
-    public let channels: Int
+    package let channels: Int
     /// The first column of the page's part.
-    public let x: Int
+    package let x: Int
     /// Its first row.
-    public let y: Int
+    package let y: Int
     /// Its columns.
-    public let width: Int
+    package let width: Int
     /// Its rows.
-    public let height: Int
+    package let height: Int
     /// The kinds that happened, in the units of `DegradationKind`.
-    public let values: [String: Double]
+    package let values: [String: Double]
     /// The direction of motion, if there was any: degrees from the right upwards.
-    public let motionAngle: Double?
+    package let motionAngle: Double?
     /// The direction of rain, likewise.
-    public let rainAngle: Double?
+    package let rainAngle: Double?
     /// The seed of noise and rain, in digits: not every reader of JSON has 64-bit numbers.
-    public let noiseSeed: String
+    package let noiseSeed: String
   }
 
   /// The pairs by name of their file.
@@ -44,7 +44,7 @@ public struct DegradationManifest: Sendable {
 
   /// The record at `path`; an empty one where there is none yet.
   /// - Throws: `DataError` for a file that is something else.
-  public init(at path: String) throws {
+  package init(at path: String) throws {
     self.path = path
     guard FileKind(path) != nil else { return }
     let decoder = JSONDecoder()
@@ -56,7 +56,7 @@ public struct DegradationManifest: Sendable {
   }
 
   /// The pairs, in the order of their names.
-  public var pairs: [Entry] { entries.values.sorted { String.precedes($0.file, $1.file) } }
+  package var pairs: [Entry] { entries.values.sorted { String.precedes($0.file, $1.file) } }
 
   /// The record of a pair by the name of its files without extension, if there is one.
   func entry(_ name: String) -> Entry? { entries[Self.key(name)] }
@@ -64,7 +64,7 @@ public struct DegradationManifest: Sendable {
   private static func key(_ name: String) -> [UInt8] { Array((name + ".png").utf8) }
 
   /// Adds pairs, in place of those of the same name.
-  public mutating func add(_ pairs: [Entry]) {
+  package mutating func add(_ pairs: [Entry]) {
     for pair in pairs {
       let key = Array(pair.file.utf8)
       entries[key] = pair
@@ -73,7 +73,7 @@ public struct DegradationManifest: Sendable {
   }
 
   /// Forgets pairs by the names of their files without extension; says whether it knew any.
-  public mutating func forget(_ names: [String]) -> Bool {
+  package mutating func forget(_ names: [String]) -> Bool {
     let known = names.filter { entries.removeValue(forKey: Self.key($0)) != nil }
     for name in known { changes[Self.key(name)] = .some(nil) }
     return !known.isEmpty
@@ -83,7 +83,7 @@ public struct DegradationManifest: Sendable {
   /// stays.
   /// - Parameter folder: the folder that is locked meanwhile.
   /// - Throws: `FileError`; `DataError` when something else has taken the record's place.
-  public mutating func write(inTurnsOn folder: String) throws {
+  package mutating func write(inTurnsOn folder: String) throws {
     let lock = FolderLock(waitingFor: folder)
     try withExtendedLifetime(lock) {
       entries = try DegradationManifest(at: path).entries
@@ -94,7 +94,7 @@ public struct DegradationManifest: Sendable {
 
   /// Writes the record, a line for each pair.
   /// - Throws: `FileError`.
-  public func write() throws {
+  package func write() throws {
     let encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -126,7 +126,7 @@ extension DegradationManifest.Entry {
   }
 
   /// What was done to the page; nil for a kind that this version does not know.
-  public var degradation: Degradation? {
+  package var degradation: Degradation? {
     var known: [DegradationKind: Double] = [:]
     for (name, value) in values {
       guard let kind = DegradationKind(rawValue: name), kind.limits.contains(value) else {
@@ -140,5 +140,5 @@ extension DegradationManifest.Entry {
   }
 
   /// Where on the page it was done.
-  public var window: PageWindow { PageWindow(x: x, y: y, width: width, height: height) }
+  package var window: PageWindow { PageWindow(x: x, y: y, width: width, height: height) }
 }

@@ -41,7 +41,7 @@ public struct DegradationRecipe: Sendable, Hashable {
   ///
   /// Every kind takes as many random numbers whether it happens or not: changing one of them leaves
   /// the others' choices.
-  public func draw(using generator: inout SplitMix64) -> Degradation {
+  package func draw(using generator: inout SplitMix64) -> Degradation {
     let staysSharp = Double(generator.nextUnit()) < sharp
     var values: [DegradationKind: Double] = [:]
     for kind in DegradationKind.allCases {
@@ -61,7 +61,7 @@ public struct DegradationRecipe: Sendable, Hashable {
   }
 
   /// The choice that `seed` alone determines.
-  public func degradation(seed: UInt64) -> Degradation {
+  package func degradation(seed: UInt64) -> Degradation {
     var generator = SplitMix64(seed: seed)
     return draw(using: &generator)
   }

@@ -1,15 +1,15 @@
 import Basics
 
 /// A rectangle of a page, which may reach beyond its edges: there the page is mirrored.
-public struct PageWindow: Sendable, Hashable {
+package struct PageWindow: Sendable, Hashable {
   /// The first column.
-  public var x: Int
+  package var x: Int
   /// The first row.
-  public var y: Int
+  package var y: Int
   /// Columns.
-  public var width: Int
+  package var width: Int
   /// Rows.
-  public var height: Int
+  package var height: Int
 
   /// A part of a page.
   init(x: Int, y: Int, width: Int, height: Int) {
@@ -17,11 +17,11 @@ public struct PageWindow: Sendable, Hashable {
   }
 
   /// The whole page.
-  public init(of page: Image) { (x, y, width, height) = (0, 0, page.width, page.height) }
+  package init(of page: Image) { (x, y, width, height) = (0, 0, page.width, page.height) }
 
   /// A random square of `size` pixels. Most of a page is paper: up to three empty squares are
   /// passed over.
-  public init(size: Int, in page: Image, using generator: inout SplitMix64) {
+  package init(size: Int, in page: Image, using generator: inout SplitMix64) {
     self.init(of: page)
     let (spanX, spanY) = (max(0, page.width - size) + 1, max(0, page.height - size) + 1)
     (width, height) = (size, size)
@@ -81,7 +81,7 @@ extension Degradation {
   ///   - window: the part of it that is wanted.
   ///   - channels: 1 or 3, into which the page is converted first; nil for its own.
   /// - Throws: `ImageError` when the window is too large for JPEG.
-  public func pair(
+  package func pair(
     from page: Image, window: PageWindow, channels: Int? = nil
   ) throws -> TrainingPair {
     // Colour at half resolution has blocks of 16 x 16 pixels.

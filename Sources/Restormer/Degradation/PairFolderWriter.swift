@@ -4,24 +4,24 @@ import Kernels
 
 /// Makes degraded and clean pairs out of clean pages: `input/NAME.png` and `target/NAME.png`, as
 /// training and evaluation take them.
-public struct PairFolderWriter: Sendable {
+package struct PairFolderWriter: Sendable {
   /// The folder that gets `input` and `target`.
-  public let folder: String
+  package let folder: String
   /// What is done to the pages.
-  public let recipe: DegradationRecipe
+  package let recipe: DegradationRecipe
   /// Decides, with the page's name, every random choice.
-  public let seed: UInt64
+  package let seed: UInt64
   /// Pairs from each page.
-  public let count: Int
+  package let count: Int
   /// Rows and columns of a random part of the page; nil for the whole page.
-  public let crop: Int?
+  package let crop: Int?
   /// Pixels per inch of a PDF's pages.
-  public let dpi: Int
+  package let dpi: Int
   /// Whether the pairs are gray, whatever the pages are.
-  public let gray: Bool
+  package let gray: Bool
 
   /// Takes the settings; nothing is written yet.
-  public init(
+  package init(
     folder: String, recipe: DegradationRecipe, seed: UInt64, count: Int = 1, crop: Int? = nil,
     dpi: Int = 110, gray: Bool = false
   ) {
@@ -30,13 +30,13 @@ public struct PairFolderWriter: Sendable {
   }
 
   /// The names, without extension, of the pairs that `page` becomes.
-  public func names(of page: CleanPage) -> [String] {
+  package func names(of page: CleanPage) -> [String] {
     guard count > 1 else { return [page.name] }
     return (1...count).map { "\(page.name)-v\(padded($0, of: count))" }
   }
 
   /// The two files of a pair.
-  public func files(_ name: String) -> (input: String, target: String) {
+  package func files(_ name: String) -> (input: String, target: String) {
     ("\(folder)/input/\(name).png", "\(folder)/target/\(name).png")
   }
 
@@ -55,7 +55,7 @@ public struct PairFolderWriter: Sendable {
   ///   written, `ProgramError` for a PDF; `DataError` for files in a pair's place that are another
   ///   pair's.
   @discardableResult
-  public func write(
+  package func write(
     _ page: CleanPage, known: DegradationManifest? = nil, overwrite: Bool = false,
     each: (DegradationManifest.Entry, _ wasThere: Bool) throws -> Void = { _, _ in }
   ) throws -> [DegradationManifest.Entry] {

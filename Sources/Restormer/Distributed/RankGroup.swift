@@ -45,7 +45,7 @@ public final class RankGroup: @unchecked Sendable {
   public var isFirst: Bool { rank == 0 }
 
   /// Adds up `values` over the ranks, in place.
-  public func sum(_ values: UnsafeMutableBufferPointer<Float>) throws {
+  package func sum(_ values: UnsafeMutableBufferPointer<Float>) throws {
     try library.call("sum") { $0.sum_floats(values.baseAddress, values.count) }
   }
 
@@ -58,14 +58,14 @@ public final class RankGroup: @unchecked Sendable {
   }
 
   /// The sums over the ranks of a few numbers.
-  public func sums(_ values: [Double]) throws -> [Double] {
+  package func sums(_ values: [Double]) throws -> [Double] {
     var values = values
     try library.call("sum") { $0.sum_doubles(&values, values.count) }
     return values
   }
 
   /// What rank 0 gives, on every rank.
-  public func broadcast(_ bytes: [UInt8], from root: Int = 0) throws -> [UInt8] {
+  package func broadcast(_ bytes: [UInt8], from root: Int = 0) throws -> [UInt8] {
     var count = UInt64(bytes.count)
     try library.call("broadcast") { $0.broadcast(&count, 8, Int32(root)) }
     var result = rank == root ? bytes : [UInt8](repeating: 0, count: Int(count))
@@ -74,7 +74,7 @@ public final class RankGroup: @unchecked Sendable {
   }
 
   /// What rank 0 gives, in place on every rank.
-  public func broadcast(_ values: inout [Float]) throws {
+  package func broadcast(_ values: inout [Float]) throws {
     let count = values.count * MemoryLayout<Float>.stride
     try values.withUnsafeMutableBytes { bytes in
       try library.call("broadcast") { $0.broadcast(bytes.baseAddress, count, 0) }
@@ -82,7 +82,7 @@ public final class RankGroup: @unchecked Sendable {
   }
 
   /// One text of each rank, in order, on every rank.
-  public func gather(_ text: String) throws -> [String] {
+  package func gather(_ text: String) throws -> [String] {
     try (0..<size).map {
       String(decoding: try broadcast(Array(text.utf8), from: $0), as: UTF8.self)
     }
@@ -100,7 +100,7 @@ public final class RankGroup: @unchecked Sendable {
   }
 
   /// Waits until every rank is here.
-  public func barrier() throws { try library.call("barrier") { $0.barrier() } }
+  package func barrier() throws { try library.call("barrier") { $0.barrier() } }
 
   /// Leaves the job; every rank has to.
   public func finish() throws {
@@ -111,7 +111,7 @@ public final class RankGroup: @unchecked Sendable {
 
   /// Ends the job because of a fault of this rank: one line on standard error names rank, host and
   /// `cause`.
-  public func fail(_ cause: String, code: Int32) -> Never {
+  package func fail(_ cause: String, code: Int32) -> Never {
     guard let watch else {
       library.stop(code: code)
       exit(code)

@@ -1,11 +1,11 @@
 import Kernels
 
 /// A model's parameters in the memory of a backend: one contiguous block, shared by every plan.
-public final class DeviceParameters<B: Backend> {
+package final class DeviceParameters<B: Backend> {
   /// The network.
-  public let model: RestormerModel
+  package let model: RestormerModel
   /// Where the block lies: `1 x 1 x 1 x parameterExtent`.
-  public let block: TensorView<B.Storage>
+  package let block: TensorView<B.Storage>
 
   /// Parameters that lie in `block` already, in the order of the model's.
   init(_ model: RestormerModel, in block: TensorView<B.Storage>) {
@@ -14,7 +14,7 @@ public final class DeviceParameters<B: Backend> {
 
   /// Allocates the block on `backend` and writes `values` into it.
   /// - Throws: the backend's error when memory does not suffice.
-  public init(_ model: RestormerModel, values: [Float], on backend: B) throws {
+  package init(_ model: RestormerModel, values: [Float], on backend: B) throws {
     self.model = model
     let storage = try backend.makeStorage(count: model.parameterExtent)
     block = TensorView(
@@ -24,7 +24,7 @@ public final class DeviceParameters<B: Backend> {
 
   /// Where each parameter lies, for binding the placeholders of a recording.
   /// - Throws: `ModelError` naming the parameter that the recording and the model do not share.
-  public func bindings(
+  package func bindings(
     for recording: RestormerModel.Recording
   ) throws -> [Tensor: TensorView<B.Storage>] {
     try recording.bindings(to: model) { spec in

@@ -1,19 +1,19 @@
 import Foundation
 
 /// Keeps other processes that ask for the same lock out of a folder, for as long as it lives.
-public final class FolderLock {
+package final class FolderLock {
   private let path: String
   private let descriptor: Int32
 
   /// Whether no other process that asked for the lock works in the folder.
-  public let isAlone: Bool
+  package let isAlone: Bool
 
   /// Locks the folder at `path`. A file system without locks is no reason not to work in it.
   /// - Parameters:
   ///   - path: a folder.
   ///   - shared: whether others that say so, too, may work in it at the same time.
   /// - Throws: `DataError` when another process holds the lock.
-  public init(_ path: String, shared: Bool = false) throws {
+  package init(_ path: String, shared: Bool = false) throws {
     self.path = path
     descriptor = open(path.systemPath, O_RDONLY | O_CLOEXEC)
     isAlone = Self.lock(descriptor, LOCK_EX | LOCK_NB)
@@ -24,7 +24,7 @@ public final class FolderLock {
   }
 
   /// Waits until no other process works in the folder at `path`, and locks it.
-  public init(waitingFor path: String) {
+  package init(waitingFor path: String) {
     self.path = path
     descriptor = open(path.systemPath, O_RDONLY | O_CLOEXEC)
     isAlone = Self.lock(descriptor, LOCK_EX)
@@ -43,7 +43,7 @@ public final class FolderLock {
   }
 
   /// Removes what a process that was killed left half-written in these folders of the folder.
-  public func removeUnfinishedFiles(in folders: [String]) {
+  package func removeUnfinishedFiles(in folders: [String]) {
     for folder in folders { AtomicFile.removeUnfinished(in: "\(path)/\(folder)") }
   }
 }

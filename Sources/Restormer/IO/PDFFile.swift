@@ -1,11 +1,11 @@
 import Foundation
 
 /// A PDF whose pages become images by way of poppler's programs `pdfinfo` and `pdftoppm`.
-public struct PDFFile: Sendable {
+package struct PDFFile: Sendable {
   /// The file.
-  public let path: String
+  package let path: String
   /// How many pages it has.
-  public let pageCount: Int
+  package let pageCount: Int
   private let render: InstalledProgram
   private let folder: TemporaryFolder
   /// How poppler is told of the file.
@@ -18,7 +18,7 @@ public struct PDFFile: Sendable {
   /// Opens the file and counts its pages.
   /// - Throws: `ImageError` when it cannot be read or is no PDF; `ProgramError` when poppler's
   ///   programs are not installed or cannot read it.
-  public init(contentsOf path: String) throws {
+  package init(contentsOf path: String) throws {
     let data: Data
     do {
       data = try mappedFile(path)
@@ -43,7 +43,7 @@ public struct PDFFile: Sendable {
 
   /// Page `number`, counted from 1, at `dpi` pixels per inch.
   /// - Throws: `ProgramError` when it cannot be rendered; `ImageError` when the result is no image.
-  public func page(_ number: Int, dpi: Int) throws -> Image {
+  package func page(_ number: Int, dpi: Int) throws -> Image {
     let root = folder.newFile()
     defer { unlink(root + ".png") }
     try render.run(

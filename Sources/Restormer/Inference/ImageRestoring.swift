@@ -56,13 +56,14 @@ extension Restorer {
     }
     var result = restoration.result
     let page =
-      holdsToPages ? PageDecision.decide(&result, picture, shade: passes[0].views[0].shade) : nil
+      holdsToPages
+      ? PageDecision.decide(&result, picture, illumination: passes[0].views[0].illumination) : nil
     let isSharp = !isPair && (leastGain.map { !restoration.crispness.grows(by: $0) } ?? false)
     let isLeftAlone = page?.isLeftAlone ?? isSharp
     return Restored(
       picture: isLeftAlone ? picture : result,
       decision: RestoreDecision(
-        isLeftAlone: isLeftAlone, page: page, paperLight: passes[0].light,
+        isLeftAlone: isLeftAlone, page: page, exposure: passes[0].exposure,
         layout: try layout(width: picture.width, height: picture.height)))
   }
 
@@ -80,14 +81,17 @@ extension Restorer {
       throw RestoreError(
         "a right view is for dual-pixel models, this model takes \(wanted) channels")
     }
-    let shade = treatment.whitensPaper ? PaperShade(of: picture, 0..<picture.channels) : nil
-    let light = shade == nil ? light(of: picture, 0..<picture.channels) : 1
+    let illumination =
+      treatment.correctsExposure ? Illumination(of: picture, 0..<picture.channels) : nil
+    let exposure = illumination == nil ? exposure(of: picture, 0..<picture.channels) : 1
     let isTurned = treatment.turnsPages && picture.liesOnItsSide
     let planes = Array(0..<picture.channels)
     func pass(_ shown: [Int], _ planes: [(plane: Int, channels: Range<Int>)]) -> Pass<P> {
       Pass(
-        views: [NetworkView(picture, planes: shown, light: light, shade: shade)], planes: planes,
-        light: light, isTurned: isTurned)
+        views: [
+          NetworkView(picture, planes: shown, exposure: exposure, illumination: illumination)
+        ], planes: planes,
+        exposure: exposure, isTurned: isTurned)
     }
     if wanted == picture.channels { return [pass(planes, planes.map { ($0, $0..<$0 + 1) })] }
     if wanted == 1 { return planes.map { pass([$0], [($0, 0..<1)]) } }
@@ -96,12 +100,12 @@ extension Restorer {
 
   private func opacityPass<P: Picture>(_ picture: P) -> Pass<P> {
     let plane = picture.alphaPlane
-    let light = light(of: picture, plane..<plane + 1)
+    let exposure = exposure(of: picture, plane..<plane + 1)
     let channels = model.configuration.inputChannels
     let shown = [Int](repeating: plane, count: channels)
     return Pass(
-      views: [NetworkView(picture, planes: shown, light: light)],
-      planes: [(plane, 0..<channels)], light: light)
+      views: [NetworkView(picture, planes: shown, exposure: exposure)],
+      planes: [(plane, 0..<channels)], exposure: exposure)
   }
 
   private func dualPixelPass<P: Picture>(_ left: P, _ right: P?, _ given: Int) throws -> Pass<P> {
@@ -115,14 +119,14 @@ extension Restorer {
     let views = [left, right].map { view in
       NetworkView(view, planes: view.channels == 3 ? [0, 1, 2] : [0, 0, 0])
     }
-    return Pass(views: views, planes: (0..<given).map { ($0, $0..<$0 + 1) }, light: 1)
+    return Pass(views: views, planes: (0..<given).map { ($0, $0..<$0 + 1) }, exposure: 1)
   }
 
   /// Whether what is no blurred print is left as it is.
   private var holdsToPages: Bool { treatment.areForPages && !options.evenSharp }
 
-  private func light(of picture: some Picture, _ planes: Range<Int>) -> Float {
-    treatment.whitensPaper ? picture.paperLight(planes) : 1
+  private func exposure(of picture: some Picture, _ planes: Range<Int>) -> Float {
+    treatment.correctsExposure ? picture.exposure(planes) : 1
   }
 
   /// Gives the rows of each plane of the pass, as seen on white.
@@ -136,8 +140,8 @@ extension Restorer {
       progress: progress
     ) { y, row in
       for (plane, channels) in pass.planes {
-        let paper = pass.views[0].shade?.row(plane, y, 0..<width)
-        let scale = pass.light / Float(channels.count)
+        let paper = pass.views[0].illumination?.row(plane, y, 0..<width)
+        let scale = pass.exposure / Float(channels.count)
         take(
           plane, y,
           (0..<width).map { x in
@@ -154,7 +158,7 @@ private struct Pass<P: Picture> {
   let views: [NetworkView<P>]
   /// For each plane of the result: the network's channels whose mean it is.
   let planes: [(plane: Int, channels: Range<Int>)]
-  let light: Float
+  let exposure: Float
   /// Whether the network is shown it turned by a quarter.
   var isTurned = false
 

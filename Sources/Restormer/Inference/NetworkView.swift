@@ -4,14 +4,16 @@ struct NetworkView<P: Picture> {
   let picture: P
   /// The plane for each of the network's channels.
   let planes: [Int]
-  /// How bright the paper is, by which values are divided.
-  let light: Float
+  /// The exposure, by which values are divided.
+  let exposure: Float
   /// The paper where it is not the same everywhere, by which values are divided instead.
-  let shade: PaperShade?
+  let illumination: Illumination?
 
   /// A view of planes of `picture`.
-  init(_ picture: P, planes: [Int], light: Float = 1, shade: PaperShade? = nil) {
-    (self.picture, self.planes, self.light, self.shade) = (picture, planes, light, shade)
+  init(_ picture: P, planes: [Int], exposure: Float = 1, illumination: Illumination? = nil) {
+    (self.picture, self.planes, self.exposure, self.illumination) = (
+      picture, planes, exposure, illumination
+    )
   }
 
   /// Copies a part of a row of one plane.
@@ -19,10 +21,10 @@ struct NetworkView<P: Picture> {
     _ plane: Int, _ y: Int, _ x: Range<Int>, into values: UnsafeMutablePointer<Float>
   ) {
     picture.readAsSeen(plane, y, x, into: values)
-    if let paper = shade?.row(plane, y, x) {
+    if let paper = illumination?.row(plane, y, x) {
       for i in 0..<x.count { values[i] /= paper[i] }
-    } else if light != 1 {
-      for i in 0..<x.count { values[i] /= light }
+    } else if exposure != 1 {
+      for i in 0..<x.count { values[i] /= exposure }
     }
   }
 

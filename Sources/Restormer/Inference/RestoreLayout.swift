@@ -165,7 +165,7 @@ struct LayoutChooser<B: Backend> {
 }
 
 /// A byte count for people: `3.2 GB`, `640 MB`.
-public func gigabytes(_ bytes: Int) -> String {
+package func gigabytes(_ bytes: Int) -> String {
   let value = Double(bytes) / 1e9
   return value >= 1 ? String(format: "%.1f GB", value) : String(format: "%.0f MB", value * 1e3)
 }

@@ -12,14 +12,14 @@ public struct RestoreDecision: Sendable, Equatable {
   public let isLeftAlone: Bool
   /// What the picture was taken for, where the weights are for pages of text alone.
   public let page: PageDecision?
-  /// The brightness of the page's paper, 0 to 1, which the network was shown as white; 1 for a
-  /// picture shown as it is.
-  public let paperLight: Float
+  /// The exposure of the page, 0 to 1: the brightness of its paper, which the network was shown as
+  /// white; 1 for a picture shown as it is.
+  public let exposure: Float
   /// How it was cut, and what was done to fit it into memory.
   public let layout: RestoreLayout
 
   /// Whether the network was shown a brighter picture.
-  public var isBrightened: Bool { paperLight != 1 }
+  public var isBrightened: Bool { exposure != 1 }
 }
 
 /// How pictures are shown to a network and what becomes of its results, as its weights say.
@@ -28,8 +28,8 @@ package struct PictureTreatment {
   let normalization: ImageNormalization
   /// The orientations that training showed.
   let symmetries: [Symmetry]
-  /// Whether pages are brightened until their paper is white.
-  let whitensPaper: Bool
+  /// Whether the exposure of pages is corrected until their paper is white.
+  let correctsExposure: Bool
   /// How many times as crisp a picture has to become to be worth changing; nil where everything is
   /// changed.
   let leastCrispnessGain: Double?
@@ -45,14 +45,14 @@ package struct PictureTreatment {
   /// The treatment that `weights` ask for.
   init(_ weights: ModelWeights) {
     (normalization, symmetries) = (weights.normalization, weights.symmetries)
-    (whitensPaper, leastCrispnessGain) = (weights.whitensPaper, weights.leastCrispnessGain)
+    (correctsExposure, leastCrispnessGain) = (weights.correctsExposure, weights.leastCrispnessGain)
     (areForPages, trainingPatch) = (weights.areForPages, weights.trainingPatch)
   }
 
   /// No more than the normalisation of training.
   package init(_ normalization: ImageNormalization) {
     (self.normalization, symmetries) = (normalization, [.identity])
-    (whitensPaper, leastCrispnessGain) = (false, nil)
+    (correctsExposure, leastCrispnessGain) = (false, nil)
     (areForPages, trainingPatch) = (false, nil)
   }
 }

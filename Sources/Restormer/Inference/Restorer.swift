@@ -70,7 +70,7 @@ public final class Restorer<B: Backend> {
   ///   - image: as many channels as the model takes.
   ///   - progress: called with the fraction done, 0 to 1; what it throws ends the work.
   /// - Throws: the backend's error; `RestoreError` when the image fits neither whole nor in tiles.
-  public func restore(
+  package func restore(
     _ image: PlanarImage, progress: (Double) throws -> Void = { _ in }
   ) throws -> PlanarImage {
     precondition(
@@ -92,7 +92,7 @@ public final class Restorer<B: Backend> {
   }
 
   /// What the last run did, and the memory it took; nil before the first.
-  public var plan: ModelPlan? {
+  package var plan: ModelPlan? {
     session.map {
       ModelPlan(
         nodes: $0.plan.nodes, activations: $0.plan.memory.need.total,

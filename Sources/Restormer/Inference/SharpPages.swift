@@ -4,7 +4,7 @@ extension ModelWeights {
 
   /// How many times as crisp a picture has to become to be worth changing, as the weights' metadata
   /// say; nil for weights that change everything.
-  public var leastCrispnessGain: Double? { metadata[Self.crispnessKey].flatMap { Double($0) } }
+  package var leastCrispnessGain: Double? { metadata[Self.crispnessKey].flatMap { Double($0) } }
 }
 
 /// How much steeper a picture's own edges became by restoring.

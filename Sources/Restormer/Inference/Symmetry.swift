@@ -31,12 +31,12 @@ public struct Symmetry: Hashable, Sendable, CaseIterable {
   }
 
   /// `image` seen in this orientation.
-  public func apply(to image: PlanarImage) -> PlanarImage {
+  package func apply(to image: PlanarImage) -> PlanarImage {
     remap(image, inverse: false)
   }
 
   /// Brings an image that was turned by `apply` back.
-  public func undo(on image: PlanarImage) -> PlanarImage {
+  package func undo(on image: PlanarImage) -> PlanarImage {
     remap(image, inverse: true)
   }
 

@@ -5,21 +5,21 @@ import Foundation
 ///
 /// Runs of spaces and line ends count as one space. Characters are Unicode's code points in
 /// composed form.
-public struct TextErrors: Sendable, Hashable, Codable {
+package struct TextErrors: Sendable, Hashable, Codable {
   /// Characters to insert, delete or replace.
-  public private(set) var characterErrors = 0
+  package private(set) var characterErrors = 0
   /// Characters of the reference.
-  public private(set) var characters = 0
+  package private(set) var characters = 0
   /// Words to insert, delete or replace.
-  public private(set) var wordErrors = 0
+  package private(set) var wordErrors = 0
   /// Words of the reference.
-  public private(set) var words = 0
+  package private(set) var words = 0
 
   /// No text at all.
-  public init() {}
+  package init() {}
 
   /// The mistakes of `text` against `reference`.
-  public init(_ text: String, against reference: String) {
+  package init(_ text: String, against reference: String) {
     let (found, expected) = (Self.words(text), Self.words(reference))
     let (letters, expectedLetters) = (Self.letters(found), Self.letters(expected))
     (characters, words) = (expectedLetters.count, expected.count)
@@ -29,13 +29,13 @@ public struct TextErrors: Sendable, Hashable, Codable {
 
   /// Errors per character of the reference; above 1 where a text is longer than it, infinite where
   /// the reference has none. Of several texts together it is the rate over all their characters.
-  public var characterRate: Double { Self.rate(characterErrors, characters) }
+  package var characterRate: Double { Self.rate(characterErrors, characters) }
 
   /// Errors per word of the reference.
-  public var wordRate: Double { Self.rate(wordErrors, words) }
+  package var wordRate: Double { Self.rate(wordErrors, words) }
 
   /// The errors of both texts together.
-  public static func + (a: TextErrors, b: TextErrors) -> TextErrors {
+  package static func + (a: TextErrors, b: TextErrors) -> TextErrors {
     var sum = a
     sum.characterErrors += b.characterErrors
     sum.characters += b.characters

@@ -2,15 +2,15 @@ import Foundation
 import Kernels
 
 /// Reads the text of images with tesseract, several at a time.
-public struct TextReader: Sendable {
+package struct TextReader: Sendable {
   /// An image that waits to be read.
-  public struct Page: Sendable {
+  package struct Page: Sendable {
     fileprivate let file: String
     fileprivate let source: String
   }
 
   /// How many images are read at a time.
-  public let workers: Int
+  package let workers: Int
   private let program: InstalledProgram
   private let folder: TemporaryFolder
   private let language: String
@@ -24,7 +24,7 @@ public struct TextReader: Sendable {
   ///   - layout: tesseract's page segmentation mode, 0 to 13.
   ///   - patience: seconds that one image may take.
   /// - Throws: `ProgramError` when it is not installed.
-  public init(language: String = "eng", layout: Int = 3, patience: Double = 300) throws {
+  package init(language: String = "eng", layout: Int = 3, patience: Double = 300) throws {
     program = try InstalledProgram("tesseract", package: "tesseract-ocr")
     folder = try TemporaryFolder()
     (self.language, self.layout, self.patience) = (language, layout, patience)
@@ -37,7 +37,7 @@ public struct TextReader: Sendable {
   ///   - image: the picture of text.
   ///   - source: its name, for errors.
   /// - Throws: `ImageError` when there is no room for it.
-  public func page(_ image: Image, from source: String) throws -> Page {
+  package func page(_ image: Image, from source: String) throws -> Page {
     let page = Page(file: folder.newFile(".png"), source: source)
     try Image(
       width: image.width, height: image.height, channels: image.channels, pixels: image.pixels,
@@ -48,7 +48,7 @@ public struct TextReader: Sendable {
 
   /// The texts of `pages`, in their order; the pages are then gone.
   /// - Throws: `ProgramError` for the first page that tesseract fails on.
-  public func texts(of pages: [Page]) throws -> [String] {
+  package func texts(of pages: [Page]) throws -> [String] {
     try concurrently(pages, workers: workers) { page in
       defer { unlink(page.file) }
       return try text(of: page)

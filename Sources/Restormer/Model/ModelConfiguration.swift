@@ -84,10 +84,10 @@ public struct ModelConfiguration: Hashable, Sendable {
 
   /// The configuration in one line, with the official argument names.
   public var summary: String {
-    "inp_channels \(inputChannels), out_channels \(outputChannels), dim \(dim), num_blocks \(blocks), "
-      + "num_refinement_blocks \(refinementBlocks), heads \(heads), "
-      + "ffn_expansion_factor \(expansion), bias \(bias), LayerNorm_type \(normalization.rawValue), "
-      + "dual_pixel_task \(dualPixel)"
+    "inp_channels \(inputChannels), out_channels \(outputChannels), dim \(dim), "
+      + "num_blocks \(blocks), num_refinement_blocks \(refinementBlocks), heads \(heads), "
+      + "ffn_expansion_factor \(expansion), bias \(bias), "
+      + "LayerNorm_type \(normalization.rawValue), dual_pixel_task \(dualPixel)"
   }
 
   /// What makes the configuration impossible to build, in one line, or nil.

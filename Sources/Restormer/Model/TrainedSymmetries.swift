@@ -24,8 +24,8 @@ extension ModelWeights {
     for name in names.split(separator: ",").map({ $0.filter { $0 != " " } })
     where !known.contains(name) {
       throw ModelError(
-        "the metadata \(symmetriesKey) name '\(name.prefix(40))', expected identity, flip-x, flip-y, "
-          + "rotate-90, rotate-180, rotate-270, transpose or anti-transpose")
+        "the metadata \(symmetriesKey) name '\(name.prefix(40))', expected identity, flip-x, "
+          + "flip-y, rotate-90, rotate-180, rotate-270, transpose or anti-transpose")
     }
   }
 }

@@ -1,24 +1,24 @@
 import Foundation
 
 /// The files of one image before and after restoring.
-public struct ComparedFiles: Sendable, Hashable {
+package struct ComparedFiles: Sendable, Hashable {
   /// The name of the restored file.
-  public let name: String
+  package let name: String
   /// The degraded image.
-  public let before: String
+  package let before: String
   /// The restored image.
-  public let after: String
+  package let after: String
   /// What it should be, if known.
-  public let target: String?
+  package let target: String?
 
   /// The images of folders, and what is wrong with those that were passed over, one line each.
-  public typealias List = (files: [ComparedFiles], faults: [String])
+  package typealias List = (files: [ComparedFiles], faults: [String])
 
   /// The images of two or three folders that have the same name, or two or three files; ordered by
   /// name, numbers in names by value.
   /// - Throws: `DataError` for empty folders and where no image has what it needs: partners of its
   ///   size.
-  public static func list(
+  package static func list(
     before: String, after: String, target: String? = nil
   ) throws -> List {
     let folder = try PairedFolder(input: before, target: after, rule: .tolerant)
@@ -40,7 +40,7 @@ public struct ComparedFiles: Sendable, Hashable {
 
   /// The decoded images.
   /// - Throws: `ImageError`.
-  public func views() throws -> ReportViews {
+  package func views() throws -> ReportViews {
     ReportViews(
       before: try Image(contentsOf: before), after: try Image(contentsOf: after),
       target: try target.map(Image.init(contentsOf:)))

@@ -6,7 +6,7 @@ import Foundation
 /// Pictures are part of the file, which is opened from disk and asks the network for nothing. It is
 /// kept below a limit: of a large batch, pictures are shown as JPEG or smaller, as the page then
 /// says; scores are always of whole images.
-public struct ComparisonReport {
+package struct ComparisonReport {
   private let title: String
   private let source: String
   private let border: Int
@@ -16,7 +16,7 @@ public struct ComparisonReport {
   private var entries: [Entry] = []
 
   /// Bytes that a page has at most by default.
-  public static let defaultLimit = 64_000_000
+  package static let defaultLimit = 64_000_000
   private static let thumbnailSide = 96
 
   /// An empty report.
@@ -27,7 +27,7 @@ public struct ComparisonReport {
   ///   - count: how many images will be added; they share the limit.
   ///   - border: pixels on every side that are not scored.
   ///   - limit: bytes of the page.
-  public init(
+  package init(
     title: String, source: String, count: Int, border: Int = 0, limit: Int = defaultLimit
   ) {
     (self.title, self.source, self.border, self.limit) = (title, source, border, limit)
@@ -35,12 +35,12 @@ public struct ComparisonReport {
   }
 
   /// Images so far.
-  public var count: Int { entries.count }
+  package var count: Int { entries.count }
 
   /// Adds an image; the views must be those that the first one has.
   /// - Throws: `MetricsError` for views of different size and images too small to be scored;
   ///   `ImageError`.
-  public mutating func add(_ name: String, _ given: ReportViews) throws {
+  package mutating func add(_ name: String, _ given: ReportViews) throws {
     defer { expected -= 1 }
     let item = try PageItem(name, given, border: border, thumbnailSide: Self.thumbnailSide)
     let named = given.named
@@ -70,7 +70,7 @@ public struct ComparisonReport {
   }
 
   /// The means over all images, where there are targets.
-  public var means: (before: Scores?, after: Scores)? {
+  package var means: (before: Scores?, after: Scores)? {
     let after = entries.compactMap(\.item.afterScores)
     guard !after.isEmpty else { return nil }
     let before = entries.compactMap(\.item.beforeScores)
@@ -78,7 +78,7 @@ public struct ComparisonReport {
   }
 
   /// The page.
-  public var html: [UInt8] {
+  package var html: [UInt8] {
     let page = Page(
       source: source, notes: notes, views: entries.last?.views ?? [], items: entries.map(\.item))
     let encoder = JSONEncoder()
@@ -100,14 +100,14 @@ public struct ComparisonReport {
 
   /// Writes the page, whole or not at all, and says how many bytes it has.
   /// - Throws: `FileError`.
-  public func write(to path: String) throws -> Int {
+  package func write(to path: String) throws -> Int {
     let page = html
     try writeAtomically(page, to: path)
     return page.count
   }
 
   /// - Throws: `FileError` when no page can be written at `path`; nothing is left there.
-  public static func checkWritable(_ path: String) throws {
+  package static func checkWritable(_ path: String) throws {
     _ = try AtomicFile(path: path)
   }
 

@@ -46,7 +46,8 @@ struct LinePlot {
     let size = "\(Self.text(width)) \(Self.text(height))"
     return """
       <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(size)" width="\(Self.text(width))" \
-      height="\(Self.text(height))" role="img" font-family="system-ui, 'DejaVu Sans', Helvetica, Arial, sans-serif" \
+      height="\(Self.text(height))" role="img" font-family="system-ui, 'DejaVu Sans', Helvetica, \
+      Arial, sans-serif" \
       font-size="13">
       <title>\(ReportPage.escaped("\(title): \(yTitle) by \(xTitle)"))</title>
       <rect width="100%" height="100%" fill="#ffffff"/>
@@ -119,8 +120,9 @@ struct LinePlot {
 
   private var lines: [String] {
     let frame =
-      "<clipPath id=\"frame\"><rect x=\"\(Self.text(Self.left - 5))\" y=\"\(Self.text(Self.top - 5))\" "
-      + "width=\"\(Self.text(Self.plotWidth + 10))\" height=\"\(Self.text(plotHeight + 5))\"/></clipPath>"
+      "<clipPath id=\"frame\"><rect x=\"\(Self.text(Self.left - 5))\" "
+      + "y=\"\(Self.text(Self.top - 5))\" width=\"\(Self.text(Self.plotWidth + 10))\" "
+      + "height=\"\(Self.text(plotHeight + 5))\"/></clipPath>"
     return [frame, "<g clip-path=\"url(#frame)\" fill=\"none\">"] + curves.flatMap(drawn) + ["</g>"]
   }
 

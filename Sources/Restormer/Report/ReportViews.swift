@@ -1,14 +1,14 @@
 /// Up to three pictures of the same thing, of one size.
-public struct ReportViews: Sendable {
+package struct ReportViews: Sendable {
   /// The degraded image, or nil where there is only one to judge.
-  public var before: Image?
+  package var before: Image?
   /// The image to judge.
-  public var after: Image
+  package var after: Image
   /// What it should be.
-  public var target: Image?
+  package var target: Image?
 
   /// Views of one image; gray ones beside coloured ones become gray in three channels.
-  public init(before: Image? = nil, after: Image, target: Image? = nil) {
+  package init(before: Image? = nil, after: Image, target: Image? = nil) {
     let channels = [before, after, target].compactMap { $0?.channels }.max() ?? 1
     self.before = before?.opaque(channels: channels)
     self.after = after.opaque(channels: channels)

@@ -2,9 +2,9 @@ import Foundation
 
 /// A competition's sample submission: its header and ids. The file stays on the disk and is read as
 /// often as needed, so that its size does not matter.
-public struct SampleSubmission: Sendable {
+package struct SampleSubmission: Sendable {
   /// The file.
-  public let path: String
+  package let path: String
   /// The first line, as it is.
   let header: [UInt8]
   private let contents: Data
@@ -26,7 +26,7 @@ public struct SampleSubmission: Sendable {
   /// Opens the file and reads its header.
   /// - Throws: `FileError` for a file that cannot be read, `SubmissionError` for one that has no
   ///   rows or not two columns.
-  public init(contentsOf path: String) throws {
+  package init(contentsOf path: String) throws {
     self.path = path
     let data = try mappedFile(path)
     contents = data

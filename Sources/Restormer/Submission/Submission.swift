@@ -1,20 +1,20 @@
 /// A competition's CSV made from images, one after the other: memory for one image and a buffer.
-public struct Submission {
+package struct Submission {
   private let images: [SubmissionImage]
   private let format: SubmissionFormat
   private let order: SampleOrder?
 
   /// What was written.
-  public struct Summary: Sendable {
+  package struct Summary: Sendable {
     /// Rows below the header.
-    public var rows = 0
+    package var rows = 0
     /// The errors of the written values, if there were targets.
-    public var score: SubmissionScore?
+    package var score: SubmissionScore?
   }
 
   /// Prepares a submission; a sample's ids are checked now, before anything is restored.
   /// - Throws: `SubmissionError` naming the sample's line for the first id that does not fit.
-  public init(
+  package init(
     _ images: [SubmissionImage], format: SubmissionFormat, sample: SampleSubmission? = nil
   ) throws {
     precondition(!images.isEmpty, "Submission: no images")
@@ -30,7 +30,7 @@ public struct Submission {
   ///     called once for each.
   /// - Throws: what `restore` throws, `FileError`, `ImageError` for a target, and `SubmissionError`
   ///   for a result of another size.
-  public func write(
+  package func write(
     to path: String, restore: @escaping (SubmissionImage) throws -> Image
   ) throws -> Summary {
     let writer = try RowWriter(path: path)

@@ -1,7 +1,7 @@
 /// How a submission writes values.
-public struct SubmissionFormat: Sendable, Hashable {
+package struct SubmissionFormat: Sendable, Hashable {
   /// What a row of the file holds.
-  public enum Form: String, Sendable, CaseIterable {
+  package enum Form: String, Sendable, CaseIterable {
     /// One pixel: `id,value` with the id `image_row_column`.
     case pixels
     /// One image: `id,values` with the id `image` and all values row by row, separated by spaces.
@@ -9,31 +9,31 @@ public struct SubmissionFormat: Sendable, Hashable {
   }
 
   /// What black and white are written as.
-  public enum Range: String, Sendable, CaseIterable {
+  package enum Range: String, Sendable, CaseIterable {
     /// 0 and 1.
     case unit
     /// 0 and 255.
     case byte
 
     /// The value of white.
-    public var white: Double { self == .unit ? 1 : 255 }
+    package var white: Double { self == .unit ? 1 : 255 }
   }
 
   /// What a row holds.
-  public var form: Form
+  package var form: Form
   /// The range of values.
-  public var range: Range
+  package var range: Range
   /// Digits after the point, 0 to 6; zeros at the end are left out.
-  public var decimals: Int
+  package var decimals: Int
   /// The number of the first row and the first column, 0 or 1; nil follows the sample, or is 1
   /// without one.
-  public var firstIndex: Int?
+  package var firstIndex: Int?
 
   /// Digits that are enough for 16-bit images, or whole levels of 8 bits.
-  public static func defaultDecimals(_ range: Range) -> Int { range == .unit ? 5 : 0 }
+  package static func defaultDecimals(_ range: Range) -> Int { range == .unit ? 5 : 0 }
 
   /// A format; `decimals` nil takes the default of the range.
-  public init(
+  package init(
     form: Form = .pixels, range: Range = .unit, decimals: Int? = nil, firstIndex: Int? = nil
   ) {
     (self.form, self.range, self.firstIndex) = (form, range, firstIndex)
@@ -53,9 +53,9 @@ public struct SubmissionFormat: Sendable, Hashable {
 }
 
 /// A submission cannot be made from what was given.
-public struct SubmissionError: Error, CustomStringConvertible, Sendable {
+package struct SubmissionError: Error, CustomStringConvertible, Sendable {
   /// The fault in one line.
-  public let description: String
+  package let description: String
 
   init(_ description: String) { self.description = description }
 }

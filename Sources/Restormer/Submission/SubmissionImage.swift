@@ -1,17 +1,17 @@
 import Foundation
 
 /// One image of a submission.
-public struct SubmissionImage: Sendable, Hashable {
+package struct SubmissionImage: Sendable, Hashable {
   /// The file's name without extension: the first part of its ids.
-  public let name: String
+  package let name: String
   /// The file.
-  public let path: String
+  package let path: String
   /// The image to score against, if there is one.
-  public let target: String?
+  package let target: String?
   /// Columns.
-  public let width: Int
+  package let width: Int
   /// Rows.
-  public let height: Int
+  package let height: Int
 
   /// The images of a folder by name, numbers in names by value: `2` before `10`. One file is taken
   /// too.
@@ -21,7 +21,7 @@ public struct SubmissionImage: Sendable, Hashable {
   ///   - targets: images of the same names and sizes to score against.
   /// - Throws: `DataError` for an empty folder, missing partners and unequal sizes; `ImageError`
   ///   for a file that is no image.
-  public static func list(_ input: String, targets: String? = nil) throws -> [SubmissionImage] {
+  package static func list(_ input: String, targets: String? = nil) throws -> [SubmissionImage] {
     let folder =
       try targets.map { try PairedFolder(input: input, target: $0) }
       ?? PairedFolder(clean: input)
@@ -75,7 +75,7 @@ struct NaturalName: Comparable {
 extension Image {
   /// The gray values, row by row: of a colour image the luma 0.299 R + 0.587 G + 0.114 B of BT.601
   /// in full range.
-  public var grayValues: [Float] {
+  package var grayValues: [Float] {
     guard channels == 3 else { return pixels }
     let plane = width * height
     return [Float](unsafeUninitializedCapacity: plane) { gray, count in

@@ -1,15 +1,15 @@
 /// Errors of written values against targets, over all pixels of all images, in the file's own
 /// range.
-public struct SubmissionScore: Sendable {
+package struct SubmissionScore: Sendable {
   /// Values compared.
-  public private(set) var count = 0
+  package private(set) var count = 0
   private var squares = 0.0
   private var magnitudes = 0.0
 
   /// The root of the mean squared error.
-  public var rmse: Double { (squares / Double(max(1, count))).squareRoot() }
+  package var rmse: Double { (squares / Double(max(1, count))).squareRoot() }
   /// The mean of the absolute error.
-  public var mae: Double { magnitudes / Double(max(1, count)) }
+  package var mae: Double { magnitudes / Double(max(1, count)) }
 
   mutating func add(_ values: [Int32], against target: [Float], _ format: SubmissionFormat) {
     let (step, white) = (1 / Double(format.unit), format.range.white)

@@ -1,7 +1,7 @@
 /// The best validation of a run. Only scores of the same pairs can be compared.
-public struct BestScore: Sendable, Hashable {
+package struct BestScore: Sendable, Hashable {
   /// Its mean peak signal-to-noise ratio in dB.
-  public private(set) var psnr = -Double.infinity
+  package private(set) var psnr = -Double.infinity
   /// Its mean squared difference: blank pages make many a mean PSNR infinite.
   private var l2 = Double.infinity
   /// How many pairs were scored.
@@ -10,7 +10,7 @@ public struct BestScore: Sendable, Hashable {
   private(set) var set = ""
 
   /// No validation yet.
-  public init() {}
+  package init() {}
 
   /// What a validation means for the best one.
   enum Verdict: Equatable {

@@ -3,25 +3,25 @@ import Kernels
 
 /// The whole state of a run: enough to go on bit for bit. Random choices, the position in the data
 /// and the learning rate are functions of the step and the options.
-public struct Checkpoint: Sendable {
+package struct Checkpoint: Sendable {
   /// Where the run stands.
-  public let progress: RunProgress
+  package let progress: RunProgress
   /// All parameters, a contiguous block.
-  public let values: [Float]
+  package let values: [Float]
   /// Their moving average; empty if none is kept.
-  public let averaged: [Float]
+  package let averaged: [Float]
   /// The optimizer's first moment.
-  public let first: [Float]
+  package let first: [Float]
   /// The optimizer's second moment.
-  public let second: [Float]
+  package let second: [Float]
   /// The options by their path in an options file.
-  public let options: [String: String]
+  package let options: [String: String]
 
   private static let kind = "restormer training state 1"
 
   /// Reads a state file.
   /// - Throws: `WeightsError` for a damaged file or one of another kind.
-  public init(contentsOf path: String) throws {
+  package init(contentsOf path: String) throws {
     let state = try StateDict(contentsOf: path)
     func fault(_ text: String) -> WeightsError { WeightsError(path: path, fault: text) }
     guard state.metadata["kind"] == Self.kind else { throw fault("is no training state") }
@@ -55,7 +55,7 @@ public struct Checkpoint: Sendable {
   }
 
   /// The options in which `options` differ, one line each: `train.optim_g.lr: 0.0003 -> 0.001`.
-  public func changes(to options: TrainingOptions) -> [String] {
+  package func changes(to options: TrainingOptions) -> [String] {
     TrainingOptions.changes(from: self.options, to: options)
   }
 

@@ -1,10 +1,10 @@
 extension TrainingOption {
   /// Every option, in the order in which they are set and listed: one that others lean on comes
   /// before them.
-  public static let all = general + data + network + optimization + length + saving + ignored
+  package static let all = general + data + network + optimization + length + saving + ignored
 
   /// The options that the command line and sweeps have.
-  public static var flags: [String] { all.compactMap(\.flag) }
+  package static var flags: [String] { all.compactMap(\.flag) }
 
   /// Steps and the like beyond this are a mistake; sums and products of a few such numbers still
   /// fit 64 bits.

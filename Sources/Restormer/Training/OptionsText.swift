@@ -91,8 +91,8 @@ extension Checkpoint {
     }
     if isFinished, progress.step > options.totalSteps {
       throw DataError(
-        "\(folder): finished after step \(progress.step), \(options.totalSteps) (--steps) are fewer: choose another "
-          + "--name to train so many")
+        "\(folder): finished after step \(progress.step), \(options.totalSteps) (--steps) "
+          + "are fewer: choose another --name to train so many")
     }
   }
 

@@ -1,7 +1,7 @@
 import Kernels
 
 /// Everything that has one number per parameter, each a contiguous block in a backend's memory.
-public final class ParameterRegions<B: Backend> {
+package final class ParameterRegions<B: Backend> {
   let parameters: DeviceParameters<B>
   let gradients: TensorView<B.Storage>
   let firstMoment: TensorView<B.Storage>

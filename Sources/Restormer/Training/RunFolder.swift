@@ -3,14 +3,14 @@ import Kernels
 
 /// The folder of one run:
 /// `experiments/NAME/{models,states,samples,events,options.yml,metrics.csv}`.
-public final class RunFolder {
+package final class RunFolder {
   /// The folder.
-  public let path: String
+  package let path: String
   private let lock: FolderLock
 
   /// Makes the folder and locks it against a second run; the lock ends with the process.
   /// - Throws: `DataError` when it cannot be written or another run holds it.
-  public init(_ path: String) throws {
+  package init(_ path: String) throws {
     self.path = path
     for part in ["models", "states", "samples", "events"] { try makeFolders("\(path)/\(part)") }
     lock = try FolderLock(path)
@@ -18,7 +18,7 @@ public final class RunFolder {
   }
 
   /// State files, the newest first.
-  public var states: [String] { Self.states(path) }
+  package var states: [String] { Self.states(path) }
 
   /// Whether a run in `path` has a state to go on from.
   static func hasStates(_ path: String) -> Bool { !states(path).isEmpty }
@@ -37,7 +37,7 @@ public final class RunFolder {
   /// their place.
   /// - Throws: `DataError` when there are states and none is whole: to start anew would overwrite
   ///   the run.
-  public func newestState() throws -> (checkpoint: Checkpoint?, faults: [String]) {
+  package func newestState() throws -> (checkpoint: Checkpoint?, faults: [String]) {
     var faults: [String] = []
     for (index, state) in states.enumerated() {
       do {

@@ -1,22 +1,22 @@
 /// Where a run stands, besides the numbers of its parameters.
-public struct RunProgress: Sendable, Hashable {
+package struct RunProgress: Sendable, Hashable {
   /// Steps done.
-  public var step = 0
+  package var step = 0
   /// Updates that the optimizer has made: steps without the skipped ones, counted anew for another
   /// rule.
-  public var updates = 0
+  package var updates = 0
   /// Processes that trained together.
-  public var ranks = 1
+  package var ranks = 1
   /// The best validation so far.
-  public var best = BestScore()
+  package var best = BestScore()
   /// Losses of the epoch that has begun.
-  public var epoch = LossSums()
+  package var epoch = LossSums()
   /// Whether the validation after this step is still to be made: a run that is asked to stop saves
   /// first.
-  public var validationDue = false
+  package var validationDue = false
 
   /// A run at its beginning.
-  public init() {}
+  package init() {}
 
   /// As pairs of text, exact.
   var metadata: [String: String] {
@@ -41,19 +41,19 @@ public struct RunProgress: Sendable, Hashable {
 }
 
 /// Sums over the steps of an epoch.
-public struct LossSums: Sendable, Hashable {
+package struct LossSums: Sendable, Hashable {
   /// Steps.
-  public private(set) var steps = 0
+  package private(set) var steps = 0
   /// Sum of the steps' mean absolute differences.
-  public private(set) var l1 = 0.0
+  package private(set) var l1 = 0.0
   /// Sum of the steps' mean squared differences.
-  public private(set) var l2 = 0.0
+  package private(set) var l2 = 0.0
 
   /// No step yet.
-  public init() {}
+  package init() {}
 
   /// The mean losses per step, or nil before the first.
-  public var means: (l1: Double, l2: Double)? {
+  package var means: (l1: Double, l2: Double)? {
     steps > 0 ? (l1 / Double(steps), l2 / Double(steps)) : nil
   }
 

@@ -5,24 +5,24 @@ import Foundation
 ///
 /// Started again, finished runs are skipped and the one that was interrupted goes on from its
 /// newest state.
-public final class Sweep {
+package final class Sweep {
   /// A run with the options made of its values.
-  public typealias Planned = (run: SweepRun, options: TrainingOptions)
+  package typealias Planned = (run: SweepRun, options: TrainingOptions)
 
   /// The sweep's folder.
-  public let path: String
+  package let path: String
   private let name: String
   private let keys: [String]
   private let planned: [Planned]
   private let times: SweepTimes
   private let lock: FolderLock
   /// The state of every run, in the order of the grid.
-  public private(set) var results: [SweepResult]
+  package private(set) var results: [SweepResult]
 
   /// Prepares a sweep in `path`; each run's options must carry the run's name.
   /// - Throws: what keeps the first run from its images or weights, when it is so for all;
   ///   `DataError` when the folder cannot be made or another sweep is using it; `FileError`.
-  public init(_ file: SweepFile, path: String, planned: [Planned]) throws {
+  package init(_ file: SweepFile, path: String, planned: [Planned]) throws {
     (self.path, self.planned, keys) = (path, planned, file.keys)
     name = path.fileName
     try Self.checkFiles(planned, in: path)
@@ -68,7 +68,7 @@ public final class Sweep {
   ///   - train: trains one run in the sweep's folder; it calls its second argument whenever a state
   ///     has been saved.
   /// - Throws: `FileError` when the table or the plot cannot be written at last.
-  public func run(
+  package func run(
     report: (String) -> Void,
     train: (_ options: TrainingOptions, _ saved: @escaping () -> Void) throws -> TrainingEnd
   ) throws {

@@ -14,13 +14,13 @@ import Yams
 ///
 /// Keys are options of `restormer train` without their dashes, values are as on the command line. A
 /// value may bring further options along, which then hold for its runs.
-public struct SweepFile: Sendable {
+package struct SweepFile: Sendable {
   /// An option and its value.
-  public struct Setting: Sendable, Hashable {
+  package struct Setting: Sendable, Hashable {
     /// The option's name.
-    public let key: String
+    package let key: String
     /// Its value as the file has it.
-    public let value: String
+    package let value: String
   }
 
   /// A value of the grid.
@@ -31,16 +31,16 @@ public struct SweepFile: Sendable {
   }
 
   /// The file.
-  public let path: String
+  package let path: String
   /// The sweep's name, by default that of the file.
-  public let name: String
+  package let name: String
   /// What holds for all runs.
-  public let base: [Setting]
+  package let base: [Setting]
   /// What differs between runs, in the order of the file.
   let grid: [(key: String, choices: [Choice])]
 
   /// The keys of the grid, in the order of the file.
-  public var keys: [String] { grid.map(\.key) }
+  package var keys: [String] { grid.map(\.key) }
 
   /// More runs than this are a mistake.
   private static let mostRuns = 500
@@ -48,7 +48,7 @@ public struct SweepFile: Sendable {
   /// Reads a file with the options of `TrainingOption.flags`.
   /// - Throws: `DataError` naming file and key: unreadable YAML, an unknown key with the nearest
   ///   known one, a value that is none, no grid.
-  public init(contentsOf path: String) throws {
+  package init(contentsOf path: String) throws {
     let file = try SweepReader(path: path, known: TrainingOption.flags.filter { $0 != "name" })
     self.path = path
     let sections = try file.sections()
@@ -71,7 +71,7 @@ public struct SweepFile: Sendable {
   }
 
   /// The runs: the last key of the grid changes fastest.
-  public var runs: [SweepRun] {
+  package var runs: [SweepRun] {
     var runs = [SweepRun(choices: [], values: [], further: [])]
     for (key, choices) in grid {
       runs = runs.flatMap { run in
@@ -84,7 +84,7 @@ public struct SweepFile: Sendable {
   /// The options of a run: the file's shared ones, then those `given` on the command line, then the
   /// run's own.
   /// - Throws: `DataError` naming the file and the run.
-  public func options(
+  package func options(
     of run: SweepRun, given: [String: String]
   ) throws -> TrainingOptions {
     var settings = given
@@ -109,13 +109,13 @@ public struct SweepFile: Sendable {
 }
 
 /// One combination of a grid's values.
-public struct SweepRun: Sendable, Hashable {
+package struct SweepRun: Sendable, Hashable {
   /// Numbers of the chosen values, one a key.
   let choices: [Int]
   /// The chosen values.
-  public let values: [SweepFile.Setting]
+  package let values: [SweepFile.Setting]
   /// What goes with them.
-  public let further: [SweepFile.Setting]
+  package let further: [SweepFile.Setting]
 
   fileprivate func choosing(_ choice: SweepFile.Choice, at index: Int, for key: String) -> SweepRun
   {
@@ -125,7 +125,7 @@ public struct SweepRun: Sendable, Hashable {
   }
 
   /// The name of the run and its folder, made of its values: `loss=l1,optimizer=sgd`.
-  public var name: String {
+  package var name: String {
     let text = values.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
     let kept = text.prefix(120).map { character in
       let isPlain = character.isASCII && (character.isLetter || character.isNumber)

@@ -1,9 +1,9 @@
 import Foundation
 
 /// What became of one run of a sweep.
-public struct SweepResult: Sendable {
+package struct SweepResult: Sendable {
   /// How far a run is.
-  public enum State: Sendable, Hashable {
+  package enum State: Sendable, Hashable {
     /// Its turn has not come.
     case waiting
     /// Asked to stop after so many steps.
@@ -15,27 +15,27 @@ public struct SweepResult: Sendable {
   }
 
   /// A validation of the run.
-  public struct Validation: Sendable, Hashable {
+  package struct Validation: Sendable, Hashable {
     /// Steps done.
-    public let step: Int
+    package let step: Int
     /// The means over the validation pairs.
-    public let scores: Scores
+    package let scores: Scores
   }
 
   /// The run.
-  public let run: SweepRun
+  package let run: SweepRun
   /// How far it is.
-  public var state: State
+  package var state: State
   /// Seconds it took, over all of its starts.
-  public var seconds: Double
+  package var seconds: Double
   /// Its validations, the newest last.
-  public var validations: [Validation]
+  package var validations: [Validation]
 
   /// The last validation.
-  public var last: Validation? { validations.last }
+  package var last: Validation? { validations.last }
 
   /// The validation of the highest PSNR.
-  public var best: Validation? {
+  package var best: Validation? {
     validations.max { $0.scores.psnr < $1.scores.psnr }
   }
 }

@@ -1,5 +1,4 @@
 import Basics
-import Foundation
 import Kernels
 
 /// A training run: data, steps, validation and checkpoints in one folder, resumed where it stood.
@@ -11,7 +10,7 @@ public final class Trainer<B: Backend> {
   /// Folder and records, on the rank that writes them.
   let record: TrainingRecord?
   let folder: RunFolder?
-  private let loader: BatchLoader
+  let loader: BatchLoader
   /// Pairs of an epoch.
   private let epochLength: Int
   let validator: Validator?
@@ -19,11 +18,11 @@ public final class Trainer<B: Backend> {
   var progress = RunProgress()
   var badSteps = 0
   /// The newest state whose weights are known to give a finite gradient: the one after this step.
-  private var lastSound: Int?
+  var lastSound: Int?
   /// The step after which the newest state was saved, if there is one, and the time since.
   var lastSaved: Int?
   var sinceSaved = Stopwatch()
-  private var faultyFiles: Set<String> = []
+  var faultyFiles: Set<String> = []
 
   /// Prepares a run: reads the data folders, plans memory, resumes the newest state of the folder.
   ///
@@ -128,12 +127,12 @@ public final class Trainer<B: Backend> {
 
   /// Seconds that summing gradients over ranks has taken, and those of them in which the device had
   /// nothing else to do; nil for a process alone.
-  public var reductionTimes: (all: Double, waited: Double)? { engine.reductionTimes }
+  package var reductionTimes: (all: Double, waited: Double)? { engine.reductionTimes }
 
   var step: Int { progress.step }
 
   /// Patches that all ranks together have drawn before step `step`.
-  private func position(at step: Int) -> Int { team.size * options.position(at: step) }
+  func position(at step: Int) -> Int { team.size * options.position(at: step) }
 
   /// Trains until all steps are done or `shouldStop` says so; then everything is saved.
   /// - Throws: `DataError` after ten bad steps in a row, file and backend errors.
@@ -182,116 +181,6 @@ public final class Trainer<B: Backend> {
   private func announceCompiling() {
     engine.compiling = { [report] done, count in
       report(.doing(.compiling(done: done, of: count), mayBreakOff: false))
-    }
-  }
-
-  private func requests(_ step: Int) -> [BatchLoader.Request] {
-    guard step < options.totalSteps else { return [] }
-    let stage = options.stage(at: step)
-    var patches = PatchOptions(size: stage.patch, batch: stage.batch)
-    (patches.augment, patches.mixup) = (options.augment, options.mixup)
-    patches.shuffle = options.shuffle
-    // The batches of a step are those of one process that accumulates as many; each rank takes its
-    // share.
-    let parts = options.accumulate
-    return (team.rank * parts..<(team.rank + 1) * parts).map { part in
-      BatchLoader.Request(
-        index: step * parts * team.size + part,
-        first: position(at: step) + part * stage.batch, options: patches)
-    }
-  }
-
-  private func trainStep() throws {
-    let clock = Stopwatch()
-    loader.prepare((0..<BatchLoader.stepsAhead).flatMap { requests(step + $0) })
-    let (losses, faults, wait) = try backwardWithinMemory()
-    try engine.finishGradients()
-    let mean = try BatchLosses(meanOf: losses).mean(over: team)
-    note(try team.lines(faults), "another image was taken")
-    let batches = losses.count * team.size
-    let norm = try engine.gradientNorm(batches: batches)
-    let rate = options.rate.rate(step: step)
-    let reported = mean.inImageUnits(options.normalization)
-    if mean.loss.isFinite && norm.isFinite {
-      (badSteps, lastSound) = (0, step)
-      progress.updates += 1
-      try engine.step(
-        progress.updates, rate: rate, batches: batches, norm: norm, clip: options.clip)
-      progress.epoch.add(reported)
-    } else {
-      try skipStep(mean, norm)
-    }
-    progress.step += 1
-    let done = StepReport(
-      step: step, totalSteps: options.totalSteps, epoch: epoch(at: step), rate: rate,
-      losses: reported, gradientNorm: norm, seconds: clock.seconds,
-      dataWait: wait)
-    record?.step(done)
-    report(.step(done))
-  }
-
-  /// What came of the batches of a step.
-  private typealias Batches = (losses: [BatchLosses], faults: [String], wait: Double)
-
-  /// The losses of every batch of the step, files that could not be read, and the seconds spent
-  /// waiting for data.
-  private func backward() throws -> Batches {
-    var result: Batches = ([], [], 0)
-    let requests = requests(step)
-    for (index, request) in requests.enumerated() {
-      let asked = Stopwatch()
-      let loaded = try loader.batch(request)
-      result.wait += asked.seconds
-      result.faults += loaded.faults
-      result.losses.append(try engine.backward(loaded.batch, isLast: index == requests.count - 1))
-    }
-    return result
-  }
-
-  /// The same; a device that has less memory than it says, or lends it to others, goes on with
-  /// recompute.
-  /// - Throws: `DataError` where that does not help, file and backend errors.
-  private func backwardWithinMemory() throws -> Batches {
-    do {
-      return try backward()
-    } catch let error where isOutOfMemory(error) {
-      guard !engine.recompute, !engine.isReducing, options.recompute != .off else {
-        throw outOfMemory(error)
-      }
-      report(.note("step \(step + 1): the device is out of memory: going on with recompute"))
-    }
-    do {
-      try engine.startRecomputing()
-      return try backward()
-    } catch let error where isOutOfMemory(error) {
-      throw outOfMemory(error)
-    }
-  }
-
-  private func outOfMemory(_ error: any Error) -> DataError {
-    let less =
-      engine.recompute ? "a smaller batch or patch" : "recompute, or a smaller batch or patch,"
-    return DataError("step \(step + 1): the device is out of memory (\(error)): \(less) needs less")
-  }
-
-  /// Says which files could not be used and what was done about it, each once.
-  func note(_ faults: [String], _ remedy: String) {
-    for fault in faults where faultyFiles.insert(fault).inserted {
-      report(.note("\(fault): \(remedy) (unusable so far: \(faultyFiles.count))"))
-    }
-  }
-
-  private func skipStep(_ losses: BatchLosses, _ norm: Double) throws {
-    badSteps += 1
-    try engine.zeroGradients()
-    // A NaN's sign says nothing.
-    let (loss, size) = (abs(losses.loss), abs(norm))
-    report(.note("step \(step + 1) skipped: loss \(loss), gradient norm \(size)"))
-    guard badSteps < 10 else {
-      if let lastSound { folder?.putAside(after: lastSound) }
-      let kept =
-        folder?.newestStep.map { "the state after step \($0) is kept" } ?? "no state is kept"
-      throw DataError("ten steps in a row without a finite gradient: stopped; \(kept)")
     }
   }
 

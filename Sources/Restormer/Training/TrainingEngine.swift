@@ -1,52 +1,26 @@
 import Kernels
 
-/// A batch of aligned patches, `[n, c, h, w]` each, dense and row-major.
-public struct Batch: Sendable {
-  /// Shape of the degraded patches.
-  public let inputShape: Shape
-  /// Degraded patches.
-  public let input: [Float]
-  /// Clean patches, with the model's output channels.
-  public let target: [Float]
-
-  /// A batch; counts must agree with the shape and the model.
-  public init(inputShape: Shape, input: [Float], target: [Float]) {
-    precondition(input.count == inputShape.count, "Batch: \(input.count) for \(inputShape)")
-    (self.inputShape, self.input, self.target) = (inputShape, input, target)
-  }
-}
-
-/// The means over a batch that every run reports, whichever loss it minimises.
-public struct BatchLosses: Sendable, Hashable {
-  /// Mean absolute difference.
-  public var l1: Double
-  /// Mean squared difference.
-  public var l2: Double
-  /// The loss that is minimised.
-  public var loss: Double
-}
-
 /// The computation of training: forward pass, loss, backward pass and optimizer step of one model
 /// on one backend.
-public final class TrainingEngine<B: Backend> {
+package final class TrainingEngine<B: Backend> {
   /// The network.
-  public let model: RestormerModel
+  package let model: RestormerModel
   /// Where it runs.
-  public let backend: B
+  package let backend: B
   /// Whether blocks are computed again in the backward pass instead of kept.
-  public private(set) var recompute: Bool
+  package private(set) var recompute: Bool
   private let loss: LossKind
   private let lossWeight: Double
-  private let regions: ParameterRegions<B>
+  let regions: ParameterRegions<B>
   private let optimizer: OptimizerPlan<B>
   private let accumulated: TensorView<B.Storage>?
   private let accumulation: Plan<B>?
   private var session: Session?
-  private let team: Team
-  private let slices: OptimizerSlices
+  let team: Team
+  let slices: OptimizerSlices
   private let reduction: GradientReduction<B>?
   /// Moments of all ranks, while a state is written.
-  private var collected: (first: [Float], second: [Float])?
+  var collected: (first: [Float], second: [Float])?
   /// Whether the ranks have begun to sum the gradients of this step.
   private(set) var isReducing = false
   /// Told how many programs of a new batch shape are made, and of how many.
@@ -77,7 +51,7 @@ public final class TrainingEngine<B: Backend> {
   ///   - recompute: keep only the inputs of transformer blocks.
   ///   - backend: where to compute.
   /// - Throws: the backend's error when memory does not suffice.
-  public convenience init(
+  package convenience init(
     _ model: RestormerModel, values: [Float], loss: LossKind, lossWeight: Double = 1,
     optimizer: OptimizerOptions, averageDecay: Double? = nil, accumulating: Bool = false,
     recompute: Bool = false, on backend: B
@@ -133,41 +107,14 @@ public final class TrainingEngine<B: Backend> {
       graph, keeping: [new], on: backend, binding: [old: sum, added: gradients, new: sum])
   }
 
-  /// What training in batches of `shape` allocates, with or without recomputation, where the
-  /// optimizer's moments are shared out over so many ranks as there are `slices`.
-  /// - Throws: `RuleError`.
-  public static func need(
-    _ model: RestormerModel, shape: Shape, optimizer: OptimizerOptions, recompute: Bool,
-    averaged: Bool = false, accumulating: Bool = false, slices: Int = 1, on backend: B
-  ) throws -> MemoryNeed {
-    let step = try StepRecording(
-      model, shape: shape, loss: .l1, weight: 1, recompute: recompute, traits: backend.traits)
-    let external = step.recording.parameters + step.gradients
-    return MemoryPlan(
-      step.recording.graph, keeping: step.kept, external: external, on: backend
-    ).need
-      + ParameterRegions<B>.need(
-        model, averaged: averaged, accumulating: accumulating, slices: slices)
-      + OptimizerPlan.need(optimizer, model, on: backend)
-  }
-
-  /// The operators of one step over a batch of `shape`, the optimizer's own left out.
-  /// - Throws: `RuleError`.
-  public static func operators(
-    _ model: RestormerModel, shape: Shape, recompute: Bool = false, on backend: B
-  ) throws -> [Node] {
-    try StepRecording(
-      model, shape: shape, loss: .l1, weight: 1, recompute: recompute, traits: backend.traits
-    ).recording.graph.nodes
-  }
-
   /// Computes losses and gradients of one batch. With accumulation the gradients are added to those
   /// of the batches since the last step.
   /// - Parameters:
   ///   - batch: pairs, normalised as the network wants them.
-  ///   - isLast: whether the step has no more batches: only then ranks begin to sum their gradients.
+  ///   - isLast: whether the step has no more batches: only then ranks begin to sum their
+  ///     gradients.
   /// - Throws: the backend's error.
-  public func backward(_ batch: Batch, isLast: Bool = true) throws -> BatchLosses {
+  package func backward(_ batch: Batch, isLast: Bool = true) throws -> BatchLosses {
     let session = try session(batch.inputShape)
     try session.plan.write(batch.input, to: session.input)
     try session.plan.write(batch.target, to: session.target)
@@ -213,7 +160,7 @@ public final class TrainingEngine<B: Backend> {
 
   /// The norm of the gradient that the next step would follow, averaged over `batches`.
   /// - Throws: the backend's error.
-  public func gradientNorm(batches: Int = 1) throws -> Double {
+  package func gradientNorm(batches: Int = 1) throws -> Double {
     try optimizer.gradientNorm() / Double(batches)
   }
 
@@ -226,7 +173,7 @@ public final class TrainingEngine<B: Backend> {
   ///   - norm: the gradient's norm.
   ///   - clip: the largest norm, or nil; PyTorch's `clip_grad_norm_`.
   /// - Throws: the backend's error.
-  public func step(
+  package func step(
     _ step: Int, rate: Double, batches: Int = 1, norm: Double, clip: Double?
   ) throws {
     let clipping = clip.map { min(1, $0 / (norm + 1e-6)) } ?? 1
@@ -236,55 +183,25 @@ public final class TrainingEngine<B: Backend> {
     try zeroGradients()
   }
 
-  /// Gives every rank the parameters that the others have moved.
-  private func shareParameters() throws {
-    guard slices.count > 1 else { return }
-    let own = slices[team.rank]
-    var all = [Float](repeating: 0, count: slices.count * slices.length)
-    all.replaceSubrange(own, with: try values(own))
-    try team.share(&all)
-    try backend.write(Array(all.prefix(slices.extent)), to: regions.parameters.block)
-  }
-
-  /// Has every rank's moments ready for `firstMoment` and `secondMoment`, until they are let go;
-  /// every rank has to.
-  func collectMoments() throws {
-    guard slices.count > 1 else { return }
-    func collect(_ block: TensorView<B.Storage>) throws -> [Float] {
-      let own = slices[team.rank]
-      var all = [Float](repeating: 0, count: slices.count * slices.length)
-      if !own.isEmpty { all.replaceSubrange(own, with: try backend.read(block)) }
-      try team.share(&all)
-      return Array(all.prefix(slices.extent))
-    }
-    collected = (try collect(regions.firstMoment), try collect(regions.secondMoment))
-  }
-
-  /// Lets them go.
-  func releaseMoments() { collected = nil }
-
-  /// Whether a state can be written: a rank has all moments.
-  var hasAllMoments: Bool { slices.count == 1 || collected != nil }
-
   /// Drops what was accumulated: the next batch starts from zero.
   /// - Throws: the backend's error.
-  public func zeroGradients() throws {
+  package func zeroGradients() throws {
     if let accumulated { try backend.fill(accumulated, with: 0) }
   }
 
   /// What a batch of `shape` does, in order of execution, and the memory that takes.
   /// - Throws: the backend's error.
-  public func outline(_ shape: Shape) throws -> (nodes: [PlannedNode], memory: MemoryNeed) {
+  package func outline(_ shape: Shape) throws -> (nodes: [PlannedNode], memory: MemoryNeed) {
     let plan = try session(shape).plan
     return (plan.nodes, plan.memory.need)
   }
 
   /// Gives the memory of activations back; the next batch takes it again.
-  public func releaseActivations() { session = nil }
+  package func releaseActivations() { session = nil }
 
   /// From now on blocks are computed again: the same gradients in less memory.
   /// - Throws: the backend's error.
-  public func startRecomputing() throws {
+  package func startRecomputing() throws {
     recompute = true
     releaseActivations()
     try zeroGradients()
@@ -311,61 +228,5 @@ public final class TrainingEngine<B: Backend> {
       plan: plan, groups: groups)
     session = made
     return made
-  }
-}
-
-extension TrainingEngine {
-  /// The current parameters, or a stretch of them.
-  public func values(_ range: Range<Int>? = nil) throws -> [Float] {
-    try read(regions.parameters.block, range)
-  }
-
-  /// The moving average of the parameters, if one is kept.
-  public func averagedValues(_ range: Range<Int>? = nil) throws -> [Float]? {
-    try regions.average.map { try read($0, range) }
-  }
-
-  /// The optimizer's first moment, or its momentum.
-  public func firstMoment(_ range: Range<Int>? = nil) throws -> [Float] {
-    if let collected { return Array(collected.first[range ?? 0..<slices.extent]) }
-    return try read(regions.firstMoment, range)
-  }
-
-  /// The optimizer's second moment.
-  public func secondMoment(_ range: Range<Int>? = nil) throws -> [Float] {
-    if let collected { return Array(collected.second[range ?? 0..<slices.extent]) }
-    return try read(regions.secondMoment, range)
-  }
-
-  private func read(_ block: TensorView<B.Storage>, _ range: Range<Int>?) throws -> [Float] {
-    guard let range else { return try backend.read(block) }
-    return try backend.read(
-      TensorView(
-        block.storage, offset: block.offset + range.lowerBound,
-        shape: Shape(1, 1, 1, range.count)))
-  }
-
-  /// Restores parameters; the moving average begins with them.
-  func restore(values: [Float]) throws {
-    try backend.write(values, to: regions.parameters.block)
-    if let average = regions.average { try backend.write(values, to: average) }
-  }
-
-  /// The weights that a run keeps, where they lie: their moving average, if there is one.
-  package var keptParameters: DeviceParameters<B> {
-    regions.average.map { DeviceParameters(model, in: $0) } ?? regions.parameters
-  }
-
-  /// Restores what the readers above gave.
-  public func restore(
-    values: [Float], averaged: [Float]?, first: [Float], second: [Float]
-  ) throws {
-    try backend.write(values, to: regions.parameters.block)
-    let slice = slices[team.rank]
-    if !slice.isEmpty {
-      try backend.write(Array(first[slice]), to: regions.firstMoment)
-      try backend.write(Array(second[slice]), to: regions.secondMoment)
-    }
-    if let average = regions.average { try backend.write(averaged ?? values, to: average) }
   }
 }

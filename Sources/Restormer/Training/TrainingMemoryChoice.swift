@@ -34,7 +34,8 @@ struct TrainingMemoryChoice<B: Backend> {
   func decide(_ note: (String) -> Void) throws -> Bool {
     let plain = try need(stage, recompute: false)
     let line =
-      "patch \(stage.patch), batch \(stage.batch) needs \(describe(plain))\(try beyond(plain)); this device offers "
+      "patch \(stage.patch), batch \(stage.batch) needs \(describe(plain))"
+      + "\(try beyond(plain)); this device offers "
       + gigabytes(backend.memory.total - backend.bytesInUse)
     if options.recompute != .on, fits(plain) {
       note(line)

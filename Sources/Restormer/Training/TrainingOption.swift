@@ -3,21 +3,21 @@
 ///
 /// Options files, `options.yml`, the flags of `train`, sweeps and the notes about changed options
 /// all come from `all`.
-public struct TrainingOption: Sendable {
+package struct TrainingOption: Sendable {
   /// Its path in options files, such as `train.optim_g.lr`, or nil for a flag alone.
-  public let path: String?
+  package let path: String?
   /// Its name on the command line and in sweeps, without dashes, or nil for a key of files alone.
-  public let flag: String?
+  package let flag: String?
   /// What it means, in a sentence.
-  public let meaning: String
+  package let meaning: String
   /// What it may be: "a whole number from 1 to 4096".
-  public let expected: String
+  package let expected: String
   /// What it is unless it is set, as a command line has it; nil where that is nothing.
-  public let preset: String?
+  package let preset: String?
   /// Whether it is a number, or several.
-  public var isNumeric: Bool { expected.contains("number") }
+  package var isNumeric: Bool { expected.contains("number") }
   /// Whether it only concerns the authors' framework.
-  public let isIgnored: Bool
+  package let isIgnored: Bool
   /// Sets the option; throws `DataError` with the value and what was expected.
   let read: @Sendable (OptionValue, inout TrainingOptions) throws -> Void
   /// The value as files have it, or nil where the option says nothing.

@@ -32,3 +32,25 @@ func attentionWeights(
     for j in 0..<m { row[j] /= total }
   }
 }
+
+/// Attention weights, cosines and norms by definition.
+/// - Parameters:
+///   - products: of the rows of q and k over pixels, `[n, heads, m, m]`.
+///   - squares: of the rows of q, then of those of k, `[n, 2 heads m, 1, 1]`.
+///   - t: the temperature of each head.
+func attentionDefinition(
+  products: ExactTensor, squares: ExactTensor, t: [Double]
+) -> (weights: ExactTensor, cosines: ExactTensor, norms: ExactTensor) {
+  let (matrix, m) = (products.shape, products.shape.w)
+  let norms = ExactTensor(
+    squares.shape, squares.values.map { max($0.squareRoot(), Double(attentionNormFloor)) })
+  let cosines = ExactTensor(matrix) { n, head, i, j in
+    products[n, head, i, j] / norms[n, head * m + i, 0, 0]
+      / norms[n, (matrix.c + head) * m + j, 0, 0]
+  }
+  let weights = ExactTensor(matrix) { n, head, i, j in
+    // The softmax, divided by its own numerator.
+    1 / (0..<m).reduce(0) { $0 + exp(t[head] * (cosines[n, head, i, $1] - cosines[n, head, i, j])) }
+  }
+  return (weights, cosines, norms)
+}

@@ -38,6 +38,19 @@ struct BlockEntrance {
     return [weight] + (bias ? [offset] : [])
   }
 
+  /// Records a half of a block as the paper has it: `middle` stands between its depthwise and its
+  /// last convolution, the residual behind that.
+  func composition(
+    _ graph: Graph, _ inputs: [Tensor], middle: (Tensor) -> Tensor
+  ) -> Tensor {
+    func weight(_ number: Int) -> Tensor { inputs[weightIndex(number)] }
+    func offset(_ number: Int) -> Tensor? { bias ? inputs[weightIndex(number) + 1] : nil }
+    let norm = graph.layerNorm(inputs[0], weight: inputs[1], bias: normBias ? inputs[2] : nil)
+    let wide = graph.conv1x1(norm, weight: weight(0), bias: offset(0))
+    let inner = middle(graph.depthwiseConv(wide, weight: weight(1), bias: offset(1)))
+    return graph.add(graph.conv1x1(inner, weight: weight(2), bias: offset(2)), inputs[0])
+  }
+
   /// Shapes of the first four intermediates, for bands of `x` and a convolution to `channels`
   /// channels.
   func intermediates(_ x: Shape, channels: Int, _ bands: RowBands) -> [Shape] {

@@ -5,8 +5,8 @@ import CLBackend
 ///
 /// What it computes between its inputs and outputs lies in intermediate tensors of its own, small
 /// enough to stay in cache. Both backends run the same steps. Composites are for inference: the
-/// composition of whole operators is their oracle and has the gradients.
-package protocol CompositeOp: CatalogOp, TerminalOp, HalfStoringOp {
+/// composition of whole operators has the gradients.
+package protocol CompositeOp: FusedOp, TerminalOp, HalfStoringOp {
   /// Whether intermediates are stored as half where steps can; so are the first input and output.
   var storesHalf: Bool { get set }
 

@@ -16,16 +16,17 @@ struct HeadProducts {
   private let images: Int
   private let pixels: Int
   /// Pixels of a slice.
-  private let length: Int
+  let length: Int
 
   /// The slices that keep all cores busy; the sums depend on their number only by rounding.
   init(_ qkv: Shape, heads: Int, on traits: DeviceTraits) {
     (self.heads, images, pixels) = (heads, qkv.n, qkv.plane)
     m = qkv.c / 3 / heads
-    let wanted = max(1, (traits.isCPU ? 32 : 512) / (heads * images))
-    let share = max(128, roundUp(ceilingQuotient(pixels, wanted), 32))
-    // A GPU's work-item adds up one product at a time: short slices keep its error small.
-    length = traits.isCPU ? share : min(4096, share)
+    let wanted = max(1, 32 / (heads * images))
+    length =
+      traits.isCPU
+      ? max(128, roundUp(ceilingQuotient(pixels, wanted), 32))
+      : PixelProducts(m, m, pixels: pixels, copies: heads * images, on: traits).length
     slices = ceilingQuotient(pixels, length)
   }
 
@@ -42,10 +43,6 @@ struct HeadProducts {
 
   /// Sums are padded to a multiple of this.
   static let unit = 16
-  /// Work-items of a GPU's group along rows and along columns of products, and the largest block of
-  /// one of them.
-  static let (groupSide, largestBlock) = (8, 4)
-
   /// Sums of a slice.
   var count: Int { roundUp(m * (m + 2), Self.unit) }
 
@@ -137,21 +134,31 @@ struct HeadProducts {
     _ sums: DeviceTensor, _ slices: [KernelArgument], _ t: DeviceTensor, _ a: DeviceTensor,
     _ cosines: DeviceTensor, _ norms: DeviceTensor, on backend: OpenCLBackend
   ) throws -> Launch {
-    try backend.launch(
-      ChannelAttention.name, "attention_softmax",
+    try Self.rowLaunch(
+      "attention_softmax",
       [
         .region(sums), .tensor(t), .tensor(a), .tensor(cosines), .tensor(norms), .int(m),
         .int(heads),
-      ] + slices, global: rowGrid(on: backend), local: rowGroup(on: backend))
+      ] + slices, rows: m, copies: images * heads, on: backend)
   }
 
-  /// A work-group for each row of a head.
-  func rowGrid(on backend: OpenCLBackend) -> [Int] {
-    [m * rowGroup(on: backend)[0], images * heads]
-  }
-
-  func rowGroup(on backend: OpenCLBackend) -> [Int] {
-    [backend.configuration.traits.isCPU ? 1 : backend.configuration.groupSize, 1]
+  /// A launch with `rows` work-groups for each of `copies`: on a GPU as large as device and kernel
+  /// allow, so that many items share a sum.
+  static func rowLaunch(
+    _ name: String, _ arguments: [KernelArgument], rows: Int, copies: Int,
+    on backend: OpenCLBackend
+  ) throws -> Launch {
+    var items = 1
+    if !backend.traits.isCPU {
+      items =
+        try [256, 128].first {
+          try $0
+            <= backend.largestGroup(ChannelAttention.name, name, defines: ["GROUP_SIZE": $0])
+        } ?? 64
+    }
+    return try backend.launch(
+      ChannelAttention.name, name, arguments, global: [rows * items, copies], local: [items, 1],
+      defines: backend.traits.isCPU ? [:] : ["GROUP_SIZE": items])
   }
 
   /// The partial sums on a device, added to `previous`, which may be `partial` itself.
@@ -160,20 +167,22 @@ struct HeadProducts {
     to previous: DeviceTensor?, into partial: DeviceTensor, on backend: OpenCLBackend
   ) throws -> Launch {
     let isCPU = backend.traits.isCPU
-    let tile = Self.groupSide * tileBlock
-    let tiles = ceilingQuotient(m, tile) * ceilingQuotient(m, tile)
-    let group = Self.groupSide * Self.groupSide
+    let tiles = PixelProducts(m, m, pixels: pixels, length: length)
+    let count: [KernelArgument] = isCPU ? [] : [.int(slices)]
     return try backend.launch(
       ChannelAttention.name, isCPU ? "attention_gram" : "attention_gram_tiles",
       [
         .tensor(left), .tensor(right), .region(previous ?? partial), .region(partial),
         .int(pixels), .int(m), .int(heads), .int(leftPart), .int(rightPart), .int(length),
         .int(squares ? 1 : 0), .int(previous == nil ? 0 : 1),
+      ] + count,
+      global: [
+        isCPU ? 1 : PixelProducts.group * tiles.rows * tiles.columns, slices, images * heads,
       ],
-      global: [isCPU ? 1 : group * tiles, slices, images * heads],
-      local: [isCPU ? 1 : group, 1, 1],
+      local: [isCPU ? 1 : PixelProducts.group, 1, 1],
       defines: (isCPU
-        ? PanelBlock(channels: m, backend.configuration).defines : ["GRAM_BLOCK": tileBlock])
+        ? PanelBlock(channels: m, backend.configuration).defines
+        : tiles.defines(reading: [left, right]))
         .merging(HalfDefines.of(left)) { $1 },
       multiplyAdds: multiplyAdds)
   }
@@ -187,36 +196,45 @@ struct HeadProducts {
       [.region(partial), .region(totals), .int(count), .int(slices), .int(step)],
       global: [ceilingQuotient(count, backend.configuration.elementWidth), images * heads])
   }
-
-  /// Rows and columns of a GPU's work-item: those that leave the fewest over.
-  private var tileBlock: Int {
-    let side = Self.groupSide
-    return (1...Self.largestBlock).reversed().min {
-      roundUp(m, side * $0) < roundUp(m, side * $1)
-    } ?? 1
-  }
 }
 
 extension OpenCLBackend {
-  /// Pixels, and rows of a head's matrix, of one work-item of the kernels that multiply per-head
-  /// matrices with pixels.
-  ///
-  /// On a CPU a work-item walks along its rows, so that their next pixels are fetched in advance;
-  /// on a GPU it has one block of registers.
-  func headBlock(_ shape: Shape, heads: Int, m: Int) -> (columns: Int, rows: Int) {
-    let columns = configuration.blockVectors * configuration.vectorWidth
-    guard configuration.traits.isCPU else { return (columns, configuration.blockRows) }
-    let tiles = ceilingQuotient(shape.plane, columns)
-    return (columns * max(1, min(8, tiles * heads * shape.n / 32)), m)
-  }
-
-  /// The grid of those kernels.
-  func headGrid(_ shape: Shape, heads: Int, m: Int, parts: Int) -> [Int] {
-    let block = headBlock(shape, heads: heads, m: m)
-    return [
-      ceilingQuotient(shape.plane, block.columns),
-      parts * heads * ceilingQuotient(m, block.rows), shape.n,
-    ]
+  /// A launch that multiplies the matrices of heads of `m` channels with the pixels of `shape`:
+  /// `name` on a CPU, whose work-item walks along its rows, so that their next pixels are fetched
+  /// in advance; on a GPU `name_tiles`.
+  /// - Parameters:
+  ///   - name: the kernel.
+  ///   - arguments: those of either kernel, up to the heads.
+  ///   - tensors: those among them that are read and, the last, written pixel by pixel.
+  ///   - shape: images and pixels.
+  ///   - heads: heads of an image.
+  ///   - m: channels of a head.
+  ///   - parts: products of each head, where there are several.
+  ///   - multiplyAdds: those of the products.
+  /// - Throws: `OpenCLError` with the build log.
+  func headLaunch(
+    _ name: String, _ arguments: [KernelArgument], along tensors: [DeviceTensor], _ shape: Shape,
+    heads: Int, m: Int, parts: Int? = nil, multiplyAdds: Int
+  ) throws -> Launch {
+    let half = HalfDefines.of(tensors[0], into: tensors.last)
+    guard traits.isCPU else {
+      return try launch(
+        ChannelAttention.name, name + "_tiles", arguments,
+        global: HeadTiles.global(shape, heads: heads, m: m, parts: parts ?? 1),
+        local: HeadTiles.local,
+        defines: HeadTiles.defines(reading: tensors).merging(half) { $1 },
+        multiplyAdds: multiplyAdds)
+    }
+    let block = configuration.blockVectors * configuration.vectorWidth
+    let tiles = ceilingQuotient(shape.plane, block)
+    let columns = block * max(1, min(8, tiles * heads * shape.n / 32))
+    // All parts of a few pixels at a time find q and k in cache.
+    return try launch(
+      ChannelAttention.name, name,
+      arguments + [.int(columns), .int(m)] + (parts.map { [.int($0)] } ?? []),
+      global: [ceilingQuotient(shape.plane, columns), heads, shape.n], local: columnGroup,
+      defines: ["BLOCK_ROWS": configuration.fittingBlockRows(m)].merging(half) { $1 },
+      multiplyAdds: multiplyAdds)
   }
 
   /// The work-group of kernels whose first dimension counts columns of pixels.

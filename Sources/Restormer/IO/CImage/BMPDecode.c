@@ -16,11 +16,6 @@ typedef struct {
   uint8_t *rows;
 } Decoder;
 
-static int fail(Decoder *decoder, const char *message) {
-  cimage_say(decoder->reader.error, message);
-  return 0;
-}
-
 static uint32_t number(const uint8_t *bytes, int count) {
   uint32_t value = 0;
   for (int i = count - 1; i >= 0; i--) value = value << 8 | bytes[i];
@@ -35,12 +30,13 @@ static int load(Decoder *decoder, uint64_t offset, void *to, size_t count) {
 // The header's fields end where its size says; what is behind them reads as zero.
 static int read_header(Decoder *decoder, uint8_t header[124], uint32_t *size) {
   uint8_t start[18];
-  if (!load(decoder, 0, start, sizeof start)) return fail(decoder, "the file is truncated");
+  if (!load(decoder, 0, start, sizeof start)) return cimage_fail(decoder, "the file is truncated");
   decoder->pixels_at = number(start + 10, 4);
   *size = number(start + 14, 4);
-  if (*size != 12 && (*size < 16 || *size > 124)) return fail(decoder, "its BMP header is unknown");
+  if (*size != 12 && (*size < 16 || *size > 124))
+    return cimage_fail(decoder, "its BMP header is unknown");
   memset(header, 0, 124);
-  if (!load(decoder, 14, header, *size)) return fail(decoder, "the file is truncated");
+  if (!load(decoder, 14, header, *size)) return cimage_fail(decoder, "the file is truncated");
   return 1;
 }
 
@@ -78,7 +74,8 @@ static int read_palette(Decoder *decoder, const uint8_t *header, uint32_t size) 
   uint64_t offset = 14 + (uint64_t)size;
   if (offset + count * width > decoder->pixels_at && decoder->pixels_at > offset)
     count = (uint32_t)((decoder->pixels_at - offset) / width);
-  if (!load(decoder, offset, entries, count * width)) return fail(decoder, "the file is truncated");
+  if (!load(decoder, offset, entries, count * width))
+    return cimage_fail(decoder, "the file is truncated");
   int is_gray = 1;
   for (uint32_t i = 0; i < count; i++) {
     for (int c = 0; c < 3; c++) decoder->palette[i][c] = entries[i * width + 2 - (uint32_t)c];
@@ -101,7 +98,8 @@ static void read_profile(Decoder *decoder, const uint8_t *header, uint32_t size)
   free(profile);
 }
 
-static int open_file(Decoder *decoder) {
+static int open_file(CImageReader *reader) {
+  Decoder *decoder = (Decoder *)reader;
   uint8_t header[124];
   uint32_t size = 0;
   if (!read_header(decoder, header, &size)) return 0;
@@ -122,7 +120,7 @@ static int open_file(Decoder *decoder) {
   if ((bits != 1 && bits != 4 && bits != 8 && bits != 16 && bits != 24 && bits != 32) ||
       (compression != PLAIN && !is_masked && !is_run) || (is_masked && bits != 16 && bits != 32) ||
       (is_run && bits != (compression == RUNS_OF_8_BITS ? 8 : 4)))
-    return fail(decoder, "a BMP of an unknown coding");
+    return cimage_fail(decoder, "a BMP of an unknown coding");
   decoder->reader.unbounded = is_run;
   if (!is_old) read_density(decoder, header);
   read_profile(decoder, header, size);
@@ -173,10 +171,10 @@ static int read_runs(Decoder *decoder, size_t row_size) {
   const CImageSource *source = &decoder->reader.source;
   const CImageLayout *layout = &decoder->reader.layout;
   decoder->rows = calloc(layout->height, row_size);
-  if (decoder->rows == NULL) return fail(decoder, "out of memory");
+  if (decoder->rows == NULL) return cimage_fail(decoder, "out of memory");
   int is_whole = cimage_bmp_runs(source, decoder->pixels_at, (int)decoder->bits, layout->width,
                                  layout->height, row_size, decoder->rows);
-  return is_whole ? 1 : fail(decoder, "the file is truncated");
+  return is_whole ? 1 : cimage_fail(decoder, "the file is truncated");
 }
 
 static int read(CImageReader *reader, uint8_t *pixels, size_t stride) {
@@ -189,14 +187,14 @@ static int read(CImageReader *reader, uint8_t *pixels, size_t stride) {
     if (!read_runs(decoder, row_size)) return 0;
   } else {
     decoder->rows = calloc(1, row_size);
-    if (decoder->rows == NULL) return fail(decoder, "out of memory");
+    if (decoder->rows == NULL) return cimage_fail(decoder, "out of memory");
   }
   for (uint32_t i = 0; i < layout->height; i++) {
     const uint8_t *row = decoder->rows + (is_run ? i * row_size : 0);
     // The last row's padding may be missing.
     size_t needed = ((size_t)layout->width * decoder->bits + 7) / 8;
     if (!is_run && !load(decoder, decoder->pixels_at + i * row_size, decoder->rows, needed))
-      return fail(decoder, "the file is truncated");
+      return cimage_fail(decoder, "the file is truncated");
     convert(decoder, row, pixels + (decoder->is_top_down ? i : layout->height - 1 - i) * stride);
   }
   if (layout->has_alpha) show_invisible(layout, pixels, stride);
@@ -209,7 +207,5 @@ static void release(CImageReader *reader) {
 }
 
 CImageReader *cimage_open_bmp(CImageSource source) {
-  Decoder *decoder = cimage_decoder(sizeof *decoder, source, read, release);
-  if (decoder != NULL) open_file(decoder);
-  return (CImageReader *)decoder;
+  return cimage_decoder(sizeof(Decoder), source, open_file, read, release);
 }

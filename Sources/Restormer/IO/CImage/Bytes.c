@@ -22,7 +22,7 @@ int cimage_append(CImageBytes *to, const void *bytes, size_t count) {
   return 1;
 }
 
-void *cimage_decoder(size_t size, CImageSource source,
+void *cimage_decoder(size_t size, CImageSource source, int (*open)(CImageReader *reader),
                      int (*read)(CImageReader *reader, uint8_t *pixels, size_t stride),
                      void (*release)(CImageReader *reader)) {
   CImageReader *reader = calloc(1, size);
@@ -30,6 +30,7 @@ void *cimage_decoder(size_t size, CImageSource source,
   reader->source = source;
   reader->read = read;
   reader->release = release;
+  if (open != NULL) open(reader);
   return reader;
 }
 
@@ -43,6 +44,12 @@ static void copy_line(char *text, size_t room, const char *message) {
 }
 
 void cimage_say(char *text, const char *message) { copy_line(text, CIMAGE_TEXT_LENGTH, message); }
+
+int cimage_fail(void *decoder, const char *message) {
+  CImageReader *reader = decoder;
+  if (reader->error[0] == '\0') cimage_say(reader->error, message);
+  return 0;
+}
 
 void cimage_remark(CImageReader *reader, const char *message) {
   size_t used = strlen(reader->remark);

@@ -8,13 +8,17 @@ int cimage_append(CImageBytes *to, const void *bytes, size_t count);
 
 void cimage_release(CImageBytes *bytes);
 
-// Memory for a decoder that begins with a `CImageReader` of `source`, zeros else; NULL when it is short.
-void *cimage_decoder(size_t size, CImageSource source,
+// A decoder that begins with a `CImageReader` of `source`, zeros else, opened if `open` is given;
+// NULL when memory is short.
+void *cimage_decoder(size_t size, CImageSource source, int (*open)(CImageReader *reader),
                      int (*read)(CImageReader *reader, uint8_t *pixels, size_t stride),
                      void (*release)(CImageReader *reader));
 
 // Copies a library's message as one line of at most CIMAGE_TEXT_LENGTH characters.
 void cimage_say(char *text, const char *message);
+
+// Notes why a decoder cannot go on, of several reasons the first, and returns 0.
+int cimage_fail(void *decoder, const char *message);
 
 // Adds a remark behind those there are, unless it stands there already.
 void cimage_remark(CImageReader *reader, const char *message);

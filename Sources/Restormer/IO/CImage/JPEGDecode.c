@@ -212,7 +212,7 @@ static void release(CImageReader *reader) {
 }
 
 CImageReader *cimage_open_jpeg(CImageSource source) {
-  Decoder *decoder = cimage_decoder(sizeof *decoder, source, read, release);
+  Decoder *decoder = cimage_decoder(sizeof *decoder, source, NULL, read, release);
   if (decoder == NULL) return NULL;
   decoder->jpeg.err = cimage_jpeg_fault(&decoder->fault, decoder->reader.error);
   if (setjmp(decoder->fault.jump) == 0) open_file(decoder);

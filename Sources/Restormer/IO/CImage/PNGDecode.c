@@ -165,7 +165,7 @@ static void release(CImageReader *reader) {
 }
 
 CImageReader *cimage_open_png(CImageSource source) {
-  Decoder *decoder = cimage_decoder(sizeof *decoder, source, read, release);
+  Decoder *decoder = cimage_decoder(sizeof *decoder, source, NULL, read, release);
   if (decoder == NULL) return NULL;
   if (open_png(decoder)) cimage_read_png_notes(&decoder->reader);
   return &decoder->reader;

@@ -55,12 +55,11 @@ static toff_t size_of_file(thandle_t handle) { return ((Decoder *)handle)->reade
 
 // The first message tells the cause, later ones what followed from it.
 static void keep_error(thandle_t handle, const char *module, const char *format, va_list values) {
-  Decoder *decoder = handle;
   char message[CIMAGE_TEXT_LENGTH];
   (void)module;
-  if (decoder == NULL || decoder->reader.error[0] != '\0') return;
+  if (handle == NULL) return;
   vsnprintf(message, sizeof message, format, values);
-  cimage_say(decoder->reader.error, message);
+  cimage_fail(handle, message);
 }
 
 // These belong to the whole process; the file that an error is of comes with it.
@@ -68,11 +67,6 @@ static void set_handlers(void) {
   TIFFSetErrorHandler(NULL);
   TIFFSetWarningHandler(NULL);
   TIFFSetErrorHandlerExt(keep_error);
-}
-
-static int fail(Decoder *decoder, const char *message) {
-  if (decoder->reader.error[0] == '\0') cimage_say(decoder->reader.error, message);
-  return 0;
 }
 
 static uint16_t field(TIFF *tiff, uint32_t tag) {
@@ -138,10 +132,10 @@ static int choose_converted(Decoder *decoder) {
   TIFFRGBAImage image;
   uint16_t depth = field(decoder->tiff, TIFFTAG_BITSPERSAMPLE);
   if (depth > 16 || field(decoder->tiff, TIFFTAG_SAMPLEFORMAT) > SAMPLEFORMAT_INT)
-    return fail(decoder, "a TIFF of more than 16 bits or of floating-point numbers");
+    return cimage_fail(decoder, "a TIFF of more than 16 bits or of floating-point numbers");
   if (!TIFFRGBAImageOK(decoder->tiff, message) ||
       !TIFFRGBAImageBegin(&image, decoder->tiff, 1, message))
-    return fail(decoder, message);
+    return cimage_fail(decoder, message);
   decoder->reader.layout.has_alpha = image.alpha != 0;
   decoder->reader.layout.bit_depth = 8;
   if (image.photometric == PHOTOMETRIC_SEPARATED) {
@@ -152,16 +146,17 @@ static int choose_converted(Decoder *decoder) {
   return 1;
 }
 
-static int open_file(Decoder *decoder) {
+static int open_file(CImageReader *reader) {
+  Decoder *decoder = (Decoder *)reader;
   static pthread_once_t once = PTHREAD_ONCE_INIT;
   pthread_once(&once, set_handlers);
   decoder->tiff = TIFFClientOpen("", "rm", decoder, read_bytes, write_bytes, seek, close_file,
                                  size_of_file, NULL, NULL);
-  if (decoder->tiff == NULL) return fail(decoder, "is damaged");
+  if (decoder->tiff == NULL) return cimage_fail(decoder, "is damaged");
   CImageLayout *layout = &decoder->reader.layout;
   if (!TIFFGetField(decoder->tiff, TIFFTAG_IMAGEWIDTH, &layout->width) ||
       !TIFFGetField(decoder->tiff, TIFFTAG_IMAGELENGTH, &layout->height))
-    return fail(decoder, "its size is missing");
+    return cimage_fail(decoder, "its size is missing");
   decoder->reader.unbounded = 1;
   read_notes(decoder);
   choose_storage(decoder);
@@ -195,9 +190,9 @@ static int read_blocks(Decoder *decoder, uint32_t width, uint32_t height, uint8_
   size_t step = decoder->storage.is_separate ? sample : sample * decoder->storage.samples;
   size_t taken = sample * ((size_t)layout->channels + (layout->has_alpha != 0));
   if (size <= 0 || (size_t)size < step * width * (size_t)(is_tiled ? height : 1))
-    return fail(decoder, "its tags contradict each other");
+    return cimage_fail(decoder, "its tags contradict each other");
   decoder->block = malloc((size_t)size);
-  if (decoder->block == NULL) return fail(decoder, "out of memory");
+  if (decoder->block == NULL) return cimage_fail(decoder, "out of memory");
   for (int plane = 0; plane < planes; plane++) {
     for (uint32_t y = 0; y < layout->height; y += height) {
       uint32_t rows = layout->height - y < height ? layout->height - y : height;
@@ -211,7 +206,7 @@ static int read_blocks(Decoder *decoder, uint32_t width, uint32_t height, uint8_
                                             TIFFComputeStrip(decoder->tiff, y, sampled),
                                             decoder->block, size);
         if (got < 0 || (size_t)got < rows * width * step)
-          return fail(decoder, "the file is truncated");
+          return cimage_fail(decoder, "the file is truncated");
         uint32_t columns = layout->width - x < width ? layout->width - x : width;
         for (uint32_t i = 0; i < rows; i++)
           copy_samples(decoder, decoder->block + (size_t)i * width * step, plane, columns,
@@ -258,7 +253,7 @@ static int read_plain(Decoder *decoder, uint8_t *pixels, size_t stride) {
     TIFFGetFieldDefaulted(decoder->tiff, TIFFTAG_ROWSPERSTRIP, &height);
     if (height > layout->height) height = layout->height;
   }
-  if (width == 0 || height == 0) return fail(decoder, "its tags contradict each other");
+  if (width == 0 || height == 0) return cimage_fail(decoder, "its tags contradict each other");
   if (!read_blocks(decoder, width, height, pixels, stride)) return 0;
   for (uint32_t y = 0; y < layout->height; y++) straighten(decoder, pixels + y * stride);
   return 1;
@@ -269,13 +264,13 @@ static int read_converted(Decoder *decoder, uint8_t *pixels, size_t stride) {
   char message[1024] = "";
   TIFFRGBAImage image;
   decoder->raster = malloc((size_t)layout->width * layout->height * sizeof *decoder->raster);
-  if (decoder->raster == NULL) return fail(decoder, "out of memory");
-  if (!TIFFRGBAImageBegin(&image, decoder->tiff, 1, message)) return fail(decoder, message);
+  if (decoder->raster == NULL) return cimage_fail(decoder, "out of memory");
+  if (!TIFFRGBAImageBegin(&image, decoder->tiff, 1, message)) return cimage_fail(decoder, message);
   // Rows as they are stored: orientation is applied later.
   image.req_orientation = image.orientation;
   int done = TIFFRGBAImageGet(&image, decoder->raster, layout->width, layout->height);
   TIFFRGBAImageEnd(&image);
-  if (!done) return fail(decoder, "is damaged");
+  if (!done) return cimage_fail(decoder, "is damaged");
   for (uint32_t y = 0; y < layout->height; y++) {
     const uint32_t *from = decoder->raster + (size_t)y * layout->width;
     uint8_t *to = pixels + y * stride;
@@ -305,7 +300,5 @@ static void release(CImageReader *reader) {
 }
 
 CImageReader *cimage_open_tiff(CImageSource source) {
-  Decoder *decoder = cimage_decoder(sizeof *decoder, source, read, release);
-  if (decoder != NULL) open_file(decoder);
-  return (CImageReader *)decoder;
+  return cimage_decoder(sizeof(Decoder), source, open_file, read, release);
 }

@@ -12,11 +12,6 @@ typedef struct {
   int is_animated;
 } Decoder;
 
-static int fail(Decoder *decoder, const char *message) {
-  cimage_say(decoder->reader.error, message);
-  return 0;
-}
-
 static void take(const WebPDemuxer *demuxer, const char *name, CImageBytes *to) {
   static const char exif[] = "Exif\0";
   WebPChunkIterator chunk;
@@ -39,15 +34,16 @@ static void read_notes(Decoder *decoder) {
   WebPDemuxDelete(demuxer);
 }
 
-static int open_file(Decoder *decoder) {
+static int open_file(CImageReader *reader) {
+  Decoder *decoder = (Decoder *)reader;
   const CImageSource *source = &decoder->reader.source;
   CImageBytes *file = &decoder->file;
   file->bytes = malloc(source->size > 0 ? (size_t)source->size : 1);
-  if (file->bytes == NULL) return fail(decoder, "out of memory");
+  if (file->bytes == NULL) return cimage_fail(decoder, "out of memory");
   file->count = source->read(source->context, 0, file->bytes, (size_t)source->size);
   WebPBitstreamFeatures features;
   if (WebPGetFeatures(file->bytes, file->count, &features) != VP8_STATUS_OK)
-    return fail(decoder, "is damaged or truncated");
+    return cimage_fail(decoder, "is damaged or truncated");
   decoder->is_animated = features.has_animation;
   decoder->reader.layout = (CImageLayout){
       .width = (uint32_t)features.width,
@@ -92,7 +88,7 @@ static int read(CImageReader *reader, uint8_t *pixels, size_t stride) {
   } else {
     done = WebPDecodeRGBInto(file->bytes, file->count, pixels, size, (int)stride) != NULL;
   }
-  return done ? 1 : fail(decoder, "is damaged or truncated");
+  return done ? 1 : cimage_fail(decoder, "is damaged or truncated");
 }
 
 static void release(CImageReader *reader) {
@@ -101,7 +97,5 @@ static void release(CImageReader *reader) {
 }
 
 CImageReader *cimage_open_webp(CImageSource source) {
-  Decoder *decoder = cimage_decoder(sizeof *decoder, source, read, release);
-  if (decoder != NULL) open_file(decoder);
-  return (CImageReader *)decoder;
+  return cimage_decoder(sizeof(Decoder), source, open_file, read, release);
 }

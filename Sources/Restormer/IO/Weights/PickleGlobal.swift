@@ -79,13 +79,18 @@ enum PickleGlobal: Equatable {
   }()
 
   private static let inertNames = """
-    torch.device torch.serialization._get_layout torch.per_tensor_affine torch.per_tensor_symmetric \
-    torch.per_channel_affine torch.per_channel_symmetric torch.per_channel_affine_float_qparams _codecs.encode \
+    torch.device torch.serialization._get_layout torch.per_tensor_affine \
+    torch.per_tensor_symmetric \
+    torch.per_channel_affine torch.per_channel_symmetric torch.per_channel_affine_float_qparams \
+    _codecs.encode \
     builtins.bool builtins.bytearray builtins.bytes builtins.complex builtins.dict builtins.float \
-    builtins.frozenset builtins.int builtins.list builtins.object builtins.range builtins.set builtins.slice \
+    builtins.frozenset builtins.int builtins.list builtins.object builtins.range builtins.set \
+    builtins.slice \
     builtins.str builtins.tuple numpy.core.multiarray.scalar numpy.core.multiarray._reconstruct \
-    numpy.core.numeric._frombuffer numpy.ndarray numpy.dtype argparse.Namespace pathlib.Path pathlib.PurePath \
-    pathlib.PosixPath pathlib.PurePosixPath pathlib.WindowsPath pathlib.PureWindowsPath datetime.date \
+    numpy.core.numeric._frombuffer numpy.ndarray numpy.dtype argparse.Namespace pathlib.Path \
+    pathlib.PurePath \
+    pathlib.PosixPath pathlib.PurePosixPath pathlib.WindowsPath pathlib.PureWindowsPath \
+    datetime.date \
     datetime.datetime datetime.timedelta collections.deque
     """
 }

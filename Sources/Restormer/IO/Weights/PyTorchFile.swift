@@ -122,8 +122,10 @@ struct PyTorchContent {
         if case .container(let root) = root { root["optimizers"] != nil } else { false }
       throw PickleFault(
         hasOptimizers
-          ? "holds the state of an optimizer and no weights: those are in the run's folder of models"
-          : "holds no weights: expected a dictionary of tensors, alone or under a key such as 'params'"
+          ? "holds the state of an optimizer and no weights: those are in the run's folder of "
+            + "models"
+          : "holds no weights: expected a dictionary of tensors, alone or under a key such as "
+            + "'params'"
       )
     }
     return StateDict(

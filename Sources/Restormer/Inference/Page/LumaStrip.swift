@@ -8,14 +8,14 @@ struct LumaStrip {
   /// Rows from `-margin`, columns from `-margin`.
   let values: [Float]
 
-  /// - Parameter shade: the paper, by which values are divided.
-  init(_ picture: some Picture, rows: Range<Int>, margin: Int, shade: PaperShade?) {
+  /// - Parameter illumination: the paper, by which values are divided.
+  init(_ picture: some Picture, rows: Range<Int>, margin: Int, illumination: Illumination?) {
     (self.margin, stride) = (margin, picture.width + 2 * margin)
     var values: [Float] = []
     values.reserveCapacity((rows.count + 2 * margin) * stride)
     let columns = (-margin..<picture.width + margin).map { mirrored($0, picture.width) }
     for y in rows.lowerBound - margin..<rows.upperBound + margin {
-      let row = picture.lumaRow(mirrored(y, picture.height), shade)
+      let row = picture.lumaRow(mirrored(y, picture.height), illumination)
       for x in columns { values.append(row[x]) }
     }
     self.values = values
@@ -26,11 +26,11 @@ struct LumaStrip {
 }
 
 extension Picture {
-  /// A row as a viewer sees it, gray, divided by the paper if there is a shade.
-  func lumaRow(_ y: Int, _ shade: PaperShade? = nil) -> [Float] {
+  /// A row as a viewer sees it, gray, divided by the paper if there is a illumination.
+  func lumaRow(_ y: Int, _ illumination: Illumination? = nil) -> [Float] {
     func plane(_ number: Int) -> [Float] {
       let row = rowAsSeen(number, y)
-      guard let paper = shade?.row(number, y, 0..<width) else { return row }
+      guard let paper = illumination?.row(number, y, 0..<width) else { return row }
       return zip(row, paper).map { $0 / $1 }
     }
     let first = plane(0)
@@ -40,9 +40,9 @@ extension Picture {
   }
 
   /// The mean of all pixels as a viewer sees them, gray.
-  func meanLuma(_ shade: PaperShade?) -> Float {
+  func meanLuma(_ illumination: Illumination?) -> Float {
     var sum = 0.0
-    for y in 0..<height { sum += Double(lumaRow(y, shade).reduce(0, +)) }
+    for y in 0..<height { sum += Double(lumaRow(y, illumination).reduce(0, +)) }
     return Float(sum / Double(max(1, width * height)))
   }
 }

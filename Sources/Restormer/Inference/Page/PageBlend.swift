@@ -91,18 +91,18 @@ extension PageDecision {
   /// What of `restored` is kept and what of `picture` comes back: the entry point for pictures in
   /// memory.
   package static func hold(_ restored: inout Image, to picture: Image) -> PageDecision {
-    decide(&restored, picture, shade: PaperShade(of: picture, 0..<picture.channels))
+    decide(&restored, picture, illumination: Illumination(of: picture, 0..<picture.channels))
   }
 
   /// Decides what of a restored picture is kept, and brings the rest of `picture` back: the entry
   /// point of this folder.
   static func decide<P: Picture>(
-    _ restored: inout P, _ picture: P, shade: PaperShade?
+    _ restored: inout P, _ picture: P, illumination: Illumination?
   ) -> PageDecision {
     guard picture.width > 0, picture.height > 0, restored.channels == picture.channels else {
       return PageDecision(kind: .page, share: 1)
     }
-    let map = PageMap(picture, restored: restored, shade: shade)
+    let map = PageMap(picture, restored: restored, illumination: illumination)
     if map.decision.isLeftAlone {
       restored = picture
     } else {

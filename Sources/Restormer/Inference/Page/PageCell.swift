@@ -104,11 +104,4 @@ struct PageCell {
       blur?.add(factors.baseAddress!, vectors: vectors, count: used.count * columns.count)
     }
   }
-
-  /// The cell without the sums of the blur, which are most of its memory.
-  var withoutBlur: PageCell {
-    var copy = self
-    copy.blur = nil
-    return copy
-  }
 }

@@ -37,7 +37,7 @@ public struct PageDecision: Sendable, Equatable {
 extension ModelWeights {
   /// Whether the weights are for pages of text alone: what is no blurred print is left as it is
   /// unless asked otherwise.
-  public var areForPages: Bool { whitensPaper && leastCrispnessGain != nil }
+  package var areForPages: Bool { correctsExposure && leastCrispnessGain != nil }
 }
 
 /// How much of a restored picture is kept, cell by cell.
@@ -57,9 +57,10 @@ extension PageMap {
   /// are; cells between follow their neighbours. A picture is a page if enough of it is blurred
   /// print.
   ///
-  /// - Parameter shade: the paper where it is not the same everywhere, which then does not count.
-  init<P: Picture>(_ picture: P, restored: P, shade: PaperShade?) {
-    let grid = PatchGrid(picture, restored: restored, shade)
+  /// - Parameter illumination: the paper where it is not the same everywhere, which then does not
+  ///   count.
+  init<P: Picture>(_ picture: P, restored: P, illumination: Illumination?) {
+    let grid = PatchGrid(picture, restored: restored, illumination)
     columns = grid.columns
     let votes = CellVotes(grid)
     let enough = min(PageLimits.leastCells, max(1, votes.occupied / 2))
@@ -85,15 +86,16 @@ private struct PatchGrid {
   var patchColumns: Int { max(1, columns - 1) }
   var patchRows: Int { max(1, rows - 1) }
 
-  init<P: Picture>(_ picture: P, restored: P, _ shade: PaperShade?) {
+  init<P: Picture>(_ picture: P, restored: P, _ illumination: Illumination?) {
     let side = PageCell.side
     columns = max(1, (picture.width + side - 1) / side)
     rows = max(1, (picture.height + side - 1) / side)
-    let middle = picture.meanLuma(shade)
+    let middle = picture.meanLuma(illumination)
     var noise: [Double] = []
     var above: [PageCell] = []
     for row in 0..<rows {
-      let cells = Self.cells(picture, restored, shade, row: row, columns: columns, middle: middle)
+      let cells = Self.cells(
+        picture, restored, illumination, row: row, columns: columns, middle: middle)
       noise += cells.map(\.noise)
       if row > 0 || rows == 1 { patches += Self.patches(above, cells, count: patchColumns) }
       above = cells
@@ -106,13 +108,14 @@ private struct PatchGrid {
   }
 
   private static func cells<P: Picture>(
-    _ picture: P, _ restored: P, _ shade: PaperShade?, row: Int, columns: Int, middle: Float
+    _ picture: P, _ restored: P, _ illumination: Illumination?, row: Int, columns: Int,
+    middle: Float
   ) -> [PageCell] {
     let side = PageCell.side
     let lines = row * side..<min(picture.height, (row + 1) * side)
     let margin = BlurSums.radius
-    let given = LumaStrip(picture, rows: lines, margin: margin, shade: shade)
-    let made = LumaStrip(restored, rows: lines, margin: margin, shade: shade)
+    let given = LumaStrip(picture, rows: lines, margin: margin, illumination: illumination)
+    let made = LumaStrip(restored, rows: lines, margin: margin, illumination: illumination)
     return inParallel(columns) { column in
       PageCell(
         given, made, columns: column * side..<min(picture.width, (column + 1) * side),

@@ -2,7 +2,7 @@
 /// coloured paper. A network that learned from white paper is shown the page divided by it.
 ///
 /// In each plane a surface of second order in x and y, through the bright parts of the page.
-struct PaperShade: Sendable {
+struct Illumination: Sendable {
   private let width: Float
   private let height: Float
   /// The surface of each plane from the first.

@@ -1,18 +1,19 @@
-/// A page in poor light is the same page, darker: a network that learned from white paper need not
-/// see that.
+/// A page in poor light is the same page, underexposed: a network that learned from white paper
+/// need not see that.
 extension ModelWeights {
-  static let paperKey = "restormer.paper"
+  /// The metadata's key, as files have had it from the beginning.
+  static let exposureKey = "restormer.paper"
 
-  /// Whether pages are to be brightened for the network until their paper is white, as the weights'
-  /// metadata say.
-  public var whitensPaper: Bool { metadata[Self.paperKey] == "white" }
+  /// Whether the exposure of pages is to be corrected for the network until their paper is white,
+  /// as the weights' metadata say.
+  package var correctsExposure: Bool { metadata[Self.exposureKey] == "white" }
 }
 
 extension Picture {
-  /// How bright the paper of a page is in `planes` together, 0 to 1: the value that 1 % of the
-  /// values exceed. It is 1 for what is no page of dark print on light paper, where most values are
-  /// close to that one, and for what is all but black.
-  func paperLight(_ planes: Range<Int>) -> Float {
+  /// The exposure of a page, 0 to 1: how bright its paper is in `planes` together, the value that
+  /// 1 % of the values exceed. It is 1 for what is no page of dark print on light paper, where most
+  /// values are close to that one, and for what is all but black.
+  func exposure(_ planes: Range<Int>) -> Float {
     // 1/1024 is finer than 8 bits, and counting is faster than sorting.
     let steps = 1024
     var counts = [Int](repeating: 0, count: steps + 1)

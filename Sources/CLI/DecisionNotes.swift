@@ -1,0 +1,36 @@
+import Restormer
+
+/// What was decided about images on the way of a command that restores them, but for those that
+/// were restored as a whole: whoever reads scores has to know whose input was left as it is.
+final class DecisionNotes {
+  private var names: [(decision: String, names: [String])] = []
+
+  /// Takes down what was decided about the image `name`.
+  /// - Returns: the decision, where it is worth a word.
+  @discardableResult
+  func add(_ name: String, _ decision: RestoreDecision) -> String? {
+    guard let summary = decision.exceptional else { return nil }
+    if let place = names.firstIndex(where: { $0.decision == summary }) {
+      names[place].names.append(name)
+    } else {
+      names.append((summary, [name]))
+    }
+    return summary
+  }
+
+  /// Names the first images of each decision, in one line.
+  func tell() {
+    for (decision, names) in names {
+      let rest = names.count == 1 ? "" : " and \(names.count - 1) more"
+      Console.note("\(names[0])\(rest): \(decision)")
+    }
+  }
+}
+
+extension RestoreDecision {
+  /// What was decided in a few words, where not the whole image was restored.
+  var exceptional: String? {
+    if let page { return page.isLeftAlone || page.share < 0.995 ? page.summary : nil }
+    return isLeftAlone ? "sharp already: left as it is (--even-sharp)" : nil
+  }
+}
