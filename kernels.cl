@@ -477,7 +477,6 @@ INLINE void add_squares(__global const in_t *row, int begin, int end, __global f
 }
 #endif
 
-#ifndef CPU_DEVICE
 // Four neighbours of a row. Through a pointer that is known to be aligned this is one load; vload4 is four on some devices.
 INLINE float4 four_at(__global const in_t *p) {
 #if ALIGNED
@@ -626,7 +625,6 @@ INLINE void nt_lay_out(float2 sum[NT_SIDE][NT_PAIRS], __local float2 *memory) {
       memory[(2 * (row + NT_ACROSS * (i / 2)) + i % 2) * (NT_TILE / 2) + pair + NT_ACROSS * j] = sum[i][j];
   barrier(CLK_LOCAL_MEM_FENCE);
 }
-#endif
 
 // ---- Ceilings ----
 // What the device does at best, for `restormer bench`; no operator: sums of multiply-adds, a copy y = x, an empty launch.
@@ -1917,9 +1915,9 @@ __kernel void conv1x1_backward_weight(
 }
 #endif
 
-#ifndef CPU_DEVICE
-// The same partial sums for a GPU. One work-group: NT_TILE input (dimension 0) and output channels (1), one slice of pixels
-// (2). The sum over several runs and images grows where it is to lie: a rounding for each run, not for each pixel.
+// The same partial sums as a GPU adds them up; on a CPU for comparison alone. One work-group: NT_TILE input (dimension 0) and
+// output channels (1), one slice of pixels (2). The sum over several runs and images grows where it is to lie: a rounding for
+// each run, not for each pixel.
 __kernel __attribute__((reqd_work_group_size(NT_GROUP, 1, 1))) void conv1x1_backward_weight_tiles(
     TENSOR_IN(x), TENSOR_IN(g), __global float *restrict partial, ulong partial_offset, int pixels,
     int in_channels, int out_channels, int images, int slice) {
@@ -1947,7 +1945,6 @@ __kernel __attribute__((reqd_work_group_size(NT_GROUP, 1, 1))) void conv1x1_back
       barrier(CLK_LOCAL_MEM_FENCE);
     }
 }
-#endif
 
 // gW = the sum of the partial sums S, in order; S[a, c] goes to gw[a * row_step + c * column_step]. One work-item: VEC
 // elements of a row of S (dimension 1).

@@ -2,7 +2,7 @@ import Kernels
 import TestSupport
 import XCTest
 
-/// Activations stored as half: what operators make of them, which tensors may be, and what it saves.
+/// Activations stored as half: what operators make of them, which tensors may be, what it saves.
 final class HalfStorageTests: XCTestCase {
   /// Every operator that can, over all of its cases, odd sizes and batches among them.
   func testOperatorsStayWithinTheirBounds() throws {

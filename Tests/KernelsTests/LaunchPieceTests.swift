@@ -52,7 +52,7 @@ final class LaunchPieceTests: XCTestCase {
     return try XCTUnwrap(launches.first)
   }
 
-  /// Which dimensions may be cut is read from the kernels, so they have to ask in plain numbers, and
+  /// Which dimensions may be cut is read from the kernels: they have to ask in plain numbers, and
   /// helpers must not ask at all.
   func testKernelsAskForExtentsInPlainNumbers() {
     XCTAssertEqual(KernelSource.askedDimensions["sum_of_squares"], [0, 1])

@@ -126,6 +126,7 @@ public final class OpenCLBackend: Backend {
     try writeRows(values.baseAddress, to: view)
   }
 
+  /// Writes elements as they are stored. Planes may lie apart: a row of the copy is one plane.
   private func writeRows(_ source: UnsafeRawPointer?, to view: DeviceTensor) throws {
     guard let source else { return }
     let bytes = view.precision.bytes
@@ -144,6 +145,7 @@ public final class OpenCLBackend: Backend {
     try readRows(values.baseAddress, from: view)
   }
 
+  /// Reads elements as they are stored.
   private func readRows(_ target: UnsafeMutableRawPointer?, from view: DeviceTensor) throws {
     guard let target else { return }
     let bytes = view.precision.bytes

@@ -85,6 +85,7 @@ extension OpenCLBackend {
     min(traits.maxGroupSize, try kernel(section, name, defines).maxGroupSize)
   }
 
+  /// The kernel with these numbers beside the configuration's, compiled at most once.
   private func kernel(_ section: String, _ name: String, _ defines: [String: Int]) throws -> Kernel
   {
     var configuration = configuration

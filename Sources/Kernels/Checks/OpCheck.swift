@@ -83,6 +83,8 @@ package enum OpCheck {
     return (composite, storing.activations)
   }
 
+  /// A tensor amid guard values: before it, behind it, and between its planes, which lie apart so
+  /// that no row starts where a vector would by chance.
   private static func makeView<B: Backend>(
     _ shape: Shape, _ precision: Precision, on backend: B, guardValue: Float
   ) throws -> TensorView<B.Storage> {
@@ -96,6 +98,7 @@ package enum OpCheck {
       storage, offset: guardCount, shape: shape, planeStride: stride, precision: precision)
   }
 
+  /// How many guard values around a tensor were written over.
   private static func brokenGuards<B: Backend>(
     of view: TensorView<B.Storage>, on backend: B
   ) throws -> Int {

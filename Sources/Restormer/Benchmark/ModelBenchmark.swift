@@ -29,7 +29,8 @@ package struct ModelPlan: Sendable {
     let rules = nodes.rules.map { "\($0.name) \($0.nodes)" }.joined(separator: ", ")
     return "\(nodes.count) nodes, \(nodes.launches) launches, "
       + String(format: "%.1f G multiply-adds, ", 1e-9 * Double(nodes.multiplyAdds))
-      + "\(gigabytes(activations)) of activations\(isHalf ? " as half" : "") and \(gigabytes(parameters)) of parameters; "
+      + "\(gigabytes(activations)) of activations\(isHalf ? " as half" : "") and "
+      + "\(gigabytes(parameters)) of parameters; "
       + (rules.isEmpty ? "no rules" : "rules: \(rules)")
   }
 }

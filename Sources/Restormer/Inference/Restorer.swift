@@ -201,7 +201,8 @@ public final class Restorer<B: Backend> {
     }
   }
 
-  /// The network's results for one tile; in float where half storage gives some that are not finite.
+  /// The network's results for one tile; in float where half storage gives some that are not
+  /// finite.
   private func run(
     _ tile: PlanarImage, _ layout: RestoreLayout, progress: (Double) throws -> Void
   ) throws -> [Float] {

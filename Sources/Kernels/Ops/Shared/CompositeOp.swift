@@ -47,6 +47,7 @@ package struct Piece: Sendable {
   var channels: Range<Int>?
   var rows: Range<Int>?
 
+  /// A whole tensor: one that the composite is given, one that it gives, or one between its steps.
   static func input(_ index: Int) -> Piece { Piece(tensor: .input(index)) }
   static func output(_ index: Int) -> Piece { Piece(tensor: .output(index)) }
   static func intermediate(_ index: Int) -> Piece { Piece(tensor: .intermediate(index)) }
@@ -161,6 +162,7 @@ private struct CompositePlan {
     steps.map { OpApplication($0.op, $0.inputs.map(shape)) }
   }
 
+  /// The shape of a piece, which no step sees more of.
   private func shape(_ piece: Piece) -> Shape {
     let whole =
       switch piece.tensor {

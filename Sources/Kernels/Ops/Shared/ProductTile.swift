@@ -50,6 +50,8 @@ struct ProductTile: Equatable {
     (self.rowItems, self.columnItems) = (rowItems, columnItems)
   }
 
+  /// Whether the device has the local memory and the work-items of a group, as its driver says of
+  /// the compiled kernel.
   private func isHeld(
     by backend: OpenCLBackend, _ kernel: String, _ others: [String: Int]
   ) throws -> Bool {
@@ -84,6 +86,7 @@ struct ProductTile: Equatable {
     ]
   }
 
+  /// Work-groups for the result `y`: too few leave compute units idle.
   private func groups(_ y: Shape) -> Int {
     global(y).reduce(1, *) / items
   }
