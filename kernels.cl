@@ -1640,9 +1640,6 @@ __kernel void conv1x1(
 #ifndef TILE_COLUMN_ITEMS
 #error "TILE_COLUMN_ITEMS: work-items of a group along pixels, such as 32"
 #endif
-#ifndef TILE_ALIGNED
-#error "TILE_ALIGNED: 1 where every plane starts at a multiple of four elements, such as 0"
-#endif
 #define TILE_ROWS (TILE_ITEM_ROWS * TILE_ROW_ITEMS)
 #define TILE_COLUMNS (TILE_ITEM_COLUMNS * TILE_COLUMN_ITEMS)
 #define TILE_ITEMS (TILE_ROW_ITEMS * TILE_COLUMN_ITEMS)
@@ -1652,22 +1649,6 @@ __kernel void conv1x1(
 #define TILE_W_COUNT (TILE_DEPTH * TILE_ROWS)
 #define TILE_X_SHARE ((TILE_X_COUNT + TILE_ITEMS - 1) / TILE_ITEMS)
 #define TILE_W_SHARE ((TILE_W_COUNT + TILE_ITEMS - 1) / TILE_ITEMS)
-
-// Four neighbours. Where the address is known to be aligned this is one load; vload4 is four on some devices.
-INLINE float4 load_four(__global const in_t *p) {
-#if TILE_ALIGNED
-  return READ_ALIGNED_4(p);
-#else
-  return READ_WIDE(4, p);
-#endif
-}
-INLINE void store_four(float4 v, __global out_t *p) {
-#if TILE_ALIGNED
-  WRITE_ALIGNED_4(v, p);
-#else
-  WRITE_WIDE(4, v, p);
-#endif
-}
 
 // The same product for a GPU. One work-group: TILE_COLUMNS pixels (dimension 0), TILE_ROWS output channels (1) of one
 // image (2). Tiles of x and W pass through local memory, in two halves: while one is multiplied, what the other gets is on its
@@ -1714,7 +1695,7 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_ti
       for (int i = 0; i < TILE_X_SHARE; ++i) {
         const int k = (item + i * TILE_ITEMS) / (TILE_COLUMNS / 4);
         // An input channel beyond the last meets a weight of zero.
-        x_next[i] = load_four(x_from[i] + (ulong)min(next + k, in_channels - 1) * x_plane);
+        x_next[i] = four_at(x_from[i] + (ulong)min(next + k, in_channels - 1) * x_plane);
       }
 #pragma unroll
       for (int i = 0; i < TILE_W_SHARE; ++i) {
@@ -1759,14 +1740,8 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_ti
 #pragma unroll
     for (int j = 0; j < TILE_VECTORS; ++j) {
       const int p = first + 4 * (column + j * TILE_COLUMN_ITEMS);
-      if (p + 4 <= pixels) {
-        store_four(has_residual ? sum[i][j] + load_four(residual + p) : sum[i][j], out + p);
-      } else if (p < pixels) {
-        const float lanes[4] = {sum[i][j].x, sum[i][j].y, sum[i][j].z, sum[i][j].w};
-#pragma unroll
-        for (int c = 0; c < 4; ++c)
-          if (p + c < pixels) WRITE(has_residual ? lanes[c] + READ(residual + p + c) : lanes[c], out + p + c);
-      }
+      // Behind the last pixel a residual may be read: what is added to it there is not stored.
+      if (p < pixels) put_four(has_residual ? sum[i][j] + four_at(residual + p) : sum[i][j], pixels - p, out + p);
     }
   }
 }

@@ -34,9 +34,7 @@ package enum KernelNumbers {
     DepthwiseConv.section: { _ in DepthwiseTiles.defines },
     PixelLoss.section: { _ in PixelLoss.Kind.defines },
     SliceSums.section: { _ in ["SLICE_SUMS": SliceSums.limit] },
-    Conv1x1.section: {
-      ProductTile($0).defines.merging(["TILE_ALIGNED": 0]) { $1 }
-    },
+    Conv1x1.section: { ProductTile($0).defines },
     Conv3x3.section: { _ in
       ["PATCH_AREA": PatchPanels.area, "GRADIENT_CHANNELS": Conv3x3BackwardWeight.groupChannels]
     },

@@ -123,7 +123,7 @@ package struct Conv1x1: CatalogOp, SummingOp, HalfStoringOp {
         try backend.launch(
           Self.name, "conv1x1_tiles", tensors + flags,
           global: tile.global(y.shape), local: [tile.items, 1, 1],
-          defines: tile.defines.merging(["TILE_ALIGNED": isAligned ? 1 : 0]) { $1 }
+          defines: tile.defines.merging(["ALIGNED": isAligned ? 1 : 0]) { $1 }
             .merging(halves) { $1 },
           multiplyAdds: multiplyAdds(inputs.map(\.shape)))
       ]
