@@ -25,7 +25,7 @@ package struct PixelProducts: Equatable {
   private static let groupsPerUnit = 4
 
   /// The fewest pixels that make a slice worth its sums.
-  package static let shortest = 256
+  package static let shortest = 64
 
   /// The shares on a device: slices for as many groups as its compute units want.
   /// - Parameters:
