@@ -47,6 +47,12 @@ enum Console {
     if !lock.withLock({ state.isQuiet }) { tell(line) }
   }
 
+  /// A line about several files: the first of `names`, and how many more.
+  static func note(_ line: String, of names: [String]) {
+    guard let first = names.first else { return }
+    note("\(first)\(names.count == 1 ? "" : " and \(names.count - 1) more"): \(line)")
+  }
+
   /// A line about one of this process's own files, which each of several ranks says.
   static func noteOfFile(_ line: String) {
     guard !lock.withLock({ state.isQuiet }) else { return }

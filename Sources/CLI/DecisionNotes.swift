@@ -20,10 +20,7 @@ final class DecisionNotes {
 
   /// Names the first images of each decision, in one line.
   func tell() {
-    for (decision, names) in names {
-      let rest = names.count == 1 ? "" : " and \(names.count - 1) more"
-      Console.note("\(names[0])\(rest): \(decision)")
-    }
+    for (decision, names) in names { Console.note(decision, of: names) }
   }
 }
 

@@ -12,9 +12,7 @@ struct DepthNotes {
 
   /// Names the first of them, in one line.
   func tell() {
-    guard let first = names.first else { return }
-    let rest = names.count == 1 ? "" : " and \(names.count - 1) more"
     Console.note(
-      "\(first)\(rest): 8 bits a sample are compared with 16, whose finer steps count as errors")
+      "8 bits a sample are compared with 16, whose finer steps count as errors", of: names)
   }
 }
