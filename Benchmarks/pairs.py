@@ -20,7 +20,7 @@ LIMIT = 1.02
 
 
 def measure(program, device, options):
-    command = [program, "bench", *PARTS, "--json", "--repeats", "1", "--device", device, *options]
+    command = [program, "bench", *PARTS, "--json", "--repeats", "3", "--device", device, *options]
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode != 0:
         sys.exit(f"{' '.join(command)}: {result.stderr.strip()}")
