@@ -1,4 +1,5 @@
 import COpenCL
+import Foundation
 
 /// One device opened for work: its context, its in-order queue and its programs.
 ///
@@ -54,9 +55,23 @@ public final class OpenCLContext {
       throw OpenCLError(call: "clCreateBuffer", code: CL_INVALID_BUFFER_SIZE, detail: limits)
     }
     var code: cl_int = 0
-    let flags = cl_mem_flags(CL_MEM_READ_WRITE)
-    let handle = clCreateBuffer(context.pointer, flags, bytes, nil, &code)
+    // PoCL computes where the memory lies; it would take small pages for it.
+    let own = PoCL.isPlatform(device.platformName) ? HostAllocation.make(bytes: bytes) : nil
+    let flags = cl_mem_flags(CL_MEM_READ_WRITE | (own == nil ? 0 : CL_MEM_USE_HOST_PTR))
+    let handle = clCreateBuffer(context.pointer, flags, bytes, own, &code)
+    if let handle, code == CL_SUCCESS {
+      try check("clSetMemObjectDestructorCallback", freeWithBuffer(handle, own))
+    } else {
+      free(own)
+    }
     return Buffer(try created("clCreateBuffer", handle, code, limits), bytes: bytes, meter: meter)
+  }
+
+  /// Has `memory` freed when the driver is done with the buffer over it, which may be after the
+  /// last handle is gone.
+  private func freeWithBuffer(_ buffer: cl_mem, _ memory: UnsafeMutableRawPointer?) -> cl_int {
+    guard let memory else { return CL_SUCCESS }
+    return clSetMemObjectDestructorCallback(buffer, { _, memory in free(memory) }, memory)
   }
 
   /// The program of `source` compiled with `options`: remembered, else from the disk cache, else

@@ -1,7 +1,7 @@
 import CLBackend
 import Foundation
 
-/// Memory of the CPU backend, aligned to a cache line.
+/// Memory of the CPU backend, aligned to cache lines at least.
 public final class CPUStorage: @unchecked Sendable {
   /// The first element.
   package let base: UnsafeMutablePointer<Float>
@@ -12,9 +12,8 @@ public final class CPUStorage: @unchecked Sendable {
   /// Allocates `count` elements, contents undefined.
   /// - Throws: `CPUBackendError` when the system has no such memory.
   init(count: Int, meter: MemoryMeter) throws {
-    var pointer: UnsafeMutableRawPointer?
     let bytes = MemoryNeed.bytes(of: count)
-    guard posix_memalign(&pointer, 256, bytes) == 0, let pointer else {
+    guard let pointer = HostAllocation.make(bytes: bytes) else {
       throw CPUBackendError(bytes: bytes)
     }
     base = pointer.bindMemory(to: Float.self, capacity: count + planeSlack)

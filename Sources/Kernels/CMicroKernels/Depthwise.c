@@ -2,10 +2,11 @@
 #include "Multiversion.h"
 
 MULTIVERSION
-void restormer_depthwise_rows(const float *restrict in, const float *restrict taps, float bias,
-                              float *restrict out, long height, long width, long stride) {
+void restormer_depthwise_rows(const float *restrict in, const float *restrict taps, int turned,
+                              float bias, float *restrict out, long height, long width,
+                              long stride) {
   float t[9];
-  for (int k = 0; k < 9; ++k) t[k] = taps[k];
+  for (int k = 0; k < 9; ++k) t[k] = taps[turned ? 8 - k : k];
   for (long i = 0; i < height; ++i) {
     const float *a = in + i * stride, *b = a + stride, *c = b + stride;
     float *row = out + i * width;

@@ -1,19 +1,21 @@
 // The register-blocked loops of the matrix products, included once per instruction set with
 //   NAME(x)  the function's name for that set
 //   TARGET   its function attribute
-//   VECTORS  vectors of 16 columns in the register block of the product over channels
-//   OUTER    rows and columns in the register block of the product over pixels
+//   VECTORS  vectors of 16 columns in the block of sums that registers hold
 
+#define COLUMNS (16 * VECTORS)
+
+// y = start + w panel (+ residual) for a block of ROWS rows and COLUMNS columns; rows of the panel follow each other.
 TARGET static void NAME(gemm_block)(
-    const float *x, ptrdiff_t x_plane, const float *const *w, ptrdiff_t w_column, const float *start,
+    const float *panel, const float *const *w, ptrdiff_t w_column, const float *start,
     const float *residual, ptrdiff_t residual_plane, float *y, ptrdiff_t y_plane, int rows, int pixels,
-    int in_channels) {
+    int depth) {
   vector sum[ROWS][VECTORS];
   for (int i = 0; i < ROWS; ++i)
     for (int v = 0; v < VECTORS; ++v) sum[i][v] = (vector){0} + start[i];
-  for (int k = 0; k < in_channels; ++k) {
+  for (int k = 0; k < depth; ++k) {
     vector value[VECTORS];
-    for (int v = 0; v < VECTORS; ++v) value[v] = *(const vector *)(x + k * x_plane + 16 * v);
+    for (int v = 0; v < VECTORS; ++v) value[v] = *(const vector *)(panel + k * COLUMNS + 16 * v);
     for (int i = 0; i < ROWS; ++i) {
       const float weight = w[i][k * w_column];
       for (int v = 0; v < VECTORS; ++v) sum[i][v] += value[v] * weight;
@@ -21,13 +23,14 @@ TARGET static void NAME(gemm_block)(
   }
   for (int i = 0; i < rows; ++i) {
     for (int v = 0; v < VECTORS && 16 * v < pixels; ++v) {
-      if (residual) sum[i][v] += *(const vector *)(residual + i * residual_plane + 16 * v);
-      const int count = pixels - 16 * v;
+      const float *addend = residual ? residual + i * residual_plane + 16 * v : 0;
       float *target = y + i * y_plane + 16 * v;
-      if (count >= 16)
+      if (pixels - 16 * v >= 16) {
+        if (addend) sum[i][v] += *(const vector *)addend;
         *(vector *)target = sum[i][v];
-      else
-        memcpy(target, &sum[i][v], sizeof(float) * (size_t)count);
+      } else {
+        for (int p = 0; p < pixels - 16 * v; ++p) target[p] = sum[i][v][p] + (addend ? addend[p] : 0.0f);
+      }
     }
   }
 }
@@ -36,66 +39,95 @@ TARGET static void NAME(gemm)(
     const float *x, ptrdiff_t x_plane, const float *w, ptrdiff_t w_row, ptrdiff_t w_column,
     const float *bias, const float *residual, ptrdiff_t residual_plane, float *y, ptrdiff_t y_plane,
     int pixels, int in_channels, int out_channels) {
-  for (int p = 0; p < pixels; p += 16 * VECTORS) {
-    for (int o = 0; o < out_channels; o += ROWS) {
-      const int rows = out_channels - o < ROWS ? out_channels - o : ROWS;
-      const float *lines[ROWS];
-      float start[ROWS];
-      for (int i = 0; i < ROWS; ++i) {
-        // Rows beyond the end repeat the last one and are not stored.
-        const int row = o + (i < rows ? i : rows - 1);
-        lines[i] = w + row * w_row;
-        start[i] = bias ? bias[row] : 0.0f;
+  // Channels lie far apart, each in a page of its own: gathered once, they serve all rows of the weight.
+  float panel[DEPTH * COLUMNS] __attribute__((aligned(64)));
+  for (int p = 0; p < pixels; p += COLUMNS) {
+    for (int first = 0; first < in_channels; first += DEPTH) {
+      const int depth = in_channels - first < DEPTH ? in_channels - first : DEPTH;
+      for (int k = 0; k < depth; ++k)
+        for (int v = 0; v < VECTORS; ++v)
+          *(vector *)(panel + k * COLUMNS + 16 * v) =
+              *(const vector *)(x + (first + k) * x_plane + p + 16 * v);
+      for (int o = 0; o < out_channels; o += ROWS) {
+        const int rows = out_channels - o < ROWS ? out_channels - o : ROWS;
+        const float *lines[ROWS];
+        float start[ROWS];
+        for (int i = 0; i < ROWS; ++i) {
+          // Rows beyond the end repeat the last one and are not stored.
+          const int row = o + (i < rows ? i : rows - 1);
+          lines[i] = w + row * w_row + first * w_column;
+          start[i] = bias && first == 0 ? bias[row] : 0.0f;
+        }
+        // What earlier channels gave lies in y.
+        const float *addend = first > 0 ? y : residual;
+        const ptrdiff_t addend_plane = first > 0 ? y_plane : residual_plane;
+        NAME(gemm_block)(
+            panel, lines, w_column, start, addend ? addend + o * addend_plane + p : 0, addend_plane,
+            y + o * y_plane + p, y_plane, rows, pixels - p, depth);
       }
-      NAME(gemm_block)(
-          x + p, x_plane, lines, w_column, start, residual ? residual + o * residual_plane + p : 0,
-          residual_plane, y + o * y_plane + p, y_plane, rows, pixels - p, in_channels);
     }
   }
 }
 
-// *sums = sums of neighbouring lanes: those of *a, then those of *b. Vectors folded so together, level by level, leave
-// the sum of each in a lane of its own, for a fraction of what one by one would take.
-TARGET static inline void NAME(sum_neighbours)(const vector *a, const vector *b, vector *sums) {
-  *sums =
-      __builtin_shufflevector(*a, *b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30) +
-      __builtin_shufflevector(*a, *b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+// Eight rows of eight numbers, turned over: out[p * out_row + c] = rows[c][p].
+TARGET static inline void NAME(transpose_square)(
+    const float *const *rows, int first, float *out, ptrdiff_t out_row) {
+  eight a[8], b[8];
+  for (int c = 0; c < 8; ++c) a[c] = *(const eight *)(rows[c] + first);
+  for (int c = 0; c < 8; c += 2) {
+    b[c] = __builtin_shufflevector(a[c], a[c + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+    b[c + 1] = __builtin_shufflevector(a[c], a[c + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+  }
+  for (int c = 0; c < 8; c += 4) {
+    for (int h = 0; h < 2; ++h) {
+      a[c + 2 * h] = __builtin_shufflevector(b[c + h], b[c + 2 + h], 0, 1, 8, 9, 4, 5, 12, 13);
+      a[c + 2 * h + 1] = __builtin_shufflevector(b[c + h], b[c + 2 + h], 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+  }
+  for (int p = 0; p < 4; ++p) {
+    *(eight *)(out + p * out_row) = __builtin_shufflevector(a[p], a[p + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+    *(eight *)(out + (p + 4) * out_row) =
+        __builtin_shufflevector(a[p], a[p + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+  }
+}
+
+TARGET static void NAME(transpose)(
+    const float *x, ptrdiff_t x_plane, int channels, int pixels, float *out, ptrdiff_t out_row) {
+  for (int c = 0; c < channels; c += 8) {
+    const float *rows[8];
+    for (int i = 0; i < 8; ++i) rows[i] = x + (c + i < channels ? c + i : channels - 1) * x_plane;
+    int p = 0;
+    for (; p + 8 <= pixels; p += 8) NAME(transpose_square)(rows, p, out + p * out_row + c, out_row);
+    for (; p < pixels; ++p)
+      for (int i = 0; i < 8; ++i) out[p * out_row + c + i] = rows[i][p];
+  }
 }
 
 TARGET static void NAME(outer)(
     const float *g, ptrdiff_t g_plane, const float *x, ptrdiff_t x_plane, float *sum, ptrdiff_t sum_row,
     int pixels, int in_channels, int out_channels) {
-  const int whole = pixels / 16 * 16;
-  for (int o = 0; o < out_channels; o += OUTER) {
-    for (int i = 0; i < in_channels; i += OUTER) {
-      const float *left[OUTER], *right[OUTER];
-      vector acc[OUTER][OUTER];
-      for (int a = 0; a < OUTER; ++a) {
-        left[a] = g + (o + a < out_channels ? o + a : out_channels - 1) * g_plane;
-        right[a] = x + (i + a < in_channels ? i + a : in_channels - 1) * x_plane;
-        for (int c = 0; c < OUTER; ++c) acc[a][c] = (vector){0};
-      }
-      for (int p = 0; p < whole; p += 16) {
-        vector columns[OUTER];
-        for (int c = 0; c < OUTER; ++c) columns[c] = *(const vector *)(right[c] + p);
-        for (int a = 0; a < OUTER; ++a) {
-          const vector row = *(const vector *)(left[a] + p);
-          for (int c = 0; c < OUTER; ++c) acc[a][c] += row * columns[c];
-        }
-      }
-      vector *folded = &acc[0][0];
-      for (int count = OUTER * OUTER / 2; count > 0; count /= 2)
-        for (int v = 0; v < count; ++v)
-          NAME(sum_neighbours)(folded + 2 * v, folded + 2 * v + 1, folded + v);
-      for (int lanes = 16 / (OUTER * OUTER); lanes > 1; lanes /= 2)
-        NAME(sum_neighbours)(folded, folded, folded);
-      for (int a = 0; a < OUTER && o + a < out_channels; ++a) {
-        for (int c = 0; c < OUTER && i + c < in_channels; ++c) {
-          float total = folded[0][a * OUTER + c];
-          for (int p = whole; p < pixels; ++p) total += left[a][p] * right[c][p];
-          sum[(o + a) * sum_row + i + c] += total;
+  float panel[STRIP / COLUMNS][RUN * COLUMNS] __attribute__((aligned(64)));
+  const float start[ROWS] = {0};
+  for (int i = 0; i < in_channels; i += STRIP) {
+    const int strip = in_channels - i < STRIP ? in_channels - i : STRIP;
+    for (int p = 0; p < pixels; p += RUN) {
+      const int run = pixels - p < RUN ? pixels - p : RUN;
+      for (int c = 0; c < strip; c += COLUMNS)
+        NAME(transpose)(
+            x + (i + c) * x_plane + p, x_plane, strip - c < COLUMNS ? strip - c : COLUMNS, run,
+            panel[c / COLUMNS], COLUMNS);
+      for (int o = 0; o < out_channels; o += ROWS) {
+        const int rows = out_channels - o < ROWS ? out_channels - o : ROWS;
+        const float *lines[ROWS];
+        for (int r = 0; r < ROWS; ++r) lines[r] = g + (o + (r < rows ? r : rows - 1)) * g_plane + p;
+        for (int c = 0; c < strip; c += COLUMNS) {
+          float *target = sum + o * sum_row + i + c;
+          NAME(gemm_block)(
+              panel[c / COLUMNS], lines, 1, start, target, sum_row, target, sum_row, rows, strip - c, run);
         }
       }
     }
   }
 }
+
+#undef COLUMNS

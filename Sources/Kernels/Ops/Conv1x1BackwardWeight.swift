@@ -78,16 +78,11 @@ package struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
       let rows = min(slices.rows, gy.shape.c - row)
       let sum = scratch[0].base + s * count + row * columns
       sum.update(repeating: 0, count: rows * columns)
-      let end = min((s + 1) * slices.length, x.shape.plane)
-      for column in stride(from: 0, to: columns, by: slices.rows) {
-        for n in 0..<x.shape.n {
-          for begin in stride(from: s * slices.length, to: end, by: slices.run) {
-            restormer_outer(
-              gy.plane(n, row) + begin, gy.planeStride, x.plane(n, column) + begin, x.planeStride,
-              sum + column, columns, Int32(min(slices.run, end - begin)),
-              Int32(min(slices.rows, columns - column)), Int32(rows))
-          }
-        }
+      let first = s * slices.length
+      for n in 0..<x.shape.n {
+        restormer_outer(
+          gy.plane(n, row) + first, gy.planeStride, x.plane(n, 0) + first, x.planeStride, sum,
+          columns, Int32(min(slices.length, x.shape.plane - first)), Int32(columns), Int32(rows))
       }
     }
     sumSlices(scratch[0].base, slices: slices.count, count: count, into: gw.base)

@@ -1,5 +1,4 @@
 import CLBackend
-import CMicroKernels
 
 /// Weight gradient of a 3x3 convolution:
 /// `gW[o, i, j, k] = sum_{n, v, u} gy[n, o, v, u] x[n, i, v + j - 1, u + k - 1]`.
@@ -7,7 +6,8 @@ import CMicroKernels
 /// Inputs: `x` `[n, ci, h, w]`, `gy` `[n, co, h, w]`; output `[co, ci, 3, 3]`.
 ///
 /// Like the weight gradient of a 1x1 convolution it is few long sums. A CPU transposes a patch of
-/// `x` with its margin once and multiplies it nine times, shifted; on a GPU a group takes one input
+/// `x` with its margin once and multiplies it nine times, shifted (`TransposedStrips`,
+/// `PatchPanels`); on a GPU a group takes one input
 /// channel and a few output channels, and its items share out the pixels of a band.
 package struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
   public static let name = "Conv3x3BackwardWeight"
@@ -35,13 +35,8 @@ package struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
 
   public func multiplyAdds(_ inputs: [Shape]) -> Int { 9 * inputs[0].count * inputs[1].c }
 
-  /// For each task a panel with the neighbourhoods of one row, and its sum of the weight's
-  /// gradient.
   public func cpuScratch(_ inputs: [Shape]) -> [Int] {
-    let (x, gy) = (inputs[0], inputs[1])
-    return [
-      patchTasks(x) * 9 * x.c * patchStride(x.w), patchTasks(x) * 9 * x.c * gy.c,
-    ]
+    TransposedStrips(inputs[0], inputs[1]).scratch
   }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
@@ -51,19 +46,9 @@ package struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
   }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
-    let (x, gy, gw) = (inputs[0], inputs[1], outputs[0])
-    let (depth, count) = (9 * x.shape.c, gw.shape.count)
-    let tasks = patchTasks(x.shape)
-    let partial = scratch[1].base
-    partial.update(repeating: 0, count: tasks * count)
-    let panelExtent = depth * patchStride(x.shape.w)
-    forEachPatchRow(x, panels: scratch[0]) { n, row, panel, stride in
-      let task = (panel - scratch[0].base) / panelExtent
-      restormer_outer(
-        gy.plane(n, 0) + row * x.shape.w, gy.planeStride, panel, stride, partial + task * count,
-        depth, Int32(x.shape.w), Int32(depth), Int32(gy.shape.c))
-    }
-    sumSlices(partial, slices: tasks, count: count, into: gw.base)
+    let strips = TransposedStrips(inputs[0].shape, inputs[1].shape)
+    strips.sum(inputs[0], inputs[1], panels: scratch[0].base, sums: scratch[1].base)
+    strips.collect(scratch[1].base, into: outputs[0].base)
   }
 
   public func launches(

@@ -1,5 +1,4 @@
 import CLBackend
-import CMicroKernels
 
 /// Depthwise 3x3 convolution with zero padding of 1:
 /// `y[n, c, i, j] = bias[c] + Σ w[c, ky, kx] x[n, c, i + ky − 1, j + kx − 1]`.
@@ -47,10 +46,18 @@ package struct DepthwiseConv: CatalogOp, HalfStoringOp {
   public func multiplyAdds(_ inputs: [Shape]) -> Int { 9 * inputs[0].count }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
-    let weight = inputs[1]
-    depthwisePlanes(
-      inputs[0], into: outputs[0], taps: { c in (0..<9).map { weight.plane(c, 0)[$0] } },
-      bias: { inputs.count == 3 ? inputs[2].plane(0, $0)[0] : 0 })
+    let (x, y) = (inputs[0], outputs[0])
+    let shape = y.shape
+    parallelRanges(shape.n * shape.c, grain: DepthwiseBand.planes(shape)) { planes in
+      DepthwiseBand.withBands(1, shape) { bands in
+        for plane in planes {
+          let (n, c) = (plane / shape.c, plane % shape.c)
+          bands[0].convolve(
+            x.plane(n, c), into: y.plane(n, c), shape, taps: inputs[1].plane(c, 0),
+            bias: inputs.count == 3 ? inputs[2].plane(0, c)[0] : 0)
+        }
+      }
+    }
   }
 
   public func launches(

@@ -1,5 +1,4 @@
 import CLBackend
-import CMicroKernels
 
 /// All gradients of a depthwise convolution, in one sweep over `x` and `gy`:
 /// `gx[n, c, i, j] = Σ w[c, ky, kx] gy[n, c, i − ky + 1, j − kx + 1]`,
@@ -40,14 +39,16 @@ package struct DepthwiseConvGradients: TerminalOp, CatalogOp {
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
     let (x, w, gy) = (inputs[0], inputs[1], inputs[2])
-    depthwisePlanes(
-      gy, into: outputs[0], taps: { c in (0..<9).map { w.plane(c, 0)[8 - $0] } }, bias: { _ in 0 })
-    parallelFor(x.shape.c) { c in
-      let taps = depthwiseSums(x, gy, channel: c)
-      for k in 0..<9 { outputs[1].plane(c, 0)[k] = Float(taps[k]) }
-      guard hasBias else { return }
-      let sum = (0..<x.shape.n).reduce(0) { $0 + restormer_sum(gy.plane($1, c), x.shape.plane) }
-      outputs[2].plane(0, c)[0] = Float(sum)
+    parallelRanges(x.shape.c, grain: DepthwiseBand.planes(x.shape)) { channels in
+      DepthwiseBand.withBands(2, x.shape) { bands in
+        for c in channels {
+          var sums = DepthwiseChannelGradients(x.shape, taps: w.plane(c, 0), bands: bands)
+          for n in 0..<x.shape.n {
+            sums.add(x.plane(n, c), gy.plane(n, c), into: outputs[0].plane(n, c))
+          }
+          sums.write(to: outputs[1...], channel: c)
+        }
+      }
     }
   }
 

@@ -1,4 +1,5 @@
 import CLBackend
+import CMicroKernels
 
 /// The gradients of `DepthwiseGate`. The convolution is computed again: tile by tile on CPU-type
 /// devices, where a tile's gradients never leave the cache, whose slopes are stored elsewhere.
@@ -35,8 +36,13 @@ package struct DepthwiseGateGradients: TerminalOp, CatalogOp {
     DepthwiseConv().multiplyAdds(inputs) + convolution(inputs.count).multiplyAdds(inputs)
   }
 
-  /// The convolution's result, computed again, and its slopes.
-  public func cpuScratch(_ inputs: [Shape]) -> [Int] { [extent(inputs[0]), extent(inputs[0])] }
+  /// For each task of the CPU backend two planes of the convolution's result and two of its slopes.
+  public func cpuScratch(_ inputs: [Shape]) -> [Int] {
+    [cpuTasks(inputs[0]) * 4 * paddedPlaneStride(inputs[0])]
+  }
+
+  /// Tasks that take channels of the gate in turn.
+  private func cpuTasks(_ x: Shape) -> Int { min(x.c / 2, 4 * CPUBackend.coreCount) }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
     let x = inputs[0]
@@ -44,15 +50,49 @@ package struct DepthwiseGateGradients: TerminalOp, CatalogOp {
     return [extent(x)] + convolution(inputs.count).openCLScratch([x, inputs[1], x], configuration)
   }
 
-  /// The simple operators, one after the other.
+  /// Channel by channel of the gate: its two planes, their slopes and gradients follow each other
+  /// while they are in cache.
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
-    let shape = inputs[0].shape
-    let (both, slope) = (view(scratch[0], shape), view(scratch[1], shape))
-    DepthwiseConv().evaluate(inputs.dropLast(), into: [both], scratch: [])
-    GELUGateBackward().evaluate(
-      [both, inputs[inputs.count - 1]], into: [slope], scratch: [])
-    convolution(inputs.count).evaluate(
-      [inputs[0], inputs[1], slope], into: outputs, scratch: [])
+    let (x, gy) = (inputs[0], inputs[inputs.count - 1])
+    let (half, tasks) = (gy.shape.c, cpuTasks(x.shape))
+    let plane = paddedPlaneStride(x.shape)
+    parallelFor(tasks) { task in
+      let memory = scratch[0].base + 4 * task * plane
+      DepthwiseBand.withBands(2, x.shape) { bands in
+        for c in stride(from: task, to: half, by: tasks) {
+          channel(c, inputs, into: outputs, bands: bands, memory: memory, plane: plane)
+        }
+      }
+    }
+  }
+
+  /// The gradients of channels `c` and `half + c` of the convolution.
+  private func channel(
+    _ c: Int, _ inputs: [CPUTensor], into outputs: [CPUTensor], bands: [DepthwiseBand],
+    memory: UnsafeMutablePointer<Float>, plane: Int
+  ) {
+    let (x, w, gy) = (inputs[0], inputs[1], inputs[inputs.count - 1])
+    let pair = (c, gy.shape.c + c)
+    func gradients(_ c: Int) -> DepthwiseChannelGradients {
+      DepthwiseChannelGradients(x.shape, taps: w.plane(c, 0), bands: bands)
+    }
+    func convolve(_ n: Int, _ c: Int, into y: UnsafeMutablePointer<Float>) {
+      bands[0].convolve(
+        x.plane(n, c), into: y, x.shape, taps: w.plane(c, 0),
+        bias: inputs.count == 4 ? inputs[2].plane(0, c)[0] : 0)
+    }
+    var sums = (gradients(pair.0), gradients(pair.1))
+    let slopes = memory + 2 * plane
+    for n in 0..<x.shape.n {
+      convolve(n, pair.0, into: memory)
+      convolve(n, pair.1, into: memory + plane)
+      restormer_gelu_gate_backward(
+        memory, memory + plane, gy.plane(n, c), slopes, slopes + plane, x.shape.plane)
+      sums.0.add(x.plane(n, pair.0), slopes, into: outputs[0].plane(n, pair.0))
+      sums.1.add(x.plane(n, pair.1), slopes + plane, into: outputs[0].plane(n, pair.1))
+    }
+    sums.0.write(to: outputs[1...], channel: pair.0)
+    sums.1.write(to: outputs[1...], channel: pair.1)
   }
 
   public func launches(

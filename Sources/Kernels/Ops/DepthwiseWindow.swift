@@ -63,7 +63,7 @@ package struct DepthwiseWindow: CatalogOp, TerminalOp, HalfStoringOp {
     let y = outputs[0].shape
     let shape = Shape(1, 1, height, y.w)
     let size = (DepthwiseBand.rows(shape) + 2) * DepthwiseBand.stride(shape)
-    parallelRanges(y.n * y.c, grain: max(1, 8192 / y.plane)) { planes in
+    parallelRanges(y.n * y.c, grain: DepthwiseBand.planes(y)) { planes in
       DepthwiseBand.withBands(1, shape) { bands in
         withUnsafeTemporaryAllocation(of: Float.self, capacity: size) { factor in
           guard let factor = factor.baseAddress else { return }
@@ -103,7 +103,7 @@ package struct DepthwiseWindow: CatalogOp, TerminalOp, HalfStoringOp {
       x.plane(n, c), Shape(1, 1, height, x.shape.w),
       rows: (first + start - 1)..<(first + start + count + 1), column: 1, slots: x.shape.h)
     restormer_depthwise_rows(
-      band.base, inputs[1].plane(c, 0), inputs.count == 3 ? inputs[2].plane(0, c)[0] : 0, out,
+      band.base, inputs[1].plane(c, 0), 0, inputs.count == 3 ? inputs[2].plane(0, c)[0] : 0, out,
       count, x.shape.w, band.stride)
   }
 

@@ -14,6 +14,9 @@ struct DepthwiseBand {
   /// Rows of the image that a band takes.
   static func rows(_ shape: Shape) -> Int { min(shape.h, max(1, 6144 / stride(shape))) }
 
+  /// Planes worth a task of their own, and bands of their own.
+  static func planes(_ shape: Shape) -> Int { max(1, 8192 / shape.plane) }
+
   /// Calls `body` with memory for `count` bands of planes of `shape`, all zero.
   static func withBands(_ count: Int, _ shape: Shape, _ body: ([DepthwiseBand]) -> Void) {
     let size = (rows(shape) + 2) * stride(shape)
@@ -42,44 +45,68 @@ struct DepthwiseBand {
   }
 }
 
-/// Convolves every plane of `x`; `taps` and `bias` belong to a channel.
-func depthwisePlanes(
-  _ x: CPUTensor, into y: CPUTensor, taps: (Int) -> [Float], bias: (Int) -> Float
-) {
-  let shape = y.shape
-  let rows = DepthwiseBand.rows(shape)
-  parallelRanges(shape.n * shape.c, grain: max(1, 8192 / shape.plane)) { planes in
-    DepthwiseBand.withBands(1, shape) { bands in
-      for plane in planes {
-        let (taps, bias) = (taps(plane % shape.c), bias(plane % shape.c))
-        for first in stride(from: 0, to: shape.h, by: rows) {
-          let last = min(shape.h, first + rows)
-          bands[0].copy(
-            x.base + plane * x.planeStride, shape, rows: (first - 1)..<(last + 1), column: 1)
-          restormer_depthwise_rows(
-            bands[0].base, taps, bias, y.base + plane * y.planeStride + first * shape.w,
-            last - first, shape.w, bands[0].stride)
-        }
-      }
+extension DepthwiseBand {
+  /// Convolves one plane of `shape` through this band with nine taps, or with them turned by 180
+  /// degrees.
+  func convolve(
+    _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, _ shape: Shape,
+    taps: UnsafePointer<Float>, turned: Bool = false, bias: Float = 0
+  ) {
+    let rows = Self.rows(shape)
+    for first in Swift.stride(from: 0, to: shape.h, by: rows) {
+      let last = min(shape.h, first + rows)
+      copy(x, shape, rows: (first - 1)..<(last + 1), column: 1)
+      restormer_depthwise_rows(
+        base, taps, turned ? 1 : 0, bias, y + first * shape.w, last - first, shape.w, stride)
+    }
+  }
+
+  /// Adds `Σ gy[i, j] x[i + ky − 1, j + kx − 1]` over one plane of `shape` to nine sums; `x` goes
+  /// through this band, `gy` through `other`.
+  func addSums(
+    _ x: UnsafePointer<Float>, _ gy: UnsafePointer<Float>, _ shape: Shape, through other: Self,
+    to sums: inout [Double]
+  ) {
+    let rows = min(16, Self.rows(shape))
+    for first in Swift.stride(from: 0, to: shape.h, by: rows) {
+      let last = min(shape.h, first + rows)
+      copy(x, shape, rows: (first - 1)..<(last + 1), column: 1)
+      other.copy(gy, shape, rows: first..<last, column: 0)
+      restormer_depthwise_sums(base, other.base, &sums, last - first, stride)
     }
   }
 }
 
-/// `Σ gy[n, c, i, j] x[n, c, i + ky − 1, j + kx − 1]` for the nine (ky, kx).
-func depthwiseSums(_ x: CPUTensor, _ gy: CPUTensor, channel c: Int) -> [Double] {
-  let shape = x.shape
-  let rows = min(16, DepthwiseBand.rows(shape))
-  var sums = [Double](repeating: 0, count: 9)
-  DepthwiseBand.withBands(2, shape) { bands in
-    for n in 0..<shape.n {
-      for first in stride(from: 0, to: shape.h, by: rows) {
-        let last = min(shape.h, first + rows)
-        bands[0].copy(x.plane(n, c), shape, rows: (first - 1)..<(last + 1), column: 1)
-        bands[1].copy(gy.plane(n, c), shape, rows: first..<last, column: 0)
-        restormer_depthwise_sums(
-          bands[0].base, bands[1].base, &sums, last - first, bands[0].stride)
-      }
-    }
+/// The gradients of one channel of a depthwise convolution, summed over the images in order: those
+/// of the taps, and that of the bias last. A plane of slopes serves them all while it is in cache.
+struct DepthwiseChannelGradients {
+  private let shape: Shape
+  private let bands: [DepthwiseBand]
+  private let taps: UnsafePointer<Float>
+  private var sums = [Double](repeating: 0, count: 9)
+  private var total = 0.0
+
+  /// - Parameters:
+  ///   - shape: of the planes.
+  ///   - taps: the channel's nine.
+  ///   - bands: two of them, to copy rows to.
+  init(_ shape: Shape, taps: UnsafePointer<Float>, bands: [DepthwiseBand]) {
+    (self.shape, self.taps, self.bands) = (shape, taps, bands)
   }
-  return sums
+
+  /// Writes the gradient of one image's plane `x` to `gx` and adds to the sums.
+  mutating func add(
+    _ x: UnsafePointer<Float>, _ gy: UnsafePointer<Float>, into gx: UnsafeMutablePointer<Float>
+  ) {
+    bands[0].convolve(gy, into: gx, shape, taps: taps, turned: true)
+    bands[0].addSums(x, gy, shape, through: bands[1], to: &sums)
+    total += restormer_sum(gy, shape.plane)
+  }
+
+  /// Writes the sums to the channel's place in the gradients of the weight and perhaps the bias.
+  func write(to gradients: ArraySlice<CPUTensor>, channel c: Int) {
+    guard let gw = gradients.first else { return }
+    for k in 0..<9 { gw.plane(c, 0)[k] = Float(sums[k]) }
+    for gb in gradients.dropFirst() { gb.plane(0, c)[0] = Float(total) }
+  }
 }

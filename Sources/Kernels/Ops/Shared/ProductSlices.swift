@@ -7,10 +7,8 @@ struct ProductSlices {
   let length: Int
   /// Strips of the result's rows.
   let strips: Int
-  /// Rows of a strip, and columns that it takes at a time.
-  let rows = 32
-  /// Pixels taken at a time: 32 rows and 32 columns of them fill a quarter of a megabyte of cache.
-  let run = 1024
+  /// Rows of a strip: enough of them make it cheap to transpose the other factor for each.
+  let rows = 64
 
   /// The shares of `sum_p gy[o, p] x[i, p]`: about 32 in all, strips rather than slices, whose sums
   /// must be added up.
