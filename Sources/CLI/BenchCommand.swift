@@ -63,7 +63,7 @@ struct BenchCommand: ParsableCommand {
 
   func run() throws {
     let plan = try plan()
-    let opened = try device.open()
+    let opened = try device.open(for: tune ? .examining : .restoring)
     if precision == .half { try PrecisionChoice.half.check(on: opened.backend) }
     if tune { return try plan.tune(opened) }
     let report = try plan.run(on: opened.backend)

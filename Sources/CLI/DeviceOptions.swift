@@ -32,11 +32,12 @@ struct DeviceOptions: ParsableArguments {
   }
 
   func open(
-    _ configuration: KernelConfiguration? = nil, profiling: Bool = false
+    for purpose: DevicePurpose = .restoring, _ configuration: KernelConfiguration? = nil,
+    profiling: Bool = false
   ) throws -> OpenedBackend {
     try OpenedBackend.open(
-      try RankGroup.current.map(ownRequest) ?? request, configuration: configuration,
-      profiling: profiling, warn: Console.warn)
+      try RankGroup.current.map(ownRequest) ?? request, for: purpose,
+      configuration: configuration, profiling: profiling, warn: Console.warn)
   }
 
   /// What one of several ranks takes: its own of a list, or else a GPU of its own where there are

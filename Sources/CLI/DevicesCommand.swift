@@ -39,6 +39,20 @@ struct DevicesCommand: ParsableCommand {
     // A wrong request must not hide the list that would correct it.
     _ = try chosen.get()
     Console.print("* is what '\(request)' takes")
+    guard request == "auto" else { return }
+    for (index, device) in list.devices.enumerated() where device.sharesCores {
+      Console.print(
+        "\(index) computes on the same cores as the CPU backend: \(reason(device, index))")
+    }
+  }
+
+  /// Why `auto` takes the one or the other.
+  private func reason(_ device: ComputeDevice, _ number: Int) -> String {
+    guard let time = device.timeBesideCPUBackend else {
+      return "'auto' would take it if it were known to be faster; "
+        + "restormer bench --tune -d \(number) measures that"
+    }
+    return "it was measured to take \(time.summary) of its time"
   }
 }
 
@@ -53,9 +67,14 @@ private struct DeviceRow: Encodable {
   let memory: Int
   let maxAllocation: Int
   let units: Int
+  /// Time as a share of the CPU backend's, where it was measured.
+  let restoringTime: Double?
+  let trainingTime: Double?
 
   init(_ device: ComputeDevice, number: Int, isChosen: Bool) {
     (self.number, chosen) = (number, isChosen)
+    let time = device.timeBesideCPUBackend
+    (restoringTime, trainingTime) = (time?.restoring, time?.training)
     switch device {
     case .openCL(let device):
       (name, type, vendor) = (device.name, "OpenCL \(device.kind)", device.vendor)

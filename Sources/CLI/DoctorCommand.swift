@@ -23,7 +23,7 @@ struct DoctorCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    let opened = try options.open(kernels.configuration)
+    let opened = try options.open(for: .examining, kernels.configuration)
     var report = DoctorReport(device: opened.name)
     if case .openCL(let backend) = opened {
       let device = backend.context.device

@@ -70,7 +70,7 @@ struct TrainCommand: ParsableCommand {
     if shardOptimizer { chosen.shardOptimizer = true }
     for note in chosen.notes { Console.note("note: \(note)") }
     noteLeftOut(in: chosen.data.imageFolders + (chosen.validation?.imageFolders ?? []))
-    let opened = try device.open(profiling: profile)
+    let opened = try device.open(for: .training, profiling: profile)
     Console.note("device: \(opened.name)")
     Console.note("model: \(chosen.model.summary)")
     let end = try train(chosen, on: opened.backend)

@@ -21,7 +21,7 @@ extension TrainCommand {
     guard planned.allSatisfy({ $1.validation != nil }) else {
       throw ValidationError("a sweep compares by validation: --val is needed")
     }
-    let opened = try device.open(profiling: profile)
+    let opened = try device.open(for: .training, profiling: profile)
     Console.note("device: \(opened.name)")
     let sweep = try Sweep(file, path: folder, planned: planned)
     let interrupt = InterruptFlag()

@@ -1,4 +1,6 @@
+import CLBackend
 import Foundation
+import Kernels
 import Restormer
 import TestSupport
 import XCTest
@@ -21,9 +23,33 @@ final class CommandTests: XCTestCase {
   }
 
   func testDevicesAreListed() throws {
-    let text = try succeed(["devices"]).output
+    let text = try Program.run(["devices"], environment: ["RESTORMER_DEVICE": ""]).output
     XCTAssertTrue(text.contains("CPU backend"), text)
     XCTAssertTrue(text.contains("* is what 'auto' takes"), text)
+  }
+
+  /// Where OpenCL offers but the CPU backend's cores, the measured time decides.
+  func testAutoTakesTheDriverOfTheSameCoresOnlyWhereItIsFaster() throws {
+    let device = try Device.shared().context.device
+    try XCTSkipUnless(device.kind == .cpu && OpenCLDevice.all().count == 1, "other devices")
+    let scratch = try Scratch()
+    let environment = ["RESTORMER_DEVICE": "", "RESTORMER_CACHE_DIR": scratch.file("cache")]
+    func chosen(_ arguments: [String] = []) throws -> String {
+      let run = try Program.run(["devices"] + arguments, environment: environment)
+      XCTAssertEqual(run.status, 0, run.errors)
+      return run.output
+    }
+    let tuning = TuningFile(device, directory: scratch.file("cache"))
+    let unknown = try chosen()
+    XCTAssertTrue(unknown.contains("*  1  CPU backend"), unknown)
+    XCTAssertTrue(unknown.contains("restormer bench --tune -d 0 measures that"), unknown)
+    XCTAssertTrue(tuning.store(timeBesideCPUBackend: RelativeTime(restoring: 1.1, training: 0.8)))
+    XCTAssertTrue(try chosen().contains("*  1  CPU backend"))
+    XCTAssertTrue(tuning.store(timeBesideCPUBackend: RelativeTime(restoring: 0.8, training: 1)))
+    let faster = try chosen()
+    XCTAssertTrue(faster.contains("*  0 "), faster)
+    XCTAssertTrue(faster.contains("0.8 (restoring) and 1.0 (training) of its time"), faster)
+    XCTAssertTrue(try chosen(["--json"]).contains("\"restoring_time\" : 0.8"))
   }
 
   func testDoctorFindsEveryOperatorWell() throws {
@@ -119,7 +145,12 @@ final class CommandTests: XCTestCase {
     let tune = ["bench", "--tune", "--preset", "tiny", "--size", "32x32", "--patch", "16"]
     let run = try Program.run(tune + ["--repeats", "1"], environment: environment)
     XCTAssertEqual(run.status, 0, run.errors)
-    XCTAssertTrue(run.output.contains("kept for this device and driver"), run.output)
+    for part in ["of the defaults' time", "kept", "of the CPU backend's time"] {
+      XCTAssertTrue(run.output.contains(part), run.output)
+    }
+    let devices = try Program.run(
+      ["devices"], environment: environment.merging(["RESTORMER_DEVICE": ""]) { $1 })
+    XCTAssertTrue(devices.output.contains("it was measured to take"), devices.output)
     let doctor = try Program.run(["doctor", "--tiny"], environment: environment)
     XCTAssertEqual(doctor.status, 0, doctor.output)
   }
@@ -137,7 +168,7 @@ final class CommandTests: XCTestCase {
       "train", "--data", scratch.file("data"), "--preset", "tiny", "--steps", "1", "--batch", "1",
       "--patch", "16", "--name", "run", "--experiments", scratch.file("runs"), "--profile",
     ]
-    let device = (try? Device.shared()) == nil ? "cpu" : "auto"
+    let device = (try? Device.shared()) == nil ? "cpu" : "0"
     let run = try succeed(train + ["-d", device])
     let expected = device == "cpu" ? "no kernels to time" : "conv1x1_backward_weight"
     XCTAssertTrue((run.output + run.errors).contains(expected), run.output + run.errors)

@@ -39,8 +39,8 @@ struct Program {
   /// Runs the program to its end.
   /// - Parameters:
   ///   - limit: a `ulimit` option under which it runs, such as `-f 1`.
-  ///   - environment: variables set beside those of the tests; `RESTORMER_DEVICE` is not taken
-  ///     over.
+  ///   - environment: variables set beside those of the tests; `RESTORMER_DEVICE` is the first
+  ///     device of OpenCL where there is one.
   ///   - folder: the folder in which it runs; by default that of the tests.
   ///   - launcher: a command that starts it, with its arguments.
   ///   - input: the file that it reads as standard input.
@@ -58,7 +58,8 @@ struct Program {
     process.arguments =
       ["-c", limits + "exec \"$@\"", "bash"] + launcher + [try path()] + arguments
     var variables = ProcessInfo.processInfo.environment
-    variables["RESTORMER_DEVICE"] = nil
+    // The driver is what the tests are about: `auto` might take the CPU backend.
+    variables["RESTORMER_DEVICE"] = (try? Device.shared()) == nil ? "cpu" : "0"
     process.environment = variables.merging(environment) { $1 }
     let (output, errors) = (Pipe(), Pipe())
     (process.standardOutput, process.standardError) = (output, errors)

@@ -24,5 +24,5 @@ options.data = DataFolders(input: pages)
 options.data.degradation = .document
 options.stages = [.init(steps: 30, patch: 64, batch: 2)]
 options.rate = LearningRate(base: 1e-3)
-let device = try OpenedBackend.open("auto") { print($0) }
+let device = try OpenedBackend.open("auto", for: .training) { print($0) }
 print(try train(options, in: runs, on: device.backend))

@@ -25,17 +25,36 @@ public enum ComputeDevice {
     }
   }
 
-  /// The order of preference of `auto`, lowest first: GPU, accelerator, CPU by OpenCL, CPU backend.
-  var rank: Int {
+  /// The order of preference of `auto`, lowest first: GPU, accelerator, and then the machine's own
+  /// cores: by OpenCL where that was measured to be faster or its driver is to be looked at, else
+  /// by the CPU backend, which starts at once.
+  func rank(for purpose: DevicePurpose) -> Int {
     switch self {
     case .openCL(let device):
       switch device.kind {
       case .gpu: 0
       case .accelerator: 1
-      case .cpu, .other: 2
+      case .cpu, .other: purpose == .examining || isFasterThanCPUBackend(for: purpose) ? 2 : 4
       }
     case .cpu: 3
     }
+  }
+
+  /// Whether it computes on the CPU backend's cores, so that only time tells which to take.
+  public var sharesCores: Bool {
+    guard case .openCL(let device) = self else { return false }
+    return device.kind == .cpu
+  }
+
+  /// Its time as a share of the CPU backend's as `restormer bench --tune` measured it, or nil.
+  public var timeBesideCPUBackend: RelativeTime? {
+    guard case .openCL(let device) = self else { return nil }
+    return TuningFile(device).loadTimeBesideCPUBackend()
+  }
+
+  /// Whether it was measured to be faster by more than its driver's compiling costs.
+  private func isFasterThanCPUBackend(for purpose: DevicePurpose) -> Bool {
+    timeBesideCPUBackend?[purpose].map { $0 < 0.95 } ?? false
   }
 }
 
@@ -66,21 +85,23 @@ public struct DeviceList {
 
   /// The devices that fit `request`, best first.
   ///
-  /// - Parameter request: `auto`, `cpu` (the CPU backend), `gpu`, a number of the list, or a part
-  ///   of a name, vendor or platform.
+  /// - Parameters:
+  ///   - request: `auto`, `cpu` (the CPU backend), `gpu`, a number of the list, or a part of a
+  ///     name, vendor or platform.
+  ///   - purpose: what `auto` chooses for.
   /// - Throws: `DeviceError` listing what there is when nothing fits.
-  public func candidates(for request: String) throws -> [ComputeDevice] {
+  public func candidates(
+    for request: String, purpose: DevicePurpose = .restoring
+  ) throws -> [ComputeDevice] {
     let wanted = request.lowercased()
     let fitting: [ComputeDevice]
     if wanted == "auto" {
-      fitting = devices.enumerated().sorted {
-        ($0.element.rank, $0.offset) < ($1.element.rank, $1.offset)
-      }
-      .map(\.element)
+      let ranked = devices.enumerated().map { ($0.element.rank(for: purpose), $0.offset) }
+      fitting = ranked.sorted(by: <).map { devices[$0.1] }
     } else if wanted == "cpu" {
       fitting = [.cpu]
     } else if wanted == "gpu" {
-      fitting = devices.filter { $0.rank == 0 }
+      fitting = devices.filter { $0.rank(for: purpose) == 0 }
     } else if let index = Int(wanted), devices.indices.contains(index) {
       fitting = [devices[index]]
     } else if Int(wanted) != nil {

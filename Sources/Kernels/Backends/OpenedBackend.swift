@@ -27,17 +27,18 @@ public enum OpenedBackend {
   /// device that was asked for explicitly must open.
   /// - Parameters:
   ///   - request: `auto`, `cpu`, `gpu`, a number of `restormer devices` or a part of a name.
+  ///   - purpose: what `auto` chooses for.
   ///   - configuration: tunables of an OpenCL device; the defaults of its kind if nil.
   ///   - profiling: whether launches are timed.
   ///   - warn: is told what did not open.
   /// - Throws: `DeviceError` or the device's `OpenCLError`.
   public static func open(
-    _ request: String, configuration: KernelConfiguration? = nil, profiling: Bool = false,
-    warn: (String) -> Void
+    _ request: String, for purpose: DevicePurpose = .restoring,
+    configuration: KernelConfiguration? = nil, profiling: Bool = false, warn: (String) -> Void
   ) throws -> OpenedBackend {
     let list = DeviceList()
     for error in list.errors { warn(error) }
-    let candidates = try list.candidates(for: request)
+    let candidates = try list.candidates(for: request, purpose: purpose)
     var lastError = DeviceError("no device fits '\(request)'")
     for candidate in candidates {
       do {

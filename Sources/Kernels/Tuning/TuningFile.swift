@@ -1,20 +1,22 @@
 import CLBackend
 
-/// Where a device's tuned parameters are kept: an entry of the program cache, which is written
+/// Where a device's tuned parameters are kept, and its time beside the CPU backend's: an entry of the program cache, which is written
 /// beside its place and renamed, and which a checksum guards. A damaged entry, or one of another
 /// driver, is as good as none.
 package struct TuningFile {
   private let cache: ProgramCache?
-  private let key: String
+  private let device: String
+  private var key: String { "tuned parameters 1\0" + device }
+  private var timeKey: String { "time beside the CPU backend 1\0" + device }
 
   /// The entry of `device` in `directory`; nil for nowhere.
   public init(
     _ device: OpenCLDevice, directory: String? = ProgramCache.defaultDirectory
   ) {
     cache = directory.map(ProgramCache.init)
-    key = [
-      "tuned parameters 1", device.platformName, device.platformVersion, device.name,
-      device.vendor, device.driverVersion,
+    self.device = [
+      device.platformName, device.platformVersion, device.name, device.vendor,
+      device.driverVersion,
     ].joined(separator: "\0")
   }
 
@@ -29,5 +31,16 @@ package struct TuningFile {
     let all = load(for: traits).merging(parameters)
     cache?.store(Array(all.text.utf8), for: key)
     return load(for: traits).choices == all.choices
+  }
+
+  /// The device's time as a share of the CPU backend's; nil where it was not measured.
+  public func loadTimeBesideCPUBackend() -> RelativeTime? {
+    cache?.load(timeKey).flatMap { RelativeTime(text: String(decoding: $0, as: UTF8.self)) }
+  }
+
+  /// Keeps the device's time as a share of the CPU backend's; whether it could be done.
+  public func store(timeBesideCPUBackend time: RelativeTime) -> Bool {
+    cache?.store(Array(time.text.utf8), for: timeKey)
+    return loadTimeBesideCPUBackend() == time
   }
 }
