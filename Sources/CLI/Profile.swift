@@ -15,7 +15,8 @@ func printProfile(_ opened: OpenedBackend) throws {
     table.add([
       row.label, String(row.count), String(format: "%.2f", row.milliseconds),
       String(format: "%.1f%%", 100 * row.milliseconds / max(total, 1e-9)),
-      String(format: "%.1f", row.flops / max(row.milliseconds, 1e-9) / 1e6),
+      // Norms, losses and moves have no multiply-adds to count.
+      row.flops == 0 ? "-" : String(format: "%.1f", row.flops / max(row.milliseconds, 1e-9) / 1e6),
       String(format: "%.1f", row.bytes / max(row.milliseconds, 1e-9) / 1e6),
     ])
   }
