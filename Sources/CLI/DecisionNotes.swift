@@ -25,9 +25,8 @@ final class DecisionNotes {
 }
 
 extension RestoreDecision {
-  /// What was decided in a few words, where not the whole image was restored.
+  /// Its exception, with the options that would change it.
   var exceptional: String? {
-    if let page { return page.isLeftAlone || page.share < 0.995 ? page.summary : nil }
-    return isLeftAlone ? "sharp already: left as it is (--even-sharp)" : nil
+    exception.map { page?.summary ?? "\($0) (--even-sharp)" }
   }
 }

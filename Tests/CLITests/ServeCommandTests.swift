@@ -9,19 +9,39 @@ final class ServeCommandTests: XCTestCase {
     try JSONSerialization.jsonObject(with: server.curl("api/jobs/\(id)")) as? [String: Any] ?? [:]
   }
 
+  /// Hands a picture in and waits for the end of its job.
+  private func finished(_ server: ServedProgram, _ picture: String) throws -> [String: Any] {
+    let answer = try server.curl(
+      "api/jobs?name=a.png", ["-H", "Content-Type: image/png", "--data-binary", "@\(picture)"])
+    let job = try JSONSerialization.jsonObject(with: answer) as? [String: Any] ?? [:]
+    let id = try XCTUnwrap(job["id"] as? String, String(decoding: answer, as: UTF8.self))
+    var last = job
+    while ["queued", "running"].contains(last["state"] as? String) {
+      usleep(20_000)
+      last = try state(server, id)
+    }
+    return last
+  }
+
+  /// The bundled model leaves a sharp page alone; whoever asks for the job hears of it.
+  func testTheJobSaysWhatWasDecided() throws {
+    let server = try ServedProgram([])
+    let sharp = try finished(server, Examples.path("page-sharp.png"))
+    XCTAssertEqual(sharp["decision"] as? String, "sharp already: left as it is", "\(sharp)")
+    XCTAssertEqual(sharp["leftAsItIs"] as? Bool, true)
+    let blurred = try finished(server, Examples.path("page-blurred.png"))
+    XCTAssertEqual(blurred["state"] as? String, "done")
+    XCTAssertNil(blurred["decision"], "\(blurred)")
+    XCTAssertEqual(server.end(SIGINT), 0)
+  }
+
   func testTheResultIsThatOfRestoreAndNoFileIsLeft() throws {
     let scratch = try Scratch()
     let (weights, picture) = (try scratch.weights(), try scratch.picture("a.png", 40, 32))
     let temporary = scratch.file("tmp")
     try FileManager.default.createDirectory(atPath: temporary, withIntermediateDirectories: true)
     let server = try ServedProgram(["-m", weights], environment: ["TMPDIR": temporary])
-    let answer = try server.curl(
-      "api/jobs?name=a.png", ["-H", "Content-Type: image/png", "--data-binary", "@\(picture)"])
-    let job = try JSONSerialization.jsonObject(with: answer) as? [String: Any] ?? [:]
-    let id = try XCTUnwrap(job["id"] as? String, String(decoding: answer, as: UTF8.self))
-    while ["queued", "running"].contains(try state(server, id)["state"] as? String) {
-      usleep(20_000)
-    }
+    let id = try XCTUnwrap(try finished(server, picture)["id"] as? String)
     let restored = try scratch.bytes("served.png", server.curl("api/jobs/\(id)/result"))
     try Program.run(["restore", picture, "-o", scratch.file("out.png"), "-m", weights, "-d", "cpu"])
     XCTAssertEqual(try difference(restored, scratch.file("out.png")), 0)

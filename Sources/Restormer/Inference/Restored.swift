@@ -20,6 +20,12 @@ public struct RestoreDecision: Sendable, Equatable {
 
   /// Whether the network was shown a brighter picture.
   public var isBrightened: Bool { exposure != 1 }
+
+  /// What was decided in a few words, where not the whole picture was restored.
+  public var exception: String? {
+    if let page { return page.isLeftAlone || page.share < 0.995 ? page.outcome : nil }
+    return isLeftAlone ? "sharp already: left as it is" : nil
+  }
 }
 
 /// How pictures are shown to a network and what becomes of its results, as its weights say.

@@ -148,7 +148,7 @@ function stateText({ status }) {
     case "running": return `restoring, ${Math.round(100 * status.progress)} %`;
     case "done": {
       const time = status.seconds < 10 ? status.seconds.toFixed(1) : Math.round(status.seconds);
-      return status.leftAsItIs ? "no blurred text: left as it is" : `restored in ${time} s`;
+      return status.decision ?? `restored in ${time} s`;
     }
     case "cancelled": return "cancelled";
     default: return status.error ?? "failed";

@@ -9,10 +9,13 @@ public struct RestoredImage: Sendable {
   public let format: ImageFormat
   /// Whether the picture looked sharp already and was left as it is.
   public let isLeftAsItIs: Bool
+  /// What was decided in a few words, where not the whole picture was restored.
+  public let decision: String?
 
   /// A file of the given format.
-  public init(data: Data, format: ImageFormat, isLeftAsItIs: Bool) {
-    (self.data, self.format, self.isLeftAsItIs) = (data, format, isLeftAsItIs)
+  public init(data: Data, format: ImageFormat, isLeftAsItIs: Bool, decision: String? = nil) {
+    (self.data, self.format) = (data, format)
+    (self.isLeftAsItIs, self.decision) = (isLeftAsItIs, decision)
   }
 }
 

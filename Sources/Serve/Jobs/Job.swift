@@ -91,6 +91,8 @@ struct JobStatus: Codable {
   var error: String?
   /// Whether the picture looked sharp already and the result is the picture as it was.
   var leftAsItIs: Bool?
+  /// What was decided in a few words, where not the whole picture was restored.
+  var decision: String?
   /// Seconds on the device.
   var seconds: Double?
   var resultName: String?
@@ -105,7 +107,8 @@ struct JobStatus: Codable {
       seconds = (finished.timeIntervalSince(started) * 1000).rounded() / 1000
     }
     if let result = job.result {
-      (leftAsItIs, resultName) = (result.isLeftAsItIs, job.resultName)
+      (leftAsItIs, decision) = (result.isLeftAsItIs, result.decision)
+      resultName = job.resultName
       (resultType, resultBytes) = ("image/\(result.format.rawValue)", result.data.count)
     }
   }

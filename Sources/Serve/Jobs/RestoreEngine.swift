@@ -51,7 +51,7 @@ public final class RestoreEngine: ImageEngine, @unchecked Sendable {
     let format = request.format ?? (file.first == 0xFF ? .jpeg : .png)
     return RestoredImage(
       data: Data(try restored.picture.encode(format: format)), format: format,
-      isLeftAsItIs: restored.decision.isLeftAlone)
+      isLeftAsItIs: restored.decision.isLeftAlone, decision: restored.decision.exception)
   }
 
   private func restoring(_ request: JobRequest) throws -> Restoring {

@@ -22,14 +22,22 @@ public struct PageDecision: Sendable, Equatable {
   public var isLeftAlone: Bool { kind != .page }
 
   /// The decision in a few words.
-  public var summary: String {
+  public var outcome: String {
     switch kind {
-    case .sharpPage: "sharp already: left as it is (--even-sharp)"
-    case .noPage:
-      "no page of text: left as it is; -m takes weights for photographs (--even-sharp restores it)"
+    case .sharpPage: "sharp already: left as it is"
+    case .noPage: "no page of text: left as it is"
     case .page where share < 0.995:
       String(format: "restored where it is blurred text, %.0f %% of it", max(1, 100 * share))
     case .page: "a page of blurred text"
+    }
+  }
+
+  /// The same, with the options that would change it.
+  public var summary: String {
+    switch kind {
+    case .sharpPage: "\(outcome) (--even-sharp)"
+    case .noPage: "\(outcome); -m takes weights for photographs (--even-sharp restores it)"
+    case .page: outcome
     }
   }
 }
