@@ -86,7 +86,15 @@ static void read_profile(Decoder *decoder) {
   if (!kept) cimage_jpeg_fail((j_common_ptr)&decoder->jpeg, "out of memory");
 }
 
-// The first segment of each kind counts.
+static void keep_chunk(Decoder *decoder, const uint8_t *data, size_t size) {
+  CImageBytes *kept = &decoder->reader.more_xmp;
+  uint8_t count[4];
+  cimage_put_big_endian(count, (uint32_t)size);
+  if (!cimage_append(kept, count, sizeof count) || !cimage_append(kept, data, size))
+    cimage_jpeg_fail((j_common_ptr)&decoder->jpeg, "out of memory");
+}
+
+// The first segment of each kind counts, and all chunks of extended XMP.
 static void read_notes(Decoder *decoder) {
   static const char exif[] = "Exif\0", xmp[] = "http://ns.adobe.com/xap/1.0/";
   static const char more[] = "http://ns.adobe.com/xmp/extension/";
@@ -100,7 +108,7 @@ static void read_notes(Decoder *decoder) {
     if (size > sizeof xmp && !memcmp(data, xmp, sizeof xmp) && reader->xmp.count == 0)
       cimage_append(&reader->xmp, data + sizeof xmp, size - sizeof xmp);
     if (size > sizeof more && !memcmp(data, more, sizeof more))
-      cimage_remark(reader, "its XMP beyond one segment was left out");
+      keep_chunk(decoder, data + sizeof more, size - sizeof more);
   }
 }
 
