@@ -65,8 +65,13 @@ final class InterruptFlag: @unchecked Sendable {
   var code: Int32? { lock.withLock { requested.map { 128 + $0 } } }
 
   /// Whether a first request, too, may end the program at once: what is under way leaves nothing to
-  /// lose.
-  func leaveAtOnce(_ isHarmless: Bool) { lock.withLock { leavesAtOnce = isHarmless } }
+  /// lose. One that was made before ends it now.
+  func leaveAtOnce(_ isHarmless: Bool) {
+    lock.withLock {
+      leavesAtOnce = isHarmless
+      if isHarmless, let requested { leave(requested) }
+    }
+  }
 
   /// Learns from a run whether what it does may be broken off.
   func heed(_ event: TrainingEvent) {

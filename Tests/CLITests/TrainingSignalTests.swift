@@ -52,24 +52,39 @@ final class TrainingSignalTests: XCTestCase {
       scratch.names(in: "runs/r").filter { $0.hasPrefix(".") }, [], "half-written files")
   }
 
-  /// Planning a network of hundreds of blocks takes minutes: a request is heard meanwhile.
-  func testARunIsLeftWhileItIsPlanned() throws {
-    let blocks = try scratch.bytes(
-      "blocks.yml", Data("network_g: {num_blocks: [256, 256, 256, 256]}\n".utf8))
+  /// A run of a deep and narrow network, which `stop` asks to end before its first step.
+  private func plannedRun(blocks: Int, _ stop: (Process) -> Void) throws -> Program {
+    let network = "dim: 8, heads: [1, 1, 1, 1], num_blocks: \([Int](repeating: blocks, count: 4))"
+    let options = try scratch.bytes("blocks.yml", Data("network_g: {\(network)}\n".utf8))
     let run = try Program.run(
       [
-        "train", "--options", blocks, "--data", scratch.file("data"), "--steps", "1", "--patch",
-        "16",
-        "--batch", "1", "--experiments", scratch.file("runs"), "--name", "r", "-d", "cpu",
-      ]
-    ) { process in
+        "train", "--options", options, "--data", scratch.file("data"), "--steps", "1", "--patch",
+        "16", "--batch", "1", "--experiments", scratch.file("runs"), "--name", "r", "-d", "cpu",
+      ], meanwhile: stop)
+    XCTAssertEqual(run.status, 143, run.errors)
+    XCTAssertTrue(run.errors.hasSuffix("interrupted\n"), run.errors)
+    return run
+  }
+
+  /// Planning a network of hundreds of blocks takes minutes: a request is heard meanwhile.
+  func testARunIsLeftWhileItIsPlanned() throws {
+    _ = try plannedRun(blocks: 256) { process in
       wait(process) { heedsRequests(process) }
       usleep(200_000)
       process.terminate()
     }
-    XCTAssertEqual(run.status, 143, run.errors)
-    XCTAssertTrue(run.errors.hasSuffix("interrupted\n"), run.errors)
     XCTAssertEqual(scratch.names(in: "runs"), [])
+  }
+
+  /// The step itself is planned once the records are open. A request that comes while they are
+  /// opened is not held up by it.
+  func testARunIsLeftBeforeItsFirstStep() throws {
+    let run = try plannedRun(blocks: 24) { process in
+      wait(process) { !scratch.names(in: "runs/r/events").isEmpty }
+      process.terminate()
+    }
+    XCTAssertFalse(run.errors.contains("saved"), run.errors)
+    XCTAssertEqual(scratch.names(in: "runs/r/states"), [])
   }
 
   /// Whether the program has taken signals into its own hands: SIGTERM no longer does what it does

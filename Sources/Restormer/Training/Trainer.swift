@@ -142,7 +142,7 @@ public final class Trainer<B: Backend> {
 
   private func steps(unless shouldStop: () throws -> Bool) throws -> TrainingEnd {
     if try !validateIfDue(unless: shouldStop) { return .stopped }
-    announceFirstStep()
+    if step < options.totalSteps { announceFirstStep() }
     while step < options.totalSteps {
       do {
         try trainStep()
@@ -171,6 +171,7 @@ public final class Trainer<B: Backend> {
   /// Says what goes on until the first step is done: it may take long, and until then nothing is
   /// lost.
   private func announceFirstStep() {
+    report(.doing(.planning, mayBreakOff: true))
     engine.compiling = { [report] done, count in
       let isDone = done == count
       report(.doing(isDone ? .firstStep : .compiling(done: done, of: count), mayBreakOff: true))

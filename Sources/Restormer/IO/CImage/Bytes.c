@@ -1,7 +1,14 @@
+#define _GNU_SOURCE  // memmem
 #include "Bytes.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+size_t cimage_find(CImageSpan bytes, size_t start, CImageSpan text) {
+  if (start >= bytes.count) return bytes.count;
+  const uint8_t *hit = memmem(bytes.bytes + start, bytes.count - start, text.bytes, text.count);
+  return hit == NULL ? bytes.count : (size_t)(hit - bytes.bytes);
+}
 
 void cimage_release(CImageBytes *bytes) {
   free(bytes->bytes);
@@ -70,6 +77,7 @@ void cimage_close(CImageReader *reader) {
   cimage_release(&reader->icc);
   cimage_release(&reader->exif);
   cimage_release(&reader->xmp);
+  cimage_release(&reader->more_xmp);
   // Frees the whole of it, of which the reader is the beginning.
   reader->release(reader);
 }

@@ -28,4 +28,9 @@ static inline uint32_t cimage_big_endian(const uint8_t *bytes) {
   return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
+// Writes a number so.
+static inline void cimage_put_big_endian(uint8_t *bytes, uint32_t number) {
+  for (int i = 0; i < 4; i++) bytes[i] = (uint8_t)(number >> (24 - 8 * i));
+}
+
 #endif

@@ -16,10 +16,10 @@ typedef struct {
   struct jpeg_progress_mgr progress;
   JPEGSource source;
   Phase phase;
-  int has_ended;       // the file ended before the stream did
-  int has_spare;       // an arithmetic decoder was lent more zeros than it needed
+  int has_ended;  // the file ended before the stream did
   unsigned seen_components;
-  uint8_t *row;        // of a picture in CMYK
+  uint8_t *ink;  // a row of a picture in CMYK
+  uint8_t *row;  // one that is compared
 } Decoder;
 
 static Decoder *decoder_of(j_common_ptr common) { return common->client_data; }
@@ -42,8 +42,7 @@ static void warn(j_common_ptr common, int level) {
       decoder->has_ended = 1;
       return;
     case JWRN_EXTRANEOUS_DATA:
-      decoder->has_spare = decoder->source.zeros > 0;
-      if (decoder->has_spare) return;
+      if (decoder->source.lends_ones) return;
       break;
     case JWRN_BOGUS_PROGRESSION:
     case JWRN_NOT_SEQUENTIAL:
@@ -87,7 +86,15 @@ static void read_profile(Decoder *decoder) {
   if (!kept) cimage_jpeg_fail((j_common_ptr)&decoder->jpeg, "out of memory");
 }
 
-// The first segment of each kind counts.
+static void keep_chunk(Decoder *decoder, const uint8_t *data, size_t size) {
+  CImageBytes *kept = &decoder->reader.more_xmp;
+  uint8_t count[4];
+  cimage_put_big_endian(count, (uint32_t)size);
+  if (!cimage_append(kept, count, sizeof count) || !cimage_append(kept, data, size))
+    cimage_jpeg_fail((j_common_ptr)&decoder->jpeg, "out of memory");
+}
+
+// The first segment of each kind counts, and all chunks of extended XMP.
 static void read_notes(Decoder *decoder) {
   static const char exif[] = "Exif\0", xmp[] = "http://ns.adobe.com/xap/1.0/";
   static const char more[] = "http://ns.adobe.com/xmp/extension/";
@@ -101,7 +108,7 @@ static void read_notes(Decoder *decoder) {
     if (size > sizeof xmp && !memcmp(data, xmp, sizeof xmp) && reader->xmp.count == 0)
       cimage_append(&reader->xmp, data + sizeof xmp, size - sizeof xmp);
     if (size > sizeof more && !memcmp(data, more, sizeof more))
-      cimage_remark(reader, "its XMP beyond one segment was left out");
+      keep_chunk(decoder, data + sizeof more, size - sizeof more);
   }
 }
 
@@ -156,7 +163,6 @@ static void convert_cmyk(const uint8_t *from, size_t width, uint8_t *to) {
 static int lacks_pixels(const Decoder *decoder) {
   const struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
   if (!decoder->has_ended) return 0;
-  if (jpeg->arith_code && !decoder->has_spare) return 1;
   if (!jpeg_has_multiple_scans((j_decompress_ptr)jpeg)) return 0;
   if (!jpeg->progressive_mode) return decoder->seen_components + 1 != 1u << jpeg->num_components;
   for (int c = 0; c < jpeg->num_components; c++)
@@ -165,23 +171,57 @@ static int lacks_pixels(const Decoder *decoder) {
   return 0;
 }
 
+static void *allocate(Decoder *decoder, size_t count) {
+  void *bytes = malloc(count);
+  if (bytes == NULL) cimage_jpeg_fail((j_common_ptr)&decoder->jpeg, "out of memory");
+  return bytes;
+}
+
+static void start(Decoder *decoder) {
+  struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
+  int is_cmyk = jpeg->num_components == 4;
+  int is_gray = decoder->reader.layout.channels == 1;
+  jpeg->out_color_space = is_cmyk ? JCS_CMYK : is_gray ? JCS_GRAYSCALE : JCS_RGB;
+  jpeg->dct_method = JDCT_ISLOW;
+  if (is_cmyk && decoder->ink == NULL)
+    decoder->ink = allocate(decoder, (size_t)jpeg->image_width * 4);
+  jpeg_start_decompress(jpeg);
+}
+
+static void next_row(Decoder *decoder, uint8_t *row) {
+  uint8_t *ink = decoder->ink;
+  jpeg_read_scanlines(&decoder->jpeg, ink != NULL ? &ink : &row, 1);
+  if (ink != NULL) convert_cmyk(ink, decoder->jpeg.image_width, row);
+}
+
+// Decodes the picture once more, as if ones stood behind the end of the file and not zeros, and fails where pixels differ. An
+// arithmetic decoder gets a number between 0 and 1 whose last digits are missing, and the numbers that stand for a picture
+// are an interval (ITU-T T.81, D.1): if the least and the greatest that it can be give one picture, so do all between.
+static void compare_rows(Decoder *decoder, const uint8_t *pixels, size_t stride) {
+  struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
+  size_t count = (size_t)jpeg->image_width * (size_t)decoder->reader.layout.channels;
+  decoder->row = allocate(decoder, count);
+  jpeg_abort_decompress(jpeg);
+  cimage_jpeg_source(&decoder->source, &decoder->reader.source, jpeg);
+  decoder->source.lends_ones = 1;
+  jpeg_read_header(jpeg, TRUE);
+  start(decoder);
+  while (jpeg->output_scanline < jpeg->output_height) {
+    const uint8_t *row = pixels + jpeg->output_scanline * stride;
+    next_row(decoder, decoder->row);
+    if (memcmp(decoder->row, row, count))
+      cimage_jpeg_fail((j_common_ptr)jpeg, "the file is truncated");
+  }
+}
+
 static void read_rows(Decoder *decoder, uint8_t *pixels, size_t stride) {
   struct jpeg_decompress_struct *jpeg = &decoder->jpeg;
-  const CImageLayout *layout = &decoder->reader.layout;
-  int is_cmyk = jpeg->num_components == 4;
   decoder->phase = PIXELS;
-  decoder->source.lends_zeros = jpeg->arith_code;
-  jpeg->out_color_space = is_cmyk ? JCS_CMYK : layout->channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
-  jpeg->dct_method = JDCT_ISLOW;
-  if (is_cmyk) decoder->row = malloc((size_t)layout->width * 4);
-  if (is_cmyk && decoder->row == NULL) cimage_jpeg_fail((j_common_ptr)jpeg, "out of memory");
-  jpeg_start_decompress(jpeg);
-  while (jpeg->output_scanline < jpeg->output_height) {
-    uint8_t *row = pixels + jpeg->output_scanline * stride;
-    jpeg_read_scanlines(jpeg, is_cmyk ? &decoder->row : &row, 1);
-    if (is_cmyk) convert_cmyk(decoder->row, layout->width, row);
-  }
+  start(decoder);
+  while (jpeg->output_scanline < jpeg->output_height)
+    next_row(decoder, pixels + jpeg->output_scanline * stride);
   if (lacks_pixels(decoder)) cimage_jpeg_fail((j_common_ptr)jpeg, "the file is truncated");
+  if (jpeg->arith_code && decoder->has_ended) compare_rows(decoder, pixels, stride);
 }
 
 static int read(CImageReader *reader, uint8_t *pixels, size_t stride) {
@@ -197,16 +237,14 @@ static int read(CImageReader *reader, uint8_t *pixels, size_t stride) {
     jpeg_finish_decompress(&decoder->jpeg);
   }
   if (decoder->has_ended)
-    cimage_remark(reader, decoder->jpeg.arith_code
-                              ? "the end of the file is missing, with at most a few bytes of its "
-                                "pixels"
-                              : "the end of the file is missing or damaged, all pixels are there");
+    cimage_remark(reader, "the end of the file is missing or damaged, all pixels are there");
   return 1;
 }
 
 static void release(CImageReader *reader) {
   Decoder *decoder = (Decoder *)reader;
   jpeg_destroy_decompress(&decoder->jpeg);
+  free(decoder->ink);
   free(decoder->row);
   free(decoder);
 }

@@ -71,7 +71,7 @@ static void set_up(Encoder *encoder, int quality) {
   set_density(jpeg, &encoder->notes->tags);
 }
 
-static void write_segment(Encoder *encoder, const char *name, size_t length, CImageSpan data) {
+static void write_segment(Encoder *encoder, const void *name, size_t length, CImageSpan data) {
   if (data.count == 0) return;
   encoder->segment.count = 0;
   if (!cimage_append(&encoder->segment, name, length) ||
@@ -81,11 +81,30 @@ static void write_segment(Encoder *encoder, const char *name, size_t length, CIm
                     (unsigned)encoder->segment.count);
 }
 
+// Each chunk has the name of the whole, its length and where in it the chunk lies.
+static void write_extended_xmp(Encoder *encoder) {
+  static const char title[] = "http://ns.adobe.com/xmp/extension/";
+  enum { CHUNK = 65400, NAME = 32 };
+  CImageSpan whole = encoder->notes->more_xmp, name = encoder->notes->more_xmp_name;
+  if (name.count != NAME) return;
+  uint8_t head[sizeof title + NAME + 8], *numbers = head + sizeof title + NAME;
+  memcpy(head, title, sizeof title);
+  memcpy(head + sizeof title, name.bytes, NAME);
+  cimage_put_big_endian(numbers, (uint32_t)whole.count);
+  for (size_t at = 0; at < whole.count; at += CHUNK) {
+    size_t left = whole.count - at;
+    cimage_put_big_endian(numbers + 4, (uint32_t)at);
+    write_segment(encoder, head, sizeof head,
+                  (CImageSpan){.bytes = whole.bytes + at, .count = left < CHUNK ? left : CHUNK});
+  }
+}
+
 static void write_notes(Encoder *encoder) {
   static const char exif[] = "Exif\0", xmp[] = "http://ns.adobe.com/xap/1.0/";
   const CImageNotes *notes = encoder->notes;
   write_segment(encoder, exif, sizeof exif, notes->exif);
   write_segment(encoder, xmp, sizeof xmp, notes->xmp);
+  write_extended_xmp(encoder);
   if (notes->icc.count > 0)
     jpeg_write_icc_profile(&encoder->jpeg, notes->icc.bytes, (unsigned)notes->icc.count);
 }

@@ -8,8 +8,7 @@ typedef struct {
   struct jpeg_source_mgr manager;  // must come first
   const CImageSource *file;
   uint64_t offset;
-  int lends_zeros;  // behind the end of the file, to an arithmetic decoder
-  int zeros;        // that were lent
+  int lends_ones;  // behind the end of the file, before the marker that ends an image
   uint8_t block[1 << 16];
 } JPEGSource;
 

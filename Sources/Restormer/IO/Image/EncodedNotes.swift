@@ -6,6 +6,7 @@ struct EncodedNotes {
   private(set) var losses: [String] = []
   private var tags: ImageTags
   private var profile: [UInt8]
+  private var extended: ExtendedXMP?
 
   init(_ picture: any Picture, _ format: ImageFormat) {
     tags = picture.tags
@@ -20,7 +21,8 @@ struct EncodedNotes {
     if tags.codingPoints != nil { losses.append("its colours as of cICP, which JPEG cannot name") }
     profile = whatFits(profile, "colour profile", in: CIMAGE_JPEG_ICC) ?? []
     tags.exif = whatFits(tags.exif, "EXIF", in: CIMAGE_JPEG_EXIF)
-    tags.xmp = whatFits(tags.xmp, "XMP", in: CIMAGE_JPEG_XMP)
+    extended = tags.xmp.flatMap(ExtendedXMP.init(fitting:))
+    tags.xmp = extended?.packet ?? whatFits(tags.xmp, "XMP", in: CIMAGE_JPEG_XMP)
   }
 
   /// Bytes of a kind, or nil where they are more than `most`.
@@ -43,16 +45,21 @@ struct EncodedNotes {
   func withC<R>(_ body: (CImageNotes) -> R) -> R {
     profile.withSpan { icc in
       (tags.exif ?? []).withSpan { exif in
-        (tags.xmp ?? []).withSpan { xmp in
-          body(CImageNotes(tags: CImageTags(tags), icc: icc, exif: exif, xmp: xmp))
+        withXMP { xmp, more, name in
+          body(
+            CImageNotes(
+              tags: CImageTags(tags), icc: icc, exif: exif, xmp: xmp, more_xmp: more,
+              more_xmp_name: name))
         }
       }
     }
   }
-}
 
-extension [UInt8] {
-  fileprivate func withSpan<R>(_ body: (CImageSpan) -> R) -> R {
-    withUnsafeBufferPointer { body(CImageSpan(bytes: $0.baseAddress, count: $0.count)) }
+  private func withXMP<R>(_ body: (CImageSpan, CImageSpan, CImageSpan) -> R) -> R {
+    (tags.xmp ?? []).withSpan { xmp in
+      (extended?.more ?? []).withSpan { more in
+        (extended?.name ?? []).withSpan { name in body(xmp, more, name) }
+      }
+    }
   }
 }

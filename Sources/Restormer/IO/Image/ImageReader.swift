@@ -8,6 +8,7 @@ final class ImageReader {
   let header: ImageHeader
   private let source: ByteSource
   private let reader: UnsafeMutablePointer<CImageReader>
+  private let xmp: (packet: [UInt8], remark: String?)
 
   /// Reads up to the pixels.
   /// - Throws: `ImageError` for what is no image, is damaged, or claims a size that is not
@@ -18,9 +19,13 @@ final class ImageReader {
     guard let reader = format.open(source.c) else { throw source.error("out of memory") }
     self.reader = reader
     let exif = EXIF([UInt8](reader.pointee.exif))
-    let xmp = XMP([UInt8](reader.pointee.xmp))
+    let packet = [UInt8](reader.pointee.xmp)
+    xmp =
+      format == .jpeg
+      ? ExtendedXMP.join(packet, chunks: [UInt8](reader.pointee.more_xmp)) : (packet, nil)
     let orientation =
-      exif?.orientation ?? xmp.orientation ?? Orientation(rawValue: Int(reader.pointee.orientation))
+      exif?.orientation ?? XMP(xmp.packet).orientation
+      ?? Orientation(rawValue: Int(reader.pointee.orientation))
     header = ImageHeader(reader.pointee.layout, format, orientation ?? .up)
     if let fault = Self.text(&reader.pointee.error) { throw source.error(fault) }
     try header.checkSize(source, isUnbounded: reader.pointee.unbounded != 0)
@@ -63,11 +68,12 @@ final class ImageReader {
         bitmap.tags.pixelsPerMeter = exif.pixelsPerMeter
       }
     }
-    if file.xmp.count > 0 {
-      var xmp = XMP([UInt8](file.xmp))
-      xmp.setUpright()
-      bitmap.tags.xmp = xmp.bytes
+    if !xmp.packet.isEmpty {
+      var upright = XMP(xmp.packet)
+      upright.setUpright()
+      bitmap.tags.xmp = upright.bytes
     }
+    if let remark = xmp.remark { bitmap.remarks.append(remark) }
     if let remark = Self.text(&reader.pointee.remark) { bitmap.remarks.append(remark) }
   }
 

@@ -58,6 +58,7 @@ struct CImageReader {
   int32_t unbounded;    // whether a few bytes can hold any number of pixels
   CImageTags tags;
   CImageBytes icc, exif, xmp;  // empty without; EXIF from its TIFF header on
+  CImageBytes more_xmp;        // a JPEG's chunks of extended XMP, a size of 4 big-endian bytes before each
   char error[CIMAGE_TEXT_LENGTH];
   char remark[CIMAGE_TEXT_LENGTH];  // what was amiss although all pixels are there
   CImageSource source;
@@ -84,9 +85,13 @@ typedef struct {
   size_t count;
 } CImageSpan;
 
+// Where a text first stands in bytes from `start` on, or their count.
+size_t cimage_find(CImageSpan bytes, size_t start, CImageSpan text);
+
 typedef struct {
   CImageTags tags;
   CImageSpan icc, exif, xmp;
+  CImageSpan more_xmp, more_xmp_name;  // a JPEG's extended XMP and the 32 digits that name it, or empty
 } CImageNotes;
 
 // Where an encoder gets its rows from and its bytes go to; `write` returns 0 when it cannot.
