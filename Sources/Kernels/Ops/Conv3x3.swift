@@ -12,8 +12,8 @@ import CMicroKernels
 /// `ChannelSum`.
 ///
 /// As a product over pixels of nine times as many channels, which are never stored: a CPU device
-/// loads a row at three column offsets, a GPU's groups hold tiles with their margins in local memory
-/// (`ConvolutionTile`), the CPU twin gathers the neighbourhoods of one row into a panel.
+/// loads a row at three column offsets, a GPU's groups hold tiles with their margins in local
+/// memory (`ConvolutionTile`), the CPU twin gathers the neighbourhoods of one row into a panel.
 package struct Conv3x3: CatalogOp, HalfStoringOp {
   public static let name = "Conv3x3"
   public static let tuning = TuningSpace.registerBlock

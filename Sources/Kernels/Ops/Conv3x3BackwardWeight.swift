@@ -7,8 +7,8 @@ import CMicroKernels
 /// Inputs: `x` `[n, ci, h, w]`, `gy` `[n, co, h, w]`; output `[co, ci, 3, 3]`.
 ///
 /// Like the weight gradient of a 1x1 convolution it is few long sums. A CPU transposes a patch of
-/// `x` with its margin once and multiplies it nine times, shifted; on a GPU a group goes down a strip
-/// of pixels, of which it holds three rows of `x` and one of `gy` (`ConvolutionSums`).
+/// `x` with its margin once and multiplies it nine times, shifted; on a GPU a group goes down a
+/// strip of pixels, of which it holds three rows of `x` and one of `gy` (`ConvolutionSums`).
 package struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
   public static let name = "Conv3x3BackwardWeight"
   public static let section = "Conv3x3"

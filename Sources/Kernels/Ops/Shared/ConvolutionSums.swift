@@ -1,5 +1,5 @@
-/// How a GPU shares out the weight gradient of a 3x3 convolution: a work-group sums the taps of some
-/// input and output channels over one slice of the pixels, which is a band of rows of some columns.
+/// How a GPU shares out the weight gradient of a 3x3 convolution: a work-group sums the taps of
+/// some input and output channels over one slice of the pixels, a band of rows of some columns.
 package struct ConvolutionSums {
   private let outItems: Int
   private let inItems: Int
