@@ -10,6 +10,7 @@
 //   (none)    a work-item has its results in registers; for all devices, or for CPU-type ones where another form stands beside
 //   _tiles    a work-group passes tiles of both factors of a product through local memory; for GPUs
 //   _groups   a work-group shares the channels of a pixel, or the pixels of a channel; for GPUs
+//   _blocks   a work-item has a block of rows and columns of an image; for GPUs
 //   _window   some rows of an image, whose neighbours lie in a ring of rows
 //   _sum      behind the name of another kernel, or what the names of several share: adds up their partial sums, in order
 //
@@ -486,6 +487,22 @@ INLINE float4 four_at(__global const in_t *p) {
 #endif
 }
 
+// The first `count` of four neighbours, zero in the others.
+INLINE float4 keep_four(float4 v, int count) {
+  return (float4)(count > 0 ? v.x : 0.0f, count > 1 ? v.y : 0.0f, count > 2 ? v.z : 0.0f, count > 3 ? v.w : 0.0f);
+}
+
+// Four neighbours of a row of an image, of which the first `count` lie in it: the others are zero, whatever is there. ALIGNED
+// says that rows start and end at multiples of four: then all of them do, or none.
+INLINE float4 four_of_row(__global const in_t *p, int count) {
+  if (count <= 0) return (float4)(0.0f);
+#if ALIGNED
+  return READ_ALIGNED_4(p);
+#else
+  return keep_four(READ_WIDE(4, p), count);
+#endif
+}
+
 // Stores the first `count` of four neighbours.
 INLINE void put_four(float4 v, int count, __global out_t *p) {
   if (count >= 4) {
@@ -536,12 +553,7 @@ INLINE void nt_fetch(__global const in_t *const *row, int at, int end, float4 *n
   for (int i = 0; i < NT_SHARE; ++i) next[i] = four_at(row[i] + at);
   if (left >= 4) return;
 #pragma unroll
-  for (int i = 0; i < NT_SHARE; ++i) {
-    if (left < 4) next[i].w = 0.0f;
-    if (left < 3) next[i].z = 0.0f;
-    if (left < 2) next[i].y = 0.0f;
-    if (left < 1) next[i].x = 0.0f;
-  }
+  for (int i = 0; i < NT_SHARE; ++i) next[i] = keep_four(next[i], left);
 }
 
 INLINE void nt_put(const float4 *next, __local float2 *tile) {
@@ -700,16 +712,17 @@ __kernel void add(ACTIVATION_IN(a), ACTIVATION_IN(b), ACTIVATION_OUT(y), int pix
 // y[n, c, i, j] = bias[c] + sum over ky, kx of w[c, ky, kx] x[n, c, i + ky - 1, j + kx - 1], zero outside.
 // x, y: [n, c, h, w]; w: [c, 1, 3, 3]; bias: [c] or absent.
 //
-// Indices. A sweep computes DEPTHWISE_ROWS rows of VEC columns: each input row is loaded once, at three column offsets, and
-// serves up to three output rows.
+// Indices. A sweep computes DEPTHWISE_ROWS rows of some columns, VEC on a CPU, else four: each input row is loaded once, at three
+// column offsets, and serves up to three output rows.
 //
 //   row y - 1            | l c r |         l, c, r: loads at columns x - 1, x, x + 1
 //   rows y .. y + 3      | l c r |  ->  sums of rows y .. y + 3
 //   row y + 4            | l c r |
 //
 // A CPU work-item sweeps rows_per_item whole rows (dimension 0) of channels_per_item channels (1) of one image (2); elsewhere
-// an item makes one sweep, and its neighbour takes the next column.
-// Tunables: DEPTHWISE_ROWS; for gradients on a CPU FRAME_ROWS x FRAME_COLUMNS, the pixels of a tile. DEPTHWISE_SUMS is fixed.
+// an item makes one sweep of every image: four columns (dimension 0) and DEPTHWISE_ROWS rows (1) of one channel (2).
+// Tunables: DEPTHWISE_ROWS; for gradients on a CPU FRAME_ROWS x FRAME_COLUMNS, the pixels of a tile.
+// DEPTHWISE_SUMS is fixed.
 
 #ifndef DEPTHWISE_ROWS
 #error "DEPTHWISE_ROWS: output rows of one sweep, such as 4"
@@ -718,15 +731,17 @@ __kernel void add(ACTIVATION_IN(a), ACTIVATION_IN(b), ACTIVATION_OUT(y), int pix
 #error "DEPTHWISE_SUMS: partial sums of a channel, of nine taps and the bias, such as 10"
 #endif
 
+INLINE void depthwise_taps(__global const float *w, float *k) {
+#pragma unroll
+  for (int i = 0; i < 9; ++i) k[i] = w[i];
+}
+
+#ifdef CPU_DEVICE
 // The columns x - 1 .. x + VEC - 2 of a row, zero left of the image.
 INLINE vec depthwise_left(__global const in_t *row, int x) {
   if (x > 0) return load_vec(row + x - 1);
-#ifdef CPU_DEVICE
   const vec v = load_vec(row);
   return (vec)(0.0f, v.lo.lo, v.lo.hi.s012, v.lo.s7, v.hi.lo, v.hi.hi.s012);
-#else
-  return 0.0f;
-#endif
 }
 
 // The columns x + 1 .. x + VEC of a row, zero right of the image.
@@ -785,18 +800,12 @@ INLINE void depthwise_sweep(__global const in_t *in, const float *k, float bias,
     if (y + r < height) store_vec(sum[r], width - x, out + (long)(y + r) * width + x);
 }
 
-// One channel of a work-item: `rows_per_item` rows on a CPU device, one sweep elsewhere.
+// One channel of a work-item: `rows_per_item` rows.
 INLINE void depthwise_channel(__global const in_t *in, const float *k, float bias,
                               __global out_t *out, int height, int width, int rows_per_item) {
-  const int item = (int)get_global_id(0);
-#ifdef CPU_DEVICE
-  const int last = min(height, (item + 1) * rows_per_item);
+  const int item = (int)get_global_id(0), last = min(height, (item + 1) * rows_per_item);
   for (int y = item * rows_per_item; y < last; y += DEPTHWISE_ROWS)
     for (int x = 0; x < width; x += VEC) depthwise_sweep(in, k, bias, out, y, x, height, width);
-#else
-  const int y = item / width * rows_per_item;
-  if (y < height) depthwise_sweep(in, k, bias, out, y, item % width, height, width);
-#endif
 }
 
 __kernel void depthwise_conv(ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(bias), ACTIVATION_OUT(y),
@@ -816,21 +825,10 @@ __kernel void depthwise_conv(ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(bias), AC
 
 // The first column and row of sweep number `sweep` of a work-item, false when it has no more.
 INLINE bool depthwise_next(int sweep, int rows, int width, int rows_per_item, int *y, int *x) {
-  const int item = (int)get_global_id(0);
-#ifdef CPU_DEVICE
-  const int across = (width + VEC - 1) / VEC;
+  const int item = (int)get_global_id(0), across = (width + VEC - 1) / VEC;
   *y = item * rows_per_item + sweep / across * DEPTHWISE_ROWS;
   *x = sweep % across * VEC;
   return *y < min(rows, (item + 1) * rows_per_item);
-#else
-  *y = item / width * rows_per_item;
-  *x = item % width;
-  return sweep == 0 && *y < rows;
-#endif
-}
-
-INLINE void depthwise_taps(__global const float *w, float *k) {
-  for (int i = 0; i < 9; ++i) k[i] = w[i];
 }
 
 __kernel void depthwise_window(ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(bias), ACTIVATION_OUT(y), int has_bias,
@@ -879,6 +877,101 @@ __kernel void depthwise_gate_window(ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(bi
     }
   }
 }
+#else
+// For GPUs. The columns x - 1 .. x + 4 of a row, zero outside of the image.
+INLINE void depthwise_six(__global const in_t *row, int x, int width, bool is_inside, float six[6]) {
+  const float4 centre = four_of_row(row + x, is_inside ? width - x : 0);
+  six[0] = is_inside && x > 0 ? READ(row + x - 1) : 0.0f;
+  six[1] = centre.x;
+  six[2] = centre.y;
+  six[3] = centre.z;
+  six[4] = centre.w;
+  six[5] = is_inside && x + 4 < width ? READ(row + x + 4) : 0.0f;
+}
+
+// sum[r] = bias + the taps for columns x .. x + 3 of row y + r of a window of `rows` rows, r < DEPTHWISE_ROWS. Row 0 of the window
+// is row `first` of an image of `height` rows and lies in slot `slot` of `slots`, where the next ones follow.
+INLINE void depthwise_block(
+    __global const in_t *in, const float *k, float bias, float sum[DEPTHWISE_ROWS][4], int y, int x, int rows, int width,
+    int first, int height, int slot, int slots) {
+#pragma unroll
+  for (int r = 0; r < DEPTHWISE_ROWS; ++r)
+#pragma unroll
+    for (int l = 0; l < 4; ++l) sum[r][l] = bias;
+#pragma unroll
+  for (int r = -1; r <= DEPTHWISE_ROWS; ++r) {
+    // Rows of the image that no row of the window needs may not be there.
+    const bool is_inside = first + y + r >= 0 && first + y + r < height && y + r <= rows;
+    int place = slot + y + r;
+    place = place < 0 ? place + slots : place >= slots ? place - slots : place;
+    float six[6];
+    depthwise_six(in + (long)place * width, x, width, is_inside, six);
+#pragma unroll
+    for (int ky = 0; ky < 3; ++ky) {
+      const int target = r + 1 - ky;
+      if (target < 0 || target >= DEPTHWISE_ROWS) continue;
+#pragma unroll
+      for (int kx = 0; kx < 3; ++kx)
+#pragma unroll
+        for (int l = 0; l < 4; ++l) sum[target][l] = fma(k[3 * ky + kx], six[l + kx], sum[target][l]);
+    }
+  }
+}
+
+#define DEPTHWISE_X (4 * (int)get_global_id(0))
+#define DEPTHWISE_Y (DEPTHWISE_ROWS * (int)get_global_id(1))
+
+__kernel void depthwise_window_blocks(
+    ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(bias), ACTIVATION_OUT(y), int has_bias, int channels, int rows, int width,
+    int images, int first, int height, int slot, int slots) {
+  const int column = DEPTHWISE_X, row = DEPTHWISE_Y, c = (int)get_global_id(2);
+  if (column >= width || row >= rows || c >= channels) return;
+  float k[9], sum[DEPTHWISE_ROWS][4];
+  depthwise_taps(PLANE(w, c, 0), k);
+  const float b = has_bias ? *PLANE(bias, 0, c) : 0.0f;
+  for (int n = 0; n < images; ++n) {
+    depthwise_block(PLANE(x, n, c), k, b, sum, row, column, rows, width, first, height, slot, slots);
+#pragma unroll
+    for (int r = 0; r < DEPTHWISE_ROWS; ++r)
+      if (row + r < rows)
+        put_four(
+            (float4)(sum[r][0], sum[r][1], sum[r][2], sum[r][3]), width - column,
+            PLANE(y, n, c) + (long)(row + r) * width + column);
+  }
+}
+
+// y = gelu(a) b with the window's channel halves a and b; y has `channels` of them.
+__kernel void depthwise_gate_window_blocks(
+    ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(bias), ACTIVATION_OUT(y), int has_bias, int channels, int rows, int width,
+    int images, int first, int height, int slot, int slots) {
+  const int column = DEPTHWISE_X, row = DEPTHWISE_Y, c = (int)get_global_id(2);
+  if (column >= width || row >= rows || c >= channels) return;
+  float k[2][9], sum[2][DEPTHWISE_ROWS][4], b[2];
+#pragma unroll
+  for (int side = 0; side < 2; ++side) {
+    depthwise_taps(PLANE(w, side * channels + c, 0), k[side]);
+    b[side] = has_bias ? *PLANE(bias, 0, side * channels + c) : 0.0f;
+  }
+  for (int n = 0; n < images; ++n) {
+#pragma unroll
+    for (int side = 0; side < 2; ++side)
+      depthwise_block(
+          PLANE(x, n, side * channels + c), k[side], b[side], sum[side], row, column, rows, width, first, height, slot,
+          slots);
+#pragma unroll
+    for (int r = 0; r < DEPTHWISE_ROWS; ++r) {
+      if (row + r >= rows) break;
+      float v[4];
+#pragma unroll
+      for (int l = 0; l < 4; ++l) {
+        const float a = sum[0][r][l];
+        v[l] = a * gate_distribution(a, gate_bell(a)) * sum[1][r][l];
+      }
+      put_four((float4)(v[0], v[1], v[2], v[3]), width - column, PLANE(y, n, c) + (long)(row + r) * width + column);
+    }
+  }
+}
+#endif
 
 #if !HALF_STORAGE  // Gradients: their tensors are float.
 // The gradients: gx[n, c, i, j] = sum of w[c, ky, kx] gy[n, c, i - ky + 1, j - kx + 1], gw[c, ky, kx] = sum of x[n, c, i, j]
@@ -906,37 +999,58 @@ __kernel void depthwise_conv_backward_sum(TENSOR_IN(partial), TENSOR_OUT(gw),
 }
 
 #ifndef CPU_DEVICE
-// For GPUs, both in one sweep. One work-group: `rows_per_group` rows (dimension 0) of one channel (1) of one image (2); item l
-// takes the columns l mod `columns`, and on. Where a channel has a single group, its sums are the gradients.
-__kernel void depthwise_conv_backward_groups(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(gy), TENSOR_OUT(gx),
-                                           TENSOR_OUT(partial), TENSOR_OUT(gw), TENSOR_OUT(gbias),
-                                           int has_bias, int channels, int height, int width,
-                                           int rows_per_group, int columns) {
+// For GPUs, both in one sweep. One work-group: `rows_per_group` rows (dimension 0) of one channel (1) of one image (2), a block of
+// four columns of DEPTHWISE_ROWS rows at a time for each item, two to the power of `across_bits` items side by side. Where a channel
+// has a single group, its sums are the gradients.
+__kernel void depthwise_conv_backward_groups(
+    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(gy), TENSOR_OUT(gx), TENSOR_OUT(partial), TENSOR_OUT(gw), TENSOR_OUT(gbias),
+    int has_bias, int channels, int height, int width, int rows_per_group, int across_bits) {
   __local float shared[GROUP_SIZE];
   const int group = (int)get_group_id(0), c = (int)get_group_id(1), n = (int)get_group_id(2);
-  const int item = (int)get_local_id(0), stripes = (int)get_local_size(0) / columns;
+  const int item = (int)get_local_id(0), across = 1 << across_bits;
+  const int down = DEPTHWISE_ROWS * ((int)get_local_size(0) >> across_bits);
   float k[9], sum[DEPTHWISE_SUMS];
-  for (int i = 0; i < 9; ++i) k[i] = PLANE(w, c, 0)[i];
+  depthwise_taps(PLANE(w, c, 0), k);
+#pragma unroll
   for (int i = 0; i < DEPTHWISE_SUMS; ++i) sum[i] = 0.0f;
-  __global const float *in = PLANE(x, n, c), *slope = PLANE(gy, n, c);
-  __global float *out = PLANE(gx, n, c);
-  const int last = item / columns < stripes ? min(height, (group + 1) * rows_per_group) : 0;
-  for (int r = group * rows_per_group + item / columns; r < last; r += stripes)
-    for (int j = item % columns; j < width; j += columns) {
-      const float value = in[(long)r * width + j];
-      float total = 0.0f;
+  const int last = min(height, (group + 1) * rows_per_group);
+  const int first = group * rows_per_group + DEPTHWISE_ROWS * (item >> across_bits);
+  for (int y = first; y < last; y += down)
+    for (int j = 4 * (item & (across - 1)); j < width; j += 4 * across) {
+      float4 value[DEPTHWISE_ROWS];
+      float total[DEPTHWISE_ROWS][4];
 #pragma unroll
-      for (int ky = 0; ky < 3; ++ky)
+      for (int r = 0; r < DEPTHWISE_ROWS; ++r) {
+        value[r] = four_of_row(PLANE(x, n, c) + ((long)(y + r) * width + j), y + r < last ? width - j : 0);
 #pragma unroll
-        for (int kx = 0; kx < 3; ++kx) {
-          const int row = r - ky + 1, column = j - kx + 1;
-          const bool inside = row >= 0 && row < height && column >= 0 && column < width;
-          const float g = inside ? slope[(long)row * width + column] : 0.0f;
-          total = fma(k[3 * ky + kx], g, total);
-          sum[3 * ky + kx] = fma(value, g, sum[3 * ky + kx]);
-          if (ky == 1 && kx == 1) sum[9] += g;
+        for (int l = 0; l < 4; ++l) total[r][l] = 0.0f;
+      }
+#pragma unroll
+      for (int r = -1; r <= DEPTHWISE_ROWS; ++r) {
+        float g[6];
+        depthwise_six(PLANE(gy, n, c) + (long)(y + r) * width, j, width, y + r >= 0 && y + r < height, g);
+#pragma unroll
+        for (int ky = 0; ky < 3; ++ky) {
+          const int target = r + ky - 1;
+          if (target < 0 || target >= DEPTHWISE_ROWS) continue;
+          const float in[4] = {value[target].x, value[target].y, value[target].z, value[target].w};
+#pragma unroll
+          for (int kx = 0; kx < 3; ++kx)
+#pragma unroll
+            for (int l = 0; l < 4; ++l) {
+              total[target][l] = fma(k[3 * ky + kx], g[l - kx + 2], total[target][l]);
+              sum[3 * ky + kx] = fma(in[l], g[l - kx + 2], sum[3 * ky + kx]);
+            }
         }
-      out[(long)r * width + j] = total;
+        // Rows of the next group are its own to add up.
+        if (r >= 0 && r < DEPTHWISE_ROWS && y + r < last) sum[9] += (g[1] + g[2]) + (g[3] + g[4]);
+      }
+#pragma unroll
+      for (int r = 0; r < DEPTHWISE_ROWS; ++r)
+        if (y + r < last)
+          put_four(
+              (float4)(total[r][0], total[r][1], total[r][2], total[r][3]), width - j,
+              PLANE(gx, n, c) + ((long)(y + r) * width + j));
     }
   const long slot = ((long)n * channels + c) * (long)get_num_groups(0) + group;
   const bool is_whole = get_num_groups(0) * get_num_groups(2) == 1;
@@ -953,31 +1067,39 @@ __kernel void depthwise_conv_backward_groups(TENSOR_IN(x), TENSOR_IN(w), TENSOR_
 }
 
 // The gradients of the convolution's channel halves a and b, which are computed again, in y = gelu(a) b: ga = gy b (P(a) +
-// a p(a)), gb = gy gelu(a) (see GELUGate). channels: of y.
-__kernel void depthwise_gate_slopes(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias), TENSOR_IN(gy),
-                                    TENSOR_OUT(slope), int has_bias, int channels, int height, int width,
-                                    int rows_per_item, int channels_per_item) {
-  const int n = (int)get_global_id(2), first = channels_per_item * (int)get_global_id(1);
-  int row, column;
-  if (!depthwise_next(0, height, width, rows_per_item, &row, &column)) return;
-  for (int c = first; c < min(channels, first + channels_per_item); ++c) {
-    float k[2][9];
-    vec sum[2][DEPTHWISE_ROWS];
-    for (int side = 0; side < 2; ++side) {
-      const int plane = side * channels + c;
-      depthwise_taps(PLANE(w, plane, 0), k[side]);
-      depthwise_sums(
-          PLANE(x, n, plane), k[side], has_bias ? *PLANE(bias, 0, plane) : 0.0f, sum[side], row, column, height,
-          width, height);
-    }
+// a p(a)), gb = gy gelu(a) (see GELUGate). channels: of y. Indices as for the convolution.
+__kernel void depthwise_gate_slopes(
+    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias), TENSOR_IN(gy), TENSOR_OUT(slope), int has_bias, int channels, int height,
+    int width, int images) {
+  const int column = DEPTHWISE_X, row = DEPTHWISE_Y, c = (int)get_global_id(2);
+  if (column >= width || row >= height || c >= channels) return;
+  float k[2][9], sum[2][DEPTHWISE_ROWS][4], b[2];
+#pragma unroll
+  for (int side = 0; side < 2; ++side) {
+    depthwise_taps(PLANE(w, side * channels + c, 0), k[side]);
+    b[side] = has_bias ? *PLANE(bias, 0, side * channels + c) : 0.0f;
+  }
+  for (int n = 0; n < images; ++n) {
+#pragma unroll
+    for (int side = 0; side < 2; ++side)
+      depthwise_block(
+          PLANE(x, n, side * channels + c), k[side], b[side], sum[side], row, column, height, width, 0, height, 0, height);
 #pragma unroll
     for (int r = 0; r < DEPTHWISE_ROWS; ++r) {
       if (row + r >= height) break;
-      const vec a = sum[0][r], bell = gate_bell(a), p = gate_distribution(a, bell);
       const long place = (long)(row + r) * width + column;
-      const float g = PLANE(gy, n, c)[place];
-      PLANE(slope, n, c)[place] = g * sum[1][r] * (p + 0.3989423f * a * bell);
-      PLANE(slope, n, channels + c)[place] = g * a * p;
+      const float4 four = four_of_row(PLANE(gy, n, c) + place, width - column);
+      const float g[4] = {four.x, four.y, four.z, four.w};
+      float first[4], second[4];
+#pragma unroll
+      for (int l = 0; l < 4; ++l) {
+        const float a = sum[0][r][l], bell = gate_bell(a), p = gate_distribution(a, bell);
+        first[l] = g[l] * sum[1][r][l] * (p + 0.3989423f * a * bell);
+        second[l] = g[l] * a * p;
+      }
+      put_four((float4)(first[0], first[1], first[2], first[3]), width - column, PLANE(slope, n, c) + place);
+      put_four(
+          (float4)(second[0], second[1], second[2], second[3]), width - column, PLANE(slope, n, channels + c) + place);
     }
   }
 }
@@ -1609,7 +1731,7 @@ __kernel void axpby(TENSOR_IN_SHARED(x), TENSOR_IN_SHARED(y), TENSOR_OUT_SHARED(
 // conv1x1: an item has BLOCK_COLUMNS pixels and goes through `rows` output channels, BLOCK_ROWS at a time. conv1x1_tiles: a
 // group has TILE_COLUMNS pixels and TILE_ROWS output channels, of which an item has TILE_ITEM_COLUMNS by TILE_ITEM_ROWS.
 // Tunables: VECTOR_WIDTH, BLOCK_VECTORS and BLOCK_ROWS for CPUs; for GPUs TILE_ITEM_ROWS, TILE_ITEM_COLUMNS, TILE_ROW_ITEMS,
-// TILE_COLUMN_ITEMS and TILE_DEPTH, and for the weight's gradient NT_SIDE and NT_ACROSS.
+// TILE_COLUMN_ITEMS, TILE_DEPTH and TILE_WIDE, and for the weight's gradient NT_SIDE and NT_ACROSS.
 
 __kernel void conv1x1(
     ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(b), ACTIVATION_IN_SHARED(r), ACTIVATION_OUT_SHARED(y), int pixels,
@@ -1640,30 +1762,107 @@ __kernel void conv1x1(
 #ifndef TILE_COLUMN_ITEMS
 #error "TILE_COLUMN_ITEMS: work-items of a group along pixels, such as 32"
 #endif
+#ifndef TILE_WIDE
+#error "TILE_WIDE: 1 where weights can be read by fours, along the direction in which they follow each other, such as 1"
+#endif
 #define TILE_ROWS (TILE_ITEM_ROWS * TILE_ROW_ITEMS)
 #define TILE_COLUMNS (TILE_ITEM_COLUMNS * TILE_COLUMN_ITEMS)
 #define TILE_ITEMS (TILE_ROW_ITEMS * TILE_COLUMN_ITEMS)
 #define TILE_VECTORS (TILE_ITEM_COLUMNS / 4)
+#if TILE_WIDE
+typedef float4 tile_weights;
+#define TILE_W_STEP 4
+#else
+typedef float tile_weights;
+#define TILE_W_STEP 1
+#endif
 // What an item brings into local memory at each step: vectors of x, and weights.
 #define TILE_X_COUNT (TILE_DEPTH * TILE_COLUMNS / 4)
-#define TILE_W_COUNT (TILE_DEPTH * TILE_ROWS)
+#define TILE_W_COUNT (TILE_DEPTH * TILE_ROWS / TILE_W_STEP)
+#define TILE_X_IS_WHOLE (TILE_X_COUNT % TILE_ITEMS == 0)
 #define TILE_X_SHARE ((TILE_X_COUNT + TILE_ITEMS - 1) / TILE_ITEMS)
 #define TILE_W_SHARE ((TILE_W_COUNT + TILE_ITEMS - 1) / TILE_ITEMS)
+// Two columns more than used spread a column of weights over the memory banks.
+#define TILE_PITCH (TILE_ROWS + 2)
+// Input and output channel of what an item brings of the weights. Neighbouring items take neighbouring weights, whichever way the
+// matrix is read.
+#define TILE_W_K(e) (w_column == 1 ? (e) * TILE_W_STEP % TILE_DEPTH : (e) * TILE_W_STEP / TILE_ROWS)
+#define TILE_W_ROW(e) (w_column == 1 ? (e) * TILE_W_STEP / TILE_DEPTH : (e) * TILE_W_STEP % TILE_ROWS)
+
+// Where an item's weights of the first tile lie. Output channels beyond the end repeat the last ones.
+INLINE void tile_weights_from(
+    __global const float *w, int w_row, int w_column, int row_begin, int out_channels,
+    __global const float *from[TILE_W_SHARE]) {
+  const int last = out_channels - (w_column == 1 ? 1 : TILE_W_STEP);
+#pragma unroll
+  for (int i = 0; i < TILE_W_SHARE; ++i) {
+    const int e = (int)get_local_id(0) + i * TILE_ITEMS;
+    from[i] = w + (ulong)min(row_begin + TILE_W_ROW(e), last) * w_row + (ulong)TILE_W_K(e) * w_column;
+  }
+}
+
+// An item's weights of the tile that starts at input channel `begin`: zero beyond the last channel.
+INLINE void tile_weights_fetch(
+    __global const float *const from[TILE_W_SHARE], int w_column, int begin, int in_channels,
+    tile_weights next[TILE_W_SHARE]) {
+#pragma unroll
+  for (int i = 0; i < TILE_W_SHARE; ++i) {
+    const int e = (int)get_local_id(0) + i * TILE_ITEMS;
+    next[i] = (tile_weights)(0.0f);
+    if (e < TILE_W_COUNT && begin + TILE_W_K(e) < in_channels)
+      next[i] = *(__global const tile_weights *)(from[i] + (ulong)begin * w_column);
+  }
+}
+
+INLINE void tile_weights_put(const tile_weights next[TILE_W_SHARE], int w_column, __local float *tile) {
+#pragma unroll
+  for (int i = 0; i < TILE_W_SHARE; ++i) {
+    const int e = (int)get_local_id(0) + i * TILE_ITEMS;
+    if (e >= TILE_W_COUNT) break;
+    __local float *place = tile + TILE_W_K(e) * TILE_PITCH + TILE_W_ROW(e);
+#if TILE_WIDE
+    const int step = w_column == 1 ? TILE_PITCH : 1;
+    place[0] = next[i].x;
+    place[step] = next[i].y;
+    place[2 * step] = next[i].z;
+    place[3 * step] = next[i].w;
+#else
+    *place = next[i];
+#endif
+  }
+}
+
+// Adds an item's share of the product of two tiles to `sum`. The vectors of an item lie TILE_COLUMN_ITEMS apart, so that
+// neighbouring items touch neighbouring vectors.
+INLINE void tile_product(
+    __local const float4 *x_tile, __local const float *w_tile, int row, int column,
+    float4 sum[TILE_ITEM_ROWS][TILE_VECTORS]) {
+#pragma unroll
+  for (int k = 0; k < TILE_DEPTH; ++k) {
+    float4 value[TILE_VECTORS];
+#pragma unroll
+    for (int j = 0; j < TILE_VECTORS; ++j) value[j] = x_tile[k * (TILE_COLUMNS / 4) + column + j * TILE_COLUMN_ITEMS];
+#pragma unroll
+    for (int i = 0; i < TILE_ITEM_ROWS; ++i) {
+      const float4 weight = (float4)(w_tile[k * TILE_PITCH + row + i]);
+#pragma unroll
+      for (int j = 0; j < TILE_VECTORS; ++j) sum[i][j] = fma(value[j], weight, sum[i][j]);
+    }
+  }
+}
 
 // The same product for a GPU. One work-group: TILE_COLUMNS pixels (dimension 0), TILE_ROWS output channels (1) of one
 // image (2). Tiles of x and W pass through local memory, in two halves: while one is multiplied, what the other gets is on its
-// way. The vectors of an item lie TILE_COLUMN_ITEMS apart, so that neighbouring items touch neighbouring vectors.
+// way.
 __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_tiles(
     ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(b), ACTIVATION_IN_SHARED(r), ACTIVATION_OUT_SHARED(y), int pixels,
     int in_channels, int out_channels, int w_row, int w_column, int has_bias, int has_residual) {
-  __local float4 x_tile[2][TILE_DEPTH][TILE_COLUMNS / 4];
-  // Two columns more than used spread a column of weights over the memory banks.
-  __local float w_tile[2][TILE_DEPTH][TILE_ROWS + 2];
+  __local float4 x_tile[2][TILE_X_COUNT];
+  __local float w_tile[2][TILE_DEPTH * TILE_PITCH];
   const int item = (int)get_local_id(0), n = (int)get_group_id(2);
   const int first = TILE_COLUMNS * (int)get_group_id(0), row_begin = TILE_ROWS * (int)get_group_id(1);
   const int column = item % TILE_COLUMN_ITEMS, row = item / TILE_COLUMN_ITEMS * TILE_ITEM_ROWS;
-  // Addresses are worked out once. Pixels beyond the end repeat the last vector, output channels the last channel: what is
-  // computed from them is never stored.
+  // Addresses are worked out once. Pixels beyond the end repeat the last vector: what is computed from them is never stored.
   __global const in_t *x_from[TILE_X_SHARE];
   __global const float *w_from[TILE_W_SHARE];
   const int last = (pixels - 1) / 4 * 4;
@@ -1672,17 +1871,9 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_ti
     const int e = item + i * TILE_ITEMS;
     x_from[i] = PLANE(x, n, 0) + min(first + e % (TILE_COLUMNS / 4) * 4, last);
   }
-  // Neighbouring items take neighbouring weights, whichever way the matrix is read.
-#define TILE_W_K(e) (w_column == 1 ? (e) % TILE_DEPTH : (e) / TILE_ROWS)
-#define TILE_W_ROW(e) (w_column == 1 ? (e) / TILE_DEPTH : (e) % TILE_ROWS)
-#pragma unroll
-  for (int i = 0; i < TILE_W_SHARE; ++i) {
-    const int e = item + i * TILE_ITEMS;
-    w_from[i] = PLANE(w, 0, 0) + (ulong)min(row_begin + TILE_W_ROW(e), out_channels - 1) * w_row
-        + (ulong)TILE_W_K(e) * w_column;
-  }
+  tile_weights_from(PLANE(w, 0, 0), w_row, w_column, row_begin, out_channels, w_from);
   float4 sum[TILE_ITEM_ROWS][TILE_VECTORS], x_next[TILE_X_SHARE];
-  float w_next[TILE_W_SHARE];
+  tile_weights w_next[TILE_W_SHARE];
 #pragma unroll
   for (int i = 0; i < TILE_ITEM_ROWS; ++i)
 #pragma unroll
@@ -1697,37 +1888,16 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_ti
         // An input channel beyond the last meets a weight of zero.
         x_next[i] = four_at(x_from[i] + (ulong)min(next + k, in_channels - 1) * x_plane);
       }
-#pragma unroll
-      for (int i = 0; i < TILE_W_SHARE; ++i) {
-        const int e = item + i * TILE_ITEMS;
-        w_next[i] = e < TILE_W_COUNT && next + TILE_W_K(e) < in_channels ? w_from[i][(ulong)next * w_column] : 0.0f;
-      }
+      tile_weights_fetch(w_from, w_column, next, in_channels, w_next);
     }
-    if (begin >= 0) {
-#pragma unroll
-      for (int k = 0; k < TILE_DEPTH; ++k) {
-        float4 value[TILE_VECTORS];
-#pragma unroll
-        for (int j = 0; j < TILE_VECTORS; ++j) value[j] = x_tile[half_index][k][column + j * TILE_COLUMN_ITEMS];
-#pragma unroll
-        for (int i = 0; i < TILE_ITEM_ROWS; ++i) {
-          const float4 weight = (float4)(w_tile[half_index][k][row + i]);
-#pragma unroll
-          for (int j = 0; j < TILE_VECTORS; ++j) sum[i][j] = fma(value[j], weight, sum[i][j]);
-        }
-      }
-    }
+    if (begin >= 0) tile_product(x_tile[half_index], w_tile[half_index], row, column, sum);
     if (next < in_channels) {
 #pragma unroll
       for (int i = 0; i < TILE_X_SHARE; ++i) {
         const int e = item + i * TILE_ITEMS;
-        if (e < TILE_X_COUNT) x_tile[1 - half_index][e / (TILE_COLUMNS / 4)][e % (TILE_COLUMNS / 4)] = x_next[i];
+        if (TILE_X_IS_WHOLE || e < TILE_X_COUNT) x_tile[1 - half_index][e] = x_next[i];
       }
-#pragma unroll
-      for (int i = 0; i < TILE_W_SHARE; ++i) {
-        const int e = item + i * TILE_ITEMS;
-        if (e < TILE_W_COUNT) w_tile[1 - half_index][TILE_W_K(e)][TILE_W_ROW(e)] = w_next[i];
-      }
+      tile_weights_put(w_next, w_column, w_tile[1 - half_index]);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
   }
@@ -1746,117 +1916,130 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_ti
   }
 }
 
-// Two columns more than used spread a column of weights over the memory banks.
-#define TILE_PITCH (TILE_ROWS + 2)
-
-// Adds an item's share of the product of two tiles to `sum`.
-INLINE void tile_product(
-    __local float (*x_tile)[TILE_COLUMNS], __local float (*w_tile)[TILE_PITCH], int row, int column,
-    float (*sum)[TILE_ITEM_COLUMNS]) {
-#pragma unroll
-  for (int k = 0; k < TILE_DEPTH; ++k) {
-    float value[TILE_ITEM_COLUMNS];
-#pragma unroll
-    for (int j = 0; j < TILE_ITEM_COLUMNS; ++j) value[j] = x_tile[k][column + j * TILE_COLUMN_ITEMS];
-#pragma unroll
-    for (int i = 0; i < TILE_ITEM_ROWS; ++i) {
-      const float weight = w_tile[k][row + i];
-#pragma unroll
-      for (int j = 0; j < TILE_ITEM_COLUMNS; ++j) sum[i][j] = fma(value[j], weight, sum[i][j]);
-    }
-  }
-}
-
 // y = W norm(x) (+ b) for a GPU in one pass, in the same tiles: norm is LayerNorm with weight gamma and perhaps bias beta.
 // With d = x - x_0, the first channel's value, r the inverse deviation of a pixel and W' = W diag(gamma), centred
-// y = r (W' d - mean(d) W' 1) + W beta, else y = r (W' d + x_0 W' 1). Whatever passes by on its way into local memory is
-// added up by the item that loads it: d and its squares per pixel, W' and W beta per row. TILE_ITEMS is a multiple of
-// TILE_COLUMNS, so that an item loads one pixel's channels only.
-#define TILE_WEIGHTS ((TILE_DEPTH * TILE_ROWS + TILE_ITEMS - 1) / TILE_ITEMS)  // weights that an item loads of a tile
+// y = r (W' d - mean(d) W' 1) + W beta, else y = r (W' d + x_0 W' 1). What W' and beta add up to is worked out first, a row of W by
+// TILE_PARTS items; d and its squares are added up from the tiles, a pixel by the items that are a multiple of TILE_COLUMNS apart.
+#define TILE_PARTS 8
+
+// (W' 1, W beta + b) of every output channel of the tile.
+INLINE void norm_row_sums(
+    __global const float *w, __global const float *gamma, __global const float *beta, __global const float *b,
+    int row_begin, int in_channels, int out_channels, int is_centred, int has_bias, __local float2 *parts,
+    __local float2 *sums) {
+  const int item = (int)get_local_id(0);
+  for (int e = item; e < TILE_ROWS * TILE_PARTS; e += TILE_ITEMS) {
+    __global const float *row = w + (ulong)min(row_begin + e / TILE_PARTS, out_channels - 1) * in_channels;
+    float2 sum = (float2)(0.0f);
+    for (int c = e % TILE_PARTS; c < in_channels; c += TILE_PARTS)
+      sum = fma((float2)(row[c]), (float2)(gamma[c], is_centred ? beta[c] : 0.0f), sum);
+    parts[e] = sum;
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+  for (int o = item; o < TILE_ROWS; o += TILE_ITEMS) {
+    float2 sum = (float2)(0.0f, has_bias ? b[min(row_begin + o, out_channels - 1)] : 0.0f);
+    for (int i = 0; i < TILE_PARTS; ++i) sum += parts[o * TILE_PARTS + i];
+    sums[o] = sum;
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+}
 
 __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void norm_product_tiles(
     ACTIVATION_IN(x), TENSOR_IN(gamma), TENSOR_IN(beta), TENSOR_IN(w), TENSOR_IN(b), ACTIVATION_OUT(y),
     int pixels, int in_channels, int out_channels, float eps, int is_centred, int has_bias) {
-  __local float x_tile[TILE_DEPTH][TILE_COLUMNS], w_tile[TILE_DEPTH][TILE_PITCH];
-  __local float totals[TILE_ITEMS], squares[TILE_ITEMS];
-  const int item = (int)get_local_id(0), n = (int)get_group_id(2);
+  __local float4 x_tile[2][TILE_X_COUNT], origin[TILE_COLUMNS / 4];
+  __local float w_tile[2][TILE_DEPTH * TILE_PITCH];
+  __local float2 row_sums[TILE_ROWS];
+  const int item = (int)get_local_id(0), n = (int)get_group_id(2), w_column = 1;
   const int first = TILE_COLUMNS * (int)get_group_id(0), row_begin = TILE_ROWS * (int)get_group_id(1);
   const int column = item % TILE_COLUMN_ITEMS, row = item / TILE_COLUMN_ITEMS * TILE_ITEM_ROWS;
-  const int own = item % TILE_COLUMNS, pixel = min(first + own, pixels - 1);
-  const float origin = READ(PLANE(x, n, 0) + pixel);
-  float sum[TILE_ITEM_ROWS][TILE_ITEM_COLUMNS], scales[TILE_WEIGHTS], shifts[TILE_WEIGHTS];
+  const int own = item % TILE_COLUMNS, last = (pixels - 1) / 4 * 4;
+  norm_row_sums(
+      PLANE(w, 0, 0), PLANE(gamma, 0, 0), PLANE(beta, 0, 0), PLANE(b, 0, 0), row_begin, in_channels, out_channels,
+      is_centred, has_bias, (__local float2 *)x_tile, row_sums);
+  for (int e = item; e < TILE_COLUMNS / 4; e += TILE_ITEMS) origin[e] = four_at(PLANE(x, n, 0) + min(first + 4 * e, last));
+  barrier(CLK_LOCAL_MEM_FENCE);
+  __global const in_t *x_from[TILE_X_SHARE];
+  __global const float *w_from[TILE_W_SHARE], *gamma_from[TILE_W_SHARE];
+#pragma unroll
+  for (int i = 0; i < TILE_X_SHARE; ++i) {
+    const int e = item + i * TILE_ITEMS;
+    x_from[i] = PLANE(x, n, 0) + min(first + e % (TILE_COLUMNS / 4) * 4, last);
+  }
+  tile_weights_from(PLANE(w, 0, 0), in_channels, w_column, row_begin, out_channels, w_from);
+#pragma unroll
+  for (int i = 0; i < TILE_W_SHARE; ++i) gamma_from[i] = PLANE(gamma, 0, 0) + TILE_W_K(item + i * TILE_ITEMS);
+  float4 sum[TILE_ITEM_ROWS][TILE_VECTORS], x_next[TILE_X_SHARE];
+  tile_weights w_next[TILE_W_SHARE], gamma_next[TILE_W_SHARE];
   float total = 0.0f, square = 0.0f;
 #pragma unroll
   for (int i = 0; i < TILE_ITEM_ROWS; ++i)
 #pragma unroll
-    for (int j = 0; j < TILE_ITEM_COLUMNS; ++j) sum[i][j] = 0.0f;
+    for (int j = 0; j < TILE_VECTORS; ++j) sum[i][j] = (float4)(0.0f);
+  for (int begin = -TILE_DEPTH, half_index = 1; begin < in_channels; begin += TILE_DEPTH, half_index = 1 - half_index) {
+    const int next = begin + TILE_DEPTH;
+    if (next < in_channels) {
 #pragma unroll
-  for (int l = 0; l < TILE_WEIGHTS; ++l) scales[l] = shifts[l] = 0.0f;
-  for (int begin = 0; begin < in_channels; begin += TILE_DEPTH) {
-    for (int e = item; e < TILE_DEPTH * TILE_COLUMNS; e += TILE_ITEMS) {
-      const int k = e / TILE_COLUMNS;
-      const float d = begin + k < in_channels ? READ(PLANE(x, n, begin + k) + pixel) - origin : 0.0f;
-      total += d;
-      square = fma(d, d, square);
-      x_tile[k][own] = d;
+      for (int i = 0; i < TILE_X_SHARE; ++i) {
+        const int k = next + (item + i * TILE_ITEMS) / (TILE_COLUMNS / 4);
+        // Instead of a channel beyond the last comes the first: its d is zero.
+        x_next[i] = four_at(x_from[i] + (k < in_channels ? k : 0) * x_plane);
+      }
+      tile_weights_fetch(w_from, w_column, next, in_channels, w_next);
+      tile_weights_fetch(gamma_from, w_column, next, in_channels, gamma_next);
     }
+    if (begin >= 0) {
+      tile_product(x_tile[half_index], w_tile[half_index], row, column, sum);
 #pragma unroll
-    for (int l = 0; l < TILE_WEIGHTS; ++l) {
-      const int e = item + l * TILE_ITEMS, k = e % TILE_DEPTH, o = e / TILE_DEPTH, c = begin + k;
-      if (o >= TILE_ROWS) break;
-      const bool inside = c < in_channels && row_begin + o < out_channels;
-      const float weight = inside ? PLANE(w, 0, 0)[(ulong)(row_begin + o) * in_channels + c] : 0.0f;
-      const float scaled = inside ? weight * PLANE(gamma, 0, 0)[c] : 0.0f;
-      scales[l] += scaled;
-      if (inside && is_centred) shifts[l] = fma(weight, PLANE(beta, 0, 0)[c], shifts[l]);
-      w_tile[k][o] = scaled;
+      for (int k = 0; k < TILE_DEPTH * TILE_COLUMNS / TILE_ITEMS; ++k) {
+        const float d = ((__local const float *)x_tile[half_index])[k * TILE_ITEMS + item];
+        total += d;
+        square = fma(d, d, square);
+      }
     }
-    barrier(CLK_LOCAL_MEM_FENCE);
-    tile_product(x_tile, w_tile, row, column, sum);
-    barrier(CLK_LOCAL_MEM_FENCE);
-  }
-  totals[item] = total;
-  squares[item] = square;
-  // The sums over a row's weights, first of W', then of W beta.
-  float scale[TILE_ITEM_ROWS], shift[TILE_ITEM_ROWS];
-  for (int pass = 0; pass < 2; ++pass) {
+    if (next < in_channels) {
 #pragma unroll
-    for (int l = 0; l < TILE_WEIGHTS; ++l) {
-      const int e = item + l * TILE_ITEMS;
-      if (e / TILE_DEPTH < TILE_ROWS) w_tile[e % TILE_DEPTH][e / TILE_DEPTH] = pass == 0 ? scales[l] : shifts[l];
-    }
-    barrier(CLK_LOCAL_MEM_FENCE);
+      for (int i = 0; i < TILE_X_SHARE; ++i) {
+        const int e = item + i * TILE_ITEMS;
+        // TILE_ITEMS is a multiple of TILE_COLUMNS: all vectors of an item are of the same pixels.
+        if (TILE_X_IS_WHOLE || e < TILE_X_COUNT) x_tile[1 - half_index][e] = x_next[i] - origin[item % (TILE_COLUMNS / 4)];
+      }
 #pragma unroll
-    for (int i = 0; i < TILE_ITEM_ROWS; ++i) {
-      float all = 0.0f;
-      for (int k = 0; k < TILE_DEPTH; ++k) all += w_tile[k][row + i];
-      if (pass == 0)
-        scale[i] = all;
-      else
-        shift[i] = all;
+      for (int i = 0; i < TILE_W_SHARE; ++i) w_next[i] *= gamma_next[i];
+      tile_weights_put(w_next, w_column, w_tile[1 - half_index]);
     }
     barrier(CLK_LOCAL_MEM_FENCE);
   }
+  // The tiles have served: now each pixel's centre and inverse deviation lie in their place.
+  __local float *centre = (__local float *)x_tile, *inverse = centre + TILE_ITEMS;
+  centre[item] = total;
+  inverse[item] = square;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  float mean = 0.0f, spread = 0.0f;
+  for (int e = own; e < TILE_ITEMS; e += TILE_COLUMNS) {
+    mean += centre[e];
+    spread += inverse[e];
+  }
+  barrier(CLK_LOCAL_MEM_FENCE);
+  mean /= in_channels;
+  spread = spread / in_channels - mean * mean;
+  // All items of a pixel have the same. A comparison, unlike fmax, keeps NaN.
+  centre[own] = is_centred ? mean : -((__local const float *)origin)[own];
+  inverse[own] = 1.0f / sqrt((spread < 0.0f ? 0.0f : spread) + eps);
+  barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
-  for (int j = 0; j < TILE_ITEM_COLUMNS; ++j) {
-    const int place = column + j * TILE_COLUMN_ITEMS, p = first + place;
+  for (int j = 0; j < TILE_VECTORS; ++j) {
+    const int vector_index = column + j * TILE_COLUMN_ITEMS, p = first + 4 * vector_index;
     if (p >= pixels) break;
-    float mean = 0.0f, spread = 0.0f;
-    for (int e = place; e < TILE_ITEMS; e += TILE_COLUMNS) {
-      mean += totals[e];
-      spread += squares[e];
-    }
-    mean /= in_channels;
-    spread = spread / in_channels - mean * mean;
-    // A comparison, unlike fmax, keeps NaN.
-    const float r = 1.0f / sqrt((spread < 0.0f ? 0.0f : spread) + eps);
-    const float centre = is_centred ? mean : -READ(PLANE(x, n, 0) + p);
+    const float4 middle = ((__local const float4 *)centre)[vector_index];
+    const float4 r = ((__local const float4 *)inverse)[vector_index];
 #pragma unroll
     for (int i = 0; i < TILE_ITEM_ROWS; ++i) {
       const int o = row_begin + row + i;
       if (o >= out_channels) break;
-      const float value = fma(r, sum[i][j] - centre * scale[i], shift[i]);
-      WRITE(has_bias ? value + PLANE(b, 0, 0)[o] : value, PLANE(y, n, o) + p);
+      const float2 of_row = row_sums[row + i];
+      const float4 value = fma(r, sum[i][j] - middle * of_row.x, (float4)(of_row.y));
+      put_four(value, pixels - p, PLANE(y, n, o) + p);
     }
   }
 }
@@ -1978,17 +2161,18 @@ __kernel void channel_sum(TENSOR_IN(x), TENSOR_OUT(s), int pixels, int images) {
 // y[n, o, v, u] = sum_{i, j, k} W[o, i, j, k] x[n, i, v + j - 1, u + k - 1] (+ b[o]), zero outside of x.
 // x: [n, ci, h, w]; W: [co, ci, 3, 3].
 //
-// Indices. One work-item: VECTOR_WIDTH pixels of BLOCK_VECTORS rows (dimension 0, columns first), `rows` output channels (1),
-// BLOCK_ROWS at a time in registers, one image (2). The neighbours to the left and right are loads shifted by one element, the
-// image's edges masked.
+// Indices. On a CPU, one work-item: VECTOR_WIDTH pixels of BLOCK_VECTORS rows (dimension 0, columns first), `rows` output channels
+// (1), BLOCK_ROWS at a time in registers, one image (2). The neighbours to the left and right are loads shifted by one element, the
+// image's edges masked. For GPUs see conv3x3_tiles.
 //
 //   x row v - 1   l c r          for each input channel; a row of x serves up to three rows of y
 //         v       l c r    ->  y row v
 //         v + 1   l c r        y row v + 1 ..
 //
-// Tunables: VECTOR_WIDTH, BLOCK_VECTORS, BLOCK_ROWS; for the weight's gradient PATCH_AREA and the panel's on CPUs,
-// GRADIENT_CHANNELS on GPUs.
+// Tunables: on CPUs VECTOR_WIDTH, BLOCK_VECTORS, BLOCK_ROWS and, for the weight's gradient, PATCH_AREA and the panel's; on GPUs
+// CONV_ITEM_ROWS, CONV_ROW_ITEMS, CONV_ACROSS, CONV_DOWN and GRADIENT_OUT_ITEMS, GRADIENT_IN_ITEMS.
 
+#ifdef CPU_DEVICE
 #if VECTOR_WIDTH == 16
 typedef int16 int_vector;
 #define LANES (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
@@ -2077,6 +2261,151 @@ __kernel void conv3x3(
     }
   }
 }
+#else
+#ifndef CONV_ITEM_ROWS
+#error "CONV_ITEM_ROWS: output channels of one work-item, a multiple of 4, such as 12"
+#endif
+#ifndef CONV_ROW_ITEMS
+#error "CONV_ROW_ITEMS: work-items of a group along output channels, such as 2"
+#endif
+#ifndef CONV_ACROSS
+#error "CONV_ACROSS: work-items of a group along rows of an image, with four pixels each, such as 8"
+#endif
+#ifndef CONV_DOWN
+#error "CONV_DOWN: rows of an image of a group, such as 8"
+#endif
+#ifndef CONV_WIDE
+#error "CONV_WIDE: 1 where the weights of four input channels start at a multiple of four elements, such as 1"
+#endif
+#define CONV_DEPTH 4  // input channels of a step
+#define CONV_ROWS (CONV_ITEM_ROWS * CONV_ROW_ITEMS)
+#define CONV_ITEMS (CONV_ROW_ITEMS * CONV_ACROSS * CONV_DOWN)
+// A row of the tile of x in vectors, its margins with it, and vectors of all rows.
+#define CONV_VECTORS (CONV_ACROSS + 2)
+#define CONV_X_COUNT (CONV_DEPTH * (CONV_DOWN + 2) * CONV_VECTORS)
+#define CONV_X_SHARE ((CONV_X_COUNT + CONV_ITEMS - 1) / CONV_ITEMS)
+// Weights of an output channel and a step, and of them those that an item brings at once.
+#define CONV_TAPS (9 * CONV_DEPTH)
+#if CONV_WIDE
+typedef float4 conv_weights;
+#define CONV_W_STEP 4
+#else
+typedef float conv_weights;
+#define CONV_W_STEP 1
+#endif
+#define CONV_W_COUNT (CONV_ROWS * CONV_TAPS / CONV_W_STEP)
+#define CONV_W_SHARE ((CONV_W_COUNT + CONV_ITEMS - 1) / CONV_ITEMS)
+#define CONV_W_TAP(e) ((e) % (CONV_TAPS / CONV_W_STEP) * CONV_W_STEP)
+#define CONV_W_ROW(e) ((e) / (CONV_TAPS / CONV_W_STEP))
+// Vectors from a tap's weights to the next: one more than used spreads what is stored over the memory banks.
+#define CONV_PITCH (CONV_ROWS / 4 + 1)
+
+// The same for a GPU, a product over the nine taps of all input channels. One work-group: 4 CONV_ACROSS by CONV_DOWN pixels
+// (dimension 0), CONV_ROWS output channels (1) of one image (2). A step's tile of x, with its margin, and its weights lie in
+// local memory; the next ones are on their way in registers. An item has four pixels of a row:
+//
+//   tile   | . . . l | a b c d | r . . . |     six neighbours of three rows serve nine taps of four pixels
+__kernel __attribute__((reqd_work_group_size(CONV_ITEMS, 1, 1))) void conv3x3_tiles(
+    ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(b), ACTIVATION_OUT(y), int height, int width, int in_channels,
+    int out_channels, int has_bias) {
+  __local float4 x_tile[CONV_X_COUNT], w_tile[CONV_TAPS * CONV_PITCH];
+  const int item = (int)get_local_id(0), n = (int)get_group_id(2), row_begin = CONV_ROWS * (int)get_group_id(1);
+  const int tiles = (width + 4 * CONV_ACROSS - 1) / (4 * CONV_ACROSS);
+  const int left = (int)get_group_id(0) % tiles * 4 * CONV_ACROSS, top = (int)get_group_id(0) / tiles * CONV_DOWN;
+  const int across = item % CONV_ACROSS, down = item / CONV_ACROSS % CONV_DOWN;
+  const int row = item / (CONV_ACROSS * CONV_DOWN) * CONV_ITEM_ROWS;
+  __global const in_t *x_from[CONV_X_SHARE];
+  __global const float *w_from[CONV_W_SHARE];
+  // How many of a vector's pixels lie in the image.
+  int count[CONV_X_SHARE];
+#pragma unroll
+  for (int i = 0; i < CONV_X_SHARE; ++i) {
+    const int e = item + i * CONV_ITEMS, u = left + 4 * (e % CONV_VECTORS - 1);
+    const int v = top + e / CONV_VECTORS % (CONV_DOWN + 2) - 1;
+    count[i] = e < CONV_X_COUNT && u >= 0 && v >= 0 && v < height ? width - u : 0;
+    x_from[i] = PLANE(x, n, 0) + (count[i] > 0 ? v * width + u : 0);
+  }
+#pragma unroll
+  for (int i = 0; i < CONV_W_SHARE; ++i) {
+    const int e = item + i * CONV_ITEMS, o = min(row_begin + CONV_W_ROW(e), out_channels - 1);
+    w_from[i] = PLANE(w, 0, 0) + (ulong)o * in_channels * 9 + CONV_W_TAP(e);
+  }
+  float4 sum[CONV_ITEM_ROWS], x_next[CONV_X_SHARE];
+  conv_weights w_next[CONV_W_SHARE];
+#pragma unroll
+  for (int i = 0; i < CONV_ITEM_ROWS; ++i)
+    sum[i] = (float4)(has_bias ? PLANE(b, 0, 0)[min(row_begin + row + i, out_channels - 1)] : 0.0f);
+  // The first round brings the first tiles and multiplies nothing.
+  for (int begin = -CONV_DEPTH; begin < in_channels; begin += CONV_DEPTH) {
+    const int next = begin + CONV_DEPTH;
+    if (next < in_channels) {
+#pragma unroll
+      for (int i = 0; i < CONV_X_SHARE; ++i) {
+        const int k = (item + i * CONV_ITEMS) / (CONV_VECTORS * (CONV_DOWN + 2));
+        // An input channel beyond the last meets weights of zero.
+        x_next[i] = four_of_row(x_from[i] + (ulong)min(next + k, in_channels - 1) * x_plane, count[i]);
+      }
+#pragma unroll
+      for (int i = 0; i < CONV_W_SHARE; ++i) {
+        const int e = item + i * CONV_ITEMS;
+        w_next[i] = (conv_weights)(0.0f);
+        if (e < CONV_W_COUNT && next + CONV_W_TAP(e) / 9 < in_channels)
+          w_next[i] = *(__global const conv_weights *)(w_from[i] + next * 9);
+      }
+    }
+    if (begin >= 0) {
+#pragma unroll
+      for (int k = 0; k < CONV_DEPTH; ++k)
+#pragma unroll
+        for (int j = 0; j < 3; ++j) {
+          __local const float4 *line = x_tile + (k * (CONV_DOWN + 2) + down + j) * CONV_VECTORS + across;
+          const float before = ((__local const float *)line)[3], behind = ((__local const float *)line)[8];
+          const float4 centre = line[1];
+          const float4 value[3] = {
+              (float4)(before, centre.xyz), centre, (float4)(centre.yzw, behind)};
+#pragma unroll
+          for (int tap = 0; tap < 3; ++tap)
+#pragma unroll
+            for (int i = 0; i < CONV_ITEM_ROWS; i += 4) {
+              const float4 weight = w_tile[(9 * k + 3 * j + tap) * CONV_PITCH + (row + i) / 4];
+              sum[i] = fma(value[tap], (float4)(weight.x), sum[i]);
+              sum[i + 1] = fma(value[tap], (float4)(weight.y), sum[i + 1]);
+              sum[i + 2] = fma(value[tap], (float4)(weight.z), sum[i + 2]);
+              sum[i + 3] = fma(value[tap], (float4)(weight.w), sum[i + 3]);
+            }
+        }
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+    if (next < in_channels) {
+#pragma unroll
+      for (int i = 0; i < CONV_X_SHARE; ++i)
+        if (item + i * CONV_ITEMS < CONV_X_COUNT) x_tile[item + i * CONV_ITEMS] = x_next[i];
+#pragma unroll
+      for (int i = 0; i < CONV_W_SHARE; ++i) {
+        const int e = item + i * CONV_ITEMS;
+        if (e >= CONV_W_COUNT) break;
+        __local float *place = (__local float *)w_tile + CONV_W_TAP(e) * 4 * CONV_PITCH + CONV_W_ROW(e);
+#if CONV_WIDE
+        place[0] = w_next[i].x;
+        place[4 * CONV_PITCH] = w_next[i].y;
+        place[8 * CONV_PITCH] = w_next[i].z;
+        place[12 * CONV_PITCH] = w_next[i].w;
+#else
+        *place = w_next[i];
+#endif
+      }
+    }
+    barrier(CLK_LOCAL_MEM_FENCE);
+  }
+  const int u = left + 4 * across, v = top + down;
+  if (u >= width || v >= height) return;
+#pragma unroll
+  for (int i = 0; i < CONV_ITEM_ROWS; ++i) {
+    if (row_begin + row + i >= out_channels) break;
+    put_four(sum[i], width - u, PLANE(y, n, row_begin + row + i) + v * width + u);
+  }
+}
+#endif
 
 #if !HALF_STORAGE  // Gradients: their tensors are float.
 // The weight of the input gradient: V[i, o, j, k] = W[o, i, 2 - j, 2 - k]. One work-item per element.
@@ -2163,78 +2492,129 @@ __kernel void conv3x3_backward_weight_sum(
     for (int t = 0; t < 9; ++t) out[9 * c + t] = lanes[t][c];
 }
 #else
-#ifndef GRADIENT_CHANNELS
-#error "GRADIENT_CHANNELS: output channels whose gradients a work-group sums, such as 4"
+#ifndef GRADIENT_OUT_ITEMS
+#error "GRADIENT_OUT_ITEMS: work-items of a group along output channels, four each, such as 8"
 #endif
-#define GRADIENT_SUMS (9 * GRADIENT_CHANNELS)
+#ifndef GRADIENT_IN_ITEMS
+#error "GRADIENT_IN_ITEMS: work-items of a group along input channels, such as 8"
+#endif
+#define GRADIENT_ITEMS (GRADIENT_OUT_ITEMS * GRADIENT_IN_ITEMS)
+#define GRADIENT_COLUMNS 16  // columns of a strip
+// Vectors of a row of x, its margins with it; of what is brought at each step, an item's share.
+#define GRADIENT_X_VECTORS (GRADIENT_COLUMNS / 4 + 2)
+#define GRADIENT_X_COUNT (GRADIENT_X_VECTORS * GRADIENT_IN_ITEMS)
+#define GRADIENT_X_SHARE ((GRADIENT_X_COUNT + GRADIENT_ITEMS - 1) / GRADIENT_ITEMS)
+#define GRADIENT_G_COUNT (GRADIENT_COLUMNS * GRADIENT_OUT_ITEMS)
+#define GRADIENT_G_SHARE ((GRADIENT_G_COUNT + GRADIENT_ITEMS - 1) / GRADIENT_ITEMS)
+// From a pixel to the next: more than used, so that what a warp writes at once lies in different banks.
+#define GRADIENT_X_PITCH (GRADIENT_IN_ITEMS + 1)
+#define GRADIENT_G_PITCH (GRADIENT_OUT_ITEMS + 1)
 
-// Partial sums of gW[o, i, j, k] = sum gy[n, o, v, u] x[n, i, v + j - 1, u + k - 1]. One work-group: one input channel
-// (dimension 0), GRADIENT_CHANNELS output channels (1), a band of rows of all images (2). Its items share out the band's columns first,
-// so that neighbours load neighbouring vectors, then its rows.
-__kernel void conv3x3_backward_weight_groups(
+// Partial sums of gW[o, i, j, k] = sum gy[n, o, v, u] x[n, i, v + j - 1, u + k - 1]. One work-group: GRADIENT_IN_ITEMS input
+// channels (dimension 0), 4 GRADIENT_OUT_ITEMS output channels (1), band_rows rows by band_columns columns of all images (2: across
+// first). An item has nine taps of one input and four output channels. The group goes down strips of GRADIENT_COLUMNS columns, a
+// row at a step, with the last three rows of x in a ring in local memory, pixel by pixel with all channels side by side:
+//
+//   x    row v - 1 | v | v + 1   ->   a window of 3 x 3, moved along the row      gy   row v
+__kernel __attribute__((reqd_work_group_size(GRADIENT_ITEMS, 1, 1))) void conv3x3_backward_weight_tiles(
     TENSOR_IN(x), TENSOR_IN(g), __global float *restrict partial, ulong partial_offset, int height,
-    int width, int in_channels, int out_channels, int images, int band_rows) {
-  __local float shared[GRADIENT_SUMS][GROUP_SIZE + 1];
-  const int item = (int)get_local_id(0), items = (int)get_local_size(0);
-  const int c = (int)get_group_id(0), block = GRADIENT_CHANNELS * (int)get_group_id(1), band = (int)get_group_id(2);
-  const int across = min((width + VECTOR_WIDTH - 1) / VECTOR_WIDTH, items), down = items / across;
-  const int end = min((band + 1) * band_rows, height);
-  const int begin = item / across < down ? band * band_rows + item / across : end;
-  // An item adds up in its own places of local memory: registers have no index.
-  for (int t = 0; t < GRADIENT_SUMS; ++t) shared[t][item] = 0.0f;
-  for (int n = 0; n < images; ++n) {
-    // Unrolled, it would run out of registers on some devices.
-#pragma unroll 1
-    for (int j = 0; j < 3; ++j) {
-      vector sum[GRADIENT_CHANNELS][3];
+    int width, int in_channels, int out_channels, int images, int band_rows, int band_columns) {
+  __local float ring[3][4 * GRADIENT_X_VECTORS * GRADIENT_X_PITCH];
+  __local float4 slopes[GRADIENT_COLUMNS * GRADIENT_G_PITCH];
+  const int item = (int)get_local_id(0), in_item = item % GRADIENT_IN_ITEMS, out_item = item / GRADIENT_IN_ITEMS;
+  const int channel = GRADIENT_IN_ITEMS * (int)get_group_id(0), o = 4 * GRADIENT_OUT_ITEMS * (int)get_group_id(1);
+  const int bands = (width + band_columns - 1) / band_columns, slice = (int)get_group_id(2);
+  const int begin = slice % bands * band_columns, end = min(begin + band_columns, width);
+  const int top = slice / bands * band_rows, bottom = min(top + band_rows, height);
+  float4 sum[9], x_next[GRADIENT_X_SHARE], g_next[GRADIENT_G_SHARE];
 #pragma unroll
-      for (int a = 0; a < GRADIENT_CHANNELS; ++a)
+  for (int t = 0; t < 9; ++t) sum[t] = (float4)(0.0f);
+  for (int n = 0; n < images; ++n)
+    for (int left = begin; left < end; left += GRADIENT_COLUMNS)
+      // Row row + 1 of x comes with row `row` of gy, which is multiplied in the round after that.
+      for (int row = top - 2, slot = 2; row <= bottom; ++row, slot = slot == 2 ? 0 : slot + 1) {
+        if (row < bottom) {
 #pragma unroll
-        for (int k = 0; k < 3; ++k) sum[a][k] = (vector)(0.0f);
-      for (int row = begin; row < end; row += down) {
-        const int line_index = row + j - 1;
-        if (line_index < 0 || line_index >= height) continue;
-        __global const float *line = PLANE(x, n, c) + line_index * width;
-        for (int u = item % across * VECTOR_WIDTH; u < width; u += across * VECTOR_WIDTH) {
-          vector in[3];
-          in[0] = load_left(line, u);
-          in[1] = LOAD(line + u);
-          in[2] = load_right(line, u, width);
-          // What lies behind the row's end must not be summed: it may even be NaN.
-          if (u + VECTOR_WIDTH > width)
+          for (int i = 0; i < GRADIENT_X_SHARE; ++i) {
+            const int e = item + i * GRADIENT_ITEMS, u = left + 4 * (e % GRADIENT_X_VECTORS - 1);
+            const int c = min(channel + e / GRADIENT_X_VECTORS, in_channels - 1);
+            const bool is_inside = u >= 0 && row + 1 >= 0 && row + 1 < height;
+            x_next[i] = four_of_row(PLANE(x, n, c) + ((row + 1) * width + u), is_inside ? width - u : 0);
+          }
 #pragma unroll
-            for (int k = 0; k < 3; ++k) in[k] = keep_lanes(in[k], width - u);
-#pragma unroll
-          for (int a = 0; a < GRADIENT_CHANNELS; ++a) {
-            vector gy = LOAD(PLANE(g, n, min(block + a, out_channels - 1)) + row * width + u);
-            if (u + VECTOR_WIDTH > width) gy = keep_lanes(gy, width - u);
-#pragma unroll
-            for (int k = 0; k < 3; ++k) sum[a][k] = fma(gy, in[k], sum[a][k]);
+          for (int i = 0; i < GRADIENT_G_SHARE; ++i) {
+            const int e = item + i * GRADIENT_ITEMS, u = left + 4 * (e % (GRADIENT_COLUMNS / 4));
+            const int c = min(o + e / (GRADIENT_COLUMNS / 4), out_channels - 1);
+            g_next[i] = four_of_row(PLANE(g, n, c) + (row * width + u), row >= top ? width - u : 0);
           }
         }
+        if (row > top) {
+          __local const float *first = ring[slot == 2 ? 0 : slot + 1] + 3 * GRADIENT_X_PITCH + in_item;
+          __local const float *second = ring[slot == 0 ? 2 : slot - 1] + 3 * GRADIENT_X_PITCH + in_item;
+          __local const float *third = ring[slot] + 3 * GRADIENT_X_PITCH + in_item;
+          float window[3][3];
+#pragma unroll
+          for (int k = 0; k < 2; ++k) {
+            window[0][k] = first[k * GRADIENT_X_PITCH];
+            window[1][k] = second[k * GRADIENT_X_PITCH];
+            window[2][k] = third[k * GRADIENT_X_PITCH];
+          }
+#pragma unroll
+          for (int p = 0; p < GRADIENT_COLUMNS; ++p) {
+            const float4 slope = slopes[p * GRADIENT_G_PITCH + out_item];
+            window[0][(p + 2) % 3] = first[(p + 2) * GRADIENT_X_PITCH];
+            window[1][(p + 2) % 3] = second[(p + 2) * GRADIENT_X_PITCH];
+            window[2][(p + 2) % 3] = third[(p + 2) * GRADIENT_X_PITCH];
+#pragma unroll
+            for (int t = 0; t < 9; ++t) sum[t] = fma(slope, (float4)(window[t / 3][(p + t % 3) % 3]), sum[t]);
+          }
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
+        if (row < bottom) {
+          __local float *line = ring[slot == 2 ? 0 : slot + 1];
+#pragma unroll
+          for (int i = 0; i < GRADIENT_X_SHARE; ++i) {
+            const int e = item + i * GRADIENT_ITEMS;
+            if (e >= GRADIENT_X_COUNT) break;
+            __local float *place = line + e % GRADIENT_X_VECTORS * 4 * GRADIENT_X_PITCH + e / GRADIENT_X_VECTORS;
+            place[0] = x_next[i].x;
+            place[GRADIENT_X_PITCH] = x_next[i].y;
+            place[2 * GRADIENT_X_PITCH] = x_next[i].z;
+            place[3 * GRADIENT_X_PITCH] = x_next[i].w;
+          }
+#pragma unroll
+          for (int i = 0; i < GRADIENT_G_SHARE; ++i) {
+            const int e = item + i * GRADIENT_ITEMS;
+            if (e >= GRADIENT_G_COUNT) break;
+            __local float *place = (__local float *)slopes + e % (GRADIENT_COLUMNS / 4) * 16 * GRADIENT_G_PITCH
+                + e / (GRADIENT_COLUMNS / 4);
+            place[0] = g_next[i].x;
+            place[4 * GRADIENT_G_PITCH] = g_next[i].y;
+            place[8 * GRADIENT_G_PITCH] = g_next[i].z;
+            place[12 * GRADIENT_G_PITCH] = g_next[i].w;
+          }
+        }
+        barrier(CLK_LOCAL_MEM_FENCE);
       }
+  const int c = channel + in_item, first = o + 4 * out_item;
+  if (c >= in_channels) return;
+  __global float *out = partial + partial_offset + (ulong)slice * out_channels * in_channels * 9;
 #pragma unroll
-      for (int a = 0; a < GRADIENT_CHANNELS; ++a)
+  for (int t = 0; t < 9; ++t) {
+    const float lanes[4] = {sum[t].x, sum[t].y, sum[t].z, sum[t].w};
 #pragma unroll
-        for (int k = 0; k < 3; ++k) shared[9 * a + 3 * j + k][item] += sum_lanes(sum[a][k]);
-    }
-  }
-  __global float *out = partial + partial_offset + (ulong)band * out_channels * in_channels * 9;
-  barrier(CLK_LOCAL_MEM_FENCE);
-  for (int t = item; t < GRADIENT_SUMS && block + t / 9 < out_channels; t += items) {
-    float sum = 0.0f;
-    for (int i = 0; i < items; ++i) sum += shared[t][i];
-    out[((ulong)(block + t / 9) * in_channels + c) * 9 + t % 9] = sum;
+    for (int a = 0; a < 4; ++a)
+      if (first + a < out_channels) out[((ulong)(first + a) * in_channels + c) * 9 + t] = lanes[a];
   }
 }
 
-// gW = the sum of the bands' sums, in order. One work-item per element.
-__kernel void conv3x3_backward_weight_groups_sum(
-    __global const float *restrict partial, ulong partial_offset, TENSOR_OUT(gw), int count, int bands) {
+// gW = the sum of the slices' sums, in order. One work-item per element.
+__kernel void conv3x3_backward_weight_tiles_sum(
+    __global const float *restrict partial, ulong partial_offset, TENSOR_OUT(gw), int count, int slices) {
   const int index = (int)get_global_id(0);
   if (index >= count) return;
   float total = 0.0f;
-  for (int s = 0; s < bands; ++s) total += partial[partial_offset + (ulong)s * count + index];
+  for (int s = 0; s < slices; ++s) total += partial[partial_offset + (ulong)s * count + index];
   PLANE(gw, 0, 0)[index] = total;
 }
 #endif
@@ -2429,11 +2809,15 @@ __kernel void layer_norm_groups(
 __kernel void layer_norm_backward_input_groups(
     TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(mean), TENSOR_IN(rstd), TENSOR_IN(g), TENSOR_IN(addend),
     TENSOR_OUT(gx), int pixels, int channels, int has_bias, int has_addend) {
-  __local float shared[NORM_PARTS * NORM_PIXELS];
+  // The weight comes from memory once, for all pixels.
+  __local float shared[NORM_PARTS * NORM_PIXELS], weight[NORM_PARTS * NORM_SHARE];
   const int lane = (int)get_local_id(0) % NORM_PIXELS, part = (int)get_local_id(0) / NORM_PIXELS;
   const int n = (int)get_global_id(1), p = NORM_PIXELS * (int)get_group_id(0) + lane;
   const int q = min(p, pixels - 1);
-  __global const float *in = PLANE(x, n, part) + q, *gy = PLANE(g, n, part) + q, *weight = PLANE(w, 0, 0) + part;
+#pragma unroll 1
+  for (int c = (int)get_local_id(0); c < channels; c += NORM_PARTS * NORM_PIXELS) weight[c] = PLANE(w, 0, 0)[c];
+  barrier(CLK_LOCAL_MEM_FENCE);
+  __global const float *in = PLANE(x, n, part) + q, *gy = PLANE(g, n, part) + q;
   const ulong x_step = NORM_PARTS * x_plane, g_step = NORM_PARTS * g_plane;
   const float mu = PLANE(mean, n, 0)[q], r = PLANE(rstd, n, 0)[q];
   float d[NORM_SHARE], gw[NORM_SHARE], total = 0.0f, along = 0.0f;
@@ -2441,7 +2825,7 @@ __kernel void layer_norm_backward_input_groups(
   for (int i = 0; i < NORM_SHARE; ++i) {
     const int is_inside = part + NORM_PARTS * i < channels;
     d[i] = is_inside ? in[i * x_step] - mu : 0.0f;
-    gw[i] = is_inside ? gy[i * g_step] * weight[NORM_PARTS * i] : 0.0f;
+    gw[i] = is_inside ? gy[i * g_step] * weight[part + NORM_PARTS * i] : 0.0f;
     total += gw[i];
     along = fma(gw[i], has_bias ? d[i] : d[i] + mu, along);
   }

@@ -74,8 +74,13 @@ if [[ -n $driver && (-n ${DRIVER:-} || -z $(ls /etc/OpenCL/vendors 2>/dev/null))
   export OCL_ICD_VENDORS=$out/vendors
   export LD_LIBRARY_PATH=$(dirname "$driver"):${LD_LIBRARY_PATH:-}
 fi
-export LD_LIBRARY_PATH=$here/lib:${LD_LIBRARY_PATH:-} RESTORMER_CACHE_DIR=$out/cache
-program=$here/restormer
+mkdir -p "$out/program"
+if ! LD_LIBRARY_PATH=$here/xz "$here/xz/xz" -dc "$here/program.tar.xz" | tar -xf - -C "$out/program"; then
+  echo "gpu-check.sh: cannot unpack $here/program.tar.xz to $out/program" >&2
+  exit 1
+fi
+export LD_LIBRARY_PATH=$out/program/lib:${LD_LIBRARY_PATH:-} RESTORMER_CACHE_DIR=$out/cache
+program=$out/program/restormer
 
 step machine 10 bash -c 'uname -a; nproc; grep -m 1 "model name" /proc/cpuinfo; grep MemTotal /proc/meminfo; nvidia-smi 2>/dev/null; rocminfo 2>/dev/null | head -n 60; true'
 step devices 20 "$program" devices

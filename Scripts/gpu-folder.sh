@@ -6,24 +6,38 @@ cd "$(dirname "$0")/.."
 
 build=.build-gpu-folder
 folder=$build/gpu-check
+whole=$build/program
 
 library() { # the file of a shared library of this machine
   ldconfig -p | sed -n "s|^\s*$1 .*x86-64.* => ||p;s|^\s*$1 .*=> ||p" | head -n 1
 }
 
-# The Swift runtime is linked in; what else the program needs goes beside it.
+# Copies what FILE needs of shared libraries, and what those need, to FOLDER; glibc is there.
+copy_libraries() { # FILE FOLDER
+  local name
+  for name in $(objdump -p "$1" | sed -n 's/^ *NEEDED *//p'); do
+    case $name in
+      libc.so.* | libm.so.* | libdl.so.* | libpthread.so.* | librt.so.* | ld-linux*) ;;
+      *)
+        [[ -e $2/$name ]] && continue
+        cp -L "$(library "$name")" "$2/$name"
+        copy_libraries "$2/$name" "$2"
+        ;;
+    esac
+  done
+}
+
+# The Swift runtime is linked in; what else the program needs goes beside it, libOpenCL too: that is the loader that finds the
+# driver, and a machine may have the one without the other.
 swift build -c release --static-swift-stdlib --product restormer --scratch-path "$build/build"
-rm -rf "$folder"
-mkdir -p "$folder/lib" "$folder/peers"
-cp "$build/build/release/restormer" "$folder/restormer"
-strip "$folder/restormer"
-# libOpenCL is the loader that finds the driver; a machine may have the one without the other.
-for name in $(objdump -p "$folder/restormer" | sed -n 's/^ *NEEDED *//p'); do
-  case $name in
-    libc.so.* | libm.so.* | ld-linux*) ;; # glibc is there
-    *) cp -L "$(library "$name")" "$folder/lib/" ;;
-  esac
-done
+rm -rf "$folder" "$whole"
+mkdir -p "$whole/lib" "$folder/xz" "$folder/peers"
+strip -o "$whole/restormer" "$build/build/release/restormer"
+copy_libraries "$whole/restormer" "$whole/lib"
+# Half of the program is tables of the world's languages, which pack well; what unpacks it comes along.
+tar -cf - -C "$whole" restormer lib | xz -T 0 >"$folder/program.tar.xz"
+cp -L "$(command -v xz)" "$folder/xz/xz"
+copy_libraries "$folder/xz/xz" "$folder/xz"
 cp Scripts/gpu-check.sh Scripts/gpu-torch.py "$folder/"
 cp Benchmarks/peers/restormer.py "$folder/peers/"
 cp Examples/page-blurred.png "$folder/"

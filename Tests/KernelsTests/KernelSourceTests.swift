@@ -58,7 +58,7 @@ final class KernelSourceTests: XCTestCase {
         let rest = name[backward.upperBound...]
         let known = ["", "_input", "_weight"].contains { part in
           rest.hasPrefix(part)
-            && ["", "_tiles", "_groups", "_sum", "_groups_sum"].contains(rest.dropFirst(part.count))
+            && ["", "_tiles", "_groups", "_sum", "_tiles_sum"].contains(rest.dropFirst(part.count))
         }
         XCTAssertTrue(known || name.hasPrefix("attention_"), name)
       }

@@ -77,25 +77,54 @@ final class LaunchPieceTests: XCTestCase {
 
 /// How sums over pixels are shared out among the groups of GPUs of many sizes.
 final class PixelProductsTests: XCTestCase {
-  /// Twice as many groups as compute units, or as many slices as the pixels allow; every pixel in
-  /// one slice.
+  /// Twice as many groups as compute units, or as many slices as the pixels allow and the smallest
+  /// tiles; every pixel in one slice.
   func testGroupsForEveryUnit() {
     for units in [1, 8, 24, 64, 132, 304] {
       var traits = DeviceTraits(.gpu)
       traits.computeUnits = units
       for (left, right, pixels, copies) in [
         (48, 48, 65_536, 1), (48, 48, 1024, 8), (144, 48, 16_384, 1), (48, 127, 16_384, 1),
-        (1152, 384, 256, 1), (9, 6, 3350, 2), (3, 3, 1, 1), (384, 1021, 4096, 1),
+        (1152, 384, 256, 1), (48, 48, 256, 8), (9, 6, 3350, 2), (3, 3, 1, 1), (384, 1021, 4096, 1),
       ] {
         let products = PixelProducts(left, right, pixels: pixels, copies: copies, on: traits)
         let groups = products.rows * products.columns * products.slices * copies
         XCTAssertTrue(
-          groups >= 2 * units || products.length == PixelProducts.shortest,
+          groups >= 2 * units
+            || products.length == PixelProducts.shortest && products.rows >= (left + 15) / 16,
           "\(left) x \(right) over \(pixels) on \(units): \(products)")
         XCTAssertLessThanOrEqual((products.slices - 1) * products.length, pixels - 1)
         XCTAssertGreaterThanOrEqual(products.slices * products.length, pixels)
       }
     }
+  }
+
+  /// Attention over 16x16 pixels has few slices: smaller tiles keep a large GPU busy, and a small
+  /// one keeps the tile that takes the fewest instructions.
+  func testSmallTilesWhereSlicesAreFew() {
+    var traits = DeviceTraits(.gpu)
+    for (units, tiles) in [(8, 1), (132, 9)] {
+      traits.computeUnits = units
+      let products = PixelProducts(48, 48, pixels: 256, copies: 8, on: traits)
+      XCTAssertEqual(products.rows * products.columns, tiles, "\(units) units: \(products)")
+    }
+    // Tiles of 16 would leave nothing over, but take twice the instructions.
+    XCTAssertEqual(PixelProducts(127, 48, pixels: 16_384, on: traits).rows, 3)
+  }
+
+  /// The weight gradient of a 3x3 convolution likewise: slices where its channels are few, none
+  /// where they are many.
+  func testGroupsForTheWeightsOfConvolutions() {
+    var traits = DeviceTraits(.gpu)
+    traits.computeUnits = 108
+    for (x, outputs) in [
+      (Shape(1, 3, 128, 128), 48), (Shape(8, 48, 64, 64), 24), (Shape(1, 96, 101, 67), 3),
+    ] {
+      let sums = ConvolutionSums(x, outputs: outputs, on: traits)
+      XCTAssertGreaterThanOrEqual(sums.tiles * sums.slices, 2 * 108, "\(x) to \(outputs)")
+    }
+    XCTAssertEqual(ConvolutionSums(Shape(1, 384, 64, 64), outputs: 768, on: traits).slices, 1)
+    XCTAssertEqual(ConvolutionSums(Shape(1, 3, 1, 1), outputs: 4, on: traits).slices, 1)
   }
 
   /// The partial sums of a large weight would be felt: it has groups enough without slices.

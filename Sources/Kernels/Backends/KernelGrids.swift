@@ -61,6 +61,32 @@ struct RowGrid {
   }
 }
 
+/// How a GPU divides images among work-items with four columns of a few rows each: dimension 0
+/// counts columns, 1 rows, 2 channels, so that an item need not divide to find its place; it goes
+/// through all images.
+///
+/// A group lies side by side as far as a row goes, then down, then over channels: small pictures
+/// fill it as well as large ones.
+struct BlockGrid {
+  let global: [Int]
+  let local: [Int]
+
+  /// Blocks of `rows` rows of `shape`.
+  init(_ shape: Shape, rows: Int, _ configuration: KernelConfiguration) {
+    global = [ceilingQuotient(shape.w, 4), ceilingQuotient(shape.h, rows), shape.c]
+    let across = Self.powerOfTwo(global[0], atMost: min(32, configuration.groupSize))
+    let down = Self.powerOfTwo(global[1], atMost: configuration.groupSize / across)
+    local = [across, down, configuration.groupSize / (across * down)]
+  }
+
+  /// The least power of two that reaches `count`, or else the largest up to `most`.
+  static func powerOfTwo(_ count: Int, atMost most: Int) -> Int {
+    var power = 1
+    while power < count, 2 * power <= most { power *= 2 }
+    return power
+  }
+}
+
 /// The first stage of a sum over all elements: a work-group per chunk of a plane, one partial sum
 /// each.
 ///

@@ -36,7 +36,8 @@ package enum KernelNumbers {
     SliceSums.section: { _ in ["SLICE_SUMS": SliceSums.limit] },
     Conv1x1.section: { ProductTile($0).defines },
     Conv3x3.section: { _ in
-      ["PATCH_AREA": PatchPanels.area, "GRADIENT_CHANNELS": Conv3x3BackwardWeight.groupChannels]
+      ["PATCH_AREA": PatchPanels.area].merging(ConvolutionTile.defaults) { $1 }
+        .merging(ConvolutionSums.defaults) { $1 }
     },
     LayerNorm.section: {
       NormGroups.defaults.merging(["NORM_VECTORS": LayerNorm.vectors($0)]) { $1 }

@@ -116,15 +116,16 @@ package struct Conv1x1: CatalogOp, SummingOp, HalfStoringOp {
     ]
     let flags: [KernelArgument] = [.int(hasBias ? 1 : 0), .int(hasResidual ? 1 : 0)]
     let halves = HalfDefines.of(x, into: y)
-    if let tile = try ProductTile.fitting(y.shape, on: backend, defines: halves) {
-      let isAligned = ProductTile.isAligned(
-        [x, y] + (hasResidual ? [inputs[inputs.count - 1]] : []))
+    let isAligned = ProductTile.isAligned([x, y] + (hasResidual ? [inputs[inputs.count - 1]] : []))
+    let tileDefines = [
+      "ALIGNED": isAligned ? 1 : 0, "TILE_WIDE": ProductTile.isWide(w.shape.c, w) ? 1 : 0,
+    ].merging(halves) { $1 }
+    if let tile = try ProductTile.fitting(y.shape, on: backend, defines: tileDefines) {
       return [
         try backend.launch(
           Self.name, "conv1x1_tiles", tensors + flags,
           global: tile.global(y.shape), local: [tile.items, 1, 1],
-          defines: tile.defines.merging(["ALIGNED": isAligned ? 1 : 0]) { $1 }
-            .merging(halves) { $1 },
+          defines: tile.defines.merging(tileDefines) { $1 },
           multiplyAdds: multiplyAdds(inputs.map(\.shape)))
       ]
     }

@@ -41,7 +41,7 @@ package struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
 
   private func products(_ x: Shape, _ gy: Shape, on traits: DeviceTraits) -> PixelProducts {
     guard let sliceLength else { return PixelProducts(gy.c, x.c, pixels: x.plane, on: traits) }
-    return PixelProducts(gy.c, x.c, pixels: x.plane, length: sliceLength)
+    return PixelProducts(gy.c, x.c, pixels: x.plane, length: sliceLength, on: traits)
   }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {

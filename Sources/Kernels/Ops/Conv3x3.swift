@@ -11,8 +11,9 @@ import CMicroKernels
 /// Gradients: of `x` by the transposed operator, of `W` by `Conv3x3BackwardWeight`, of `b` by
 /// `ChannelSum`.
 ///
-/// As a product over pixels of nine times as many channels, which are never stored: a device loads
-/// a row at three column offsets, the CPU twin gathers the neighbourhoods of one row into a panel.
+/// As a product over pixels of nine times as many channels, which are never stored: a CPU device
+/// loads a row at three column offsets, a GPU's groups hold tiles with their margins in local
+/// memory (`ConvolutionTile`), the CPU twin gathers the neighbourhoods of one row into a panel.
 package struct Conv3x3: CatalogOp, HalfStoringOp {
   public static let name = "Conv3x3"
   public static let tuning = TuningSpace.registerBlock
@@ -34,6 +35,8 @@ package struct Conv3x3: CatalogOp, HalfStoringOp {
     ].map { OpCase(Conv3x3(), [Shape($0.0, $0.1, $0.3, $0.4), Shape($0.2, $0.1, 3, 3)]) }
     return plain + [
       OpCase(Conv3x3(bias: true), [Shape(2, 4, 7, 9), Shape(3, 4, 3, 3), .vector(3)]),
+      // Weights and rows by fours, several tiles.
+      OpCase(Conv3x3(bias: true), [Shape(2, 8, 9, 36), Shape(29, 8, 3, 3), .vector(29)]),
       OpCase(Conv3x3(transposed: true), [Shape(2, 7, 9, 21), Shape(7, 4, 3, 3)]),
       OpCase(Conv3x3(transposed: true), [Shape(1, 3, 1, 2), Shape(3, 2, 3, 3)]),
     ]
@@ -124,6 +127,7 @@ package struct Conv3x3: CatalogOp, HalfStoringOp {
     _ x: DeviceTensor, _ w: DeviceTensor, _ b: DeviceTensor, _ y: DeviceTensor,
     on backend: OpenCLBackend
   ) throws -> Launch {
+    guard backend.traits.isCPU else { return try tiles(x, w, b, y, on: backend) }
     let configuration = backend.configuration
     let columns = (x.shape.w + configuration.vectorWidth - 1) / configuration.vectorWidth
     let rowBlocks = (x.shape.h + configuration.blockVectors - 1) / configuration.blockVectors
@@ -136,11 +140,31 @@ package struct Conv3x3: CatalogOp, HalfStoringOp {
         .int(x.shape.c), .int(y.shape.c), .int(rows), .int(hasBias ? 1 : 0),
       ],
       global: [columns * rowBlocks, (y.shape.c + rows - 1) / rows, x.shape.n],
-      local: [configuration.traits.isCPU ? 1 : configuration.groupSize, 1, 1],
+      local: [1, 1, 1],
       // An image has three channels: rows of the register block beyond them would be computed for
       // nothing.
       defines: ["BLOCK_ROWS": configuration.fittingBlockRows(y.shape.c)]
         .merging(HalfDefines.of(x, into: y)) { $1 },
+      multiplyAdds: multiplyAdds([x.shape, w.shape]))
+  }
+
+  private func tiles(
+    _ x: DeviceTensor, _ w: DeviceTensor, _ b: DeviceTensor, _ y: DeviceTensor,
+    on backend: OpenCLBackend
+  ) throws -> Launch {
+    let defines = [
+      "ALIGNED": ProductTile.hasAlignedRows([x, y]) ? 1 : 0,
+      "CONV_WIDE": ProductTile.isWide(x.shape.c, w) ? 1 : 0,
+    ].merging(HalfDefines.of(x, into: y)) { $1 }
+    let tile = try ConvolutionTile.fitting(y.shape, on: backend, defines: defines)
+    return try backend.launch(
+      Self.name, "conv3x3_tiles",
+      [
+        .tensor(x), .tensor(w), .tensor(b), .tensor(y), .int(x.shape.h), .int(x.shape.w),
+        .int(x.shape.c), .int(y.shape.c), .int(hasBias ? 1 : 0),
+      ],
+      global: tile.global(y.shape), local: [tile.items, 1, 1],
+      defines: tile.defines.merging(defines) { $1 },
       multiplyAdds: multiplyAdds([x.shape, w.shape]))
   }
 }

@@ -7,8 +7,8 @@ import CLBackend
 ///
 /// Like the weight gradient of a 1x1 convolution it is few long sums. A CPU transposes a patch of
 /// `x` with its margin once and multiplies it nine times, shifted (`TransposedStrips`,
-/// `PatchPanels`); on a GPU a group takes one input
-/// channel and a few output channels, and its items share out the pixels of a band.
+/// `PatchPanels`); on a GPU a group goes down a strip of pixels, of which it holds three rows of
+/// `x` and one of `gy` (`ConvolutionSums`).
 package struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
   public static let name = "Conv3x3BackwardWeight"
   public static let section = "Conv3x3"
@@ -19,7 +19,7 @@ package struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
   public static var cases: [OpCase] {
     [
       (2, 3, 7, 13, 17), (1, 3, 4, 1, 1), (1, 2, 3, 1, 9), (1, 2, 3, 9, 1), (1, 5, 6, 16, 16),
-      (2, 4, 5, 40, 35),
+      (2, 4, 5, 40, 35), (2, 9, 35, 19, 36),
     ].map {
       OpCase(
         Conv3x3BackwardWeight(), [Shape($0.0, $0.1, $0.3, $0.4), Shape($0.0, $0.2, $0.3, $0.4)],
@@ -41,7 +41,9 @@ package struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
     let (x, gy) = (inputs[0], inputs[1])
-    guard configuration.traits.isCPU else { return [bands(x) * 9 * x.c * gy.c] }
+    guard configuration.traits.isCPU else {
+      return [ConvolutionSums(x, outputs: gy.c, on: configuration.traits).scratch]
+    }
     return [PatchPanels(x, gy, configuration).scratch]
   }
 
@@ -58,7 +60,7 @@ package struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
     let (x, gy) = (inputs[0], inputs[1])
     return backend.traits.isCPU
       ? try panels(x, gy, into: outputs[0], partial: scratch[0], on: backend)
-      : try groups(x, gy, into: outputs[0], partial: scratch[0], on: backend)
+      : try tiles(x, gy, into: outputs[0], partial: scratch[0], on: backend)
   }
 
   /// Transposed patches and blocks of registers, for a CPU.
@@ -70,8 +72,11 @@ package struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
     return [
       try backend.launch(
         Self.section, "conv3x3_backward_weight",
-        arguments(x, gy, partial, bandRows: panels.bandRows)
-          + [.int(panels.strip), .int(panels.rows), .int(panels.across)],
+        [
+          .tensor(x), .tensor(gy), .region(partial), .int(x.shape.h), .int(x.shape.w),
+          .int(x.shape.c), .int(gy.shape.c), .int(x.shape.n), .int(panels.bandRows),
+          .int(panels.strip), .int(panels.rows), .int(panels.across),
+        ],
         global: panels.global, local: [1, 1, 1], defines: panels.block.defines,
         multiplyAdds: multiplyAdds([x.shape, gy.shape])),
       try backend.launch(
@@ -85,41 +90,30 @@ package struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
     ]
   }
 
-  /// Output channels of a work-group on a GPU.
-  static let groupChannels = 4
-
-  /// Work-groups that share out rows and columns, for a GPU.
-  private func groups(
+  /// Strips of pixels with all taps in registers, for a GPU.
+  private func tiles(
     _ x: DeviceTensor, _ gy: DeviceTensor, into gw: DeviceTensor, partial: DeviceTensor,
     on backend: OpenCLBackend
   ) throws -> [Launch] {
-    let bands = bands(x.shape)
-    let items = backend.configuration.groupSize
+    let sums = ConvolutionSums(x.shape, outputs: gy.shape.c, on: backend.traits)
+    // A single slice is the sum.
+    let target = sums.slices == 1 ? gw : partial
+    let isAligned = ProductTile.hasAlignedRows([x, gy])
+    let products = try backend.launch(
+      Self.section, "conv3x3_backward_weight_tiles",
+      [.tensor(x), .tensor(gy), .region(target)] + sums.arguments,
+      global: sums.global, local: sums.local,
+      defines: sums.defines.merging(["ALIGNED": isAligned ? 1 : 0]) { $1 },
+      multiplyAdds: multiplyAdds([x.shape, gy.shape]))
+    guard sums.slices > 1 else { return [products] }
     return [
+      products,
       try backend.launch(
-        Self.section, "conv3x3_backward_weight_groups",
-        arguments(x, gy, partial, bandRows: rowsPerBand(x.shape)),
-        global: [x.shape.c * items, ceilingQuotient(gy.shape.c, Self.groupChannels), bands],
-        local: [items, 1, 1], multiplyAdds: multiplyAdds([x.shape, gy.shape])),
-      try backend.launch(
-        Self.section, "conv3x3_backward_weight_groups_sum",
-        [.region(partial), .tensor(gw), .int(gw.shape.count), .int(bands)],
+        Self.section, "conv3x3_backward_weight_tiles_sum",
+        [.region(partial), .tensor(gw), .int(gw.shape.count), .int(sums.slices)],
         global: [gw.shape.count], local: [64]),
     ]
   }
-
-  private func arguments(
-    _ x: DeviceTensor, _ gy: DeviceTensor, _ partial: DeviceTensor, bandRows: Int
-  ) -> [KernelArgument] {
-    [
-      .tensor(x), .tensor(gy), .region(partial), .int(x.shape.h), .int(x.shape.w),
-      .int(x.shape.c), .int(gy.shape.c), .int(x.shape.n), .int(bandRows),
-    ]
-  }
-
-  private func rowsPerBand(_ x: Shape) -> Int { max(4, (x.h + 15) / 16) }
-
-  private func bands(_ x: Shape) -> Int { (x.h + rowsPerBand(x) - 1) / rowsPerBand(x) }
 }
 
 extension Conv3x3BackwardWeight: DefinedOp {

@@ -65,6 +65,11 @@ package struct DepthwiseConv: CatalogOp, HalfStoringOp {
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     let shape = outputs[0].shape
+    guard backend.traits.isCPU else {
+      // The window that shows all rows.
+      return try DepthwiseWindow(rows: 0..<shape.h, height: shape.h, gated: false)
+        .launches(inputs, into: outputs, scratch: scratch, on: backend)
+    }
     let grid = RowGrid(shape, rowsPerSweep: depthwiseSweep, backend.configuration)
     let hasBias = inputs.count == 3
     return [

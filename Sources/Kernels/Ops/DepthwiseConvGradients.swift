@@ -67,14 +67,18 @@ package struct DepthwiseConvGradients: TerminalOp, CatalogOp {
     let isCPU = backend.configuration.traits.isCPU
     let (tiles, rows) = (DepthwiseTiles(x.shape), DepthwiseRows(x.shape))
     let gradients = Array(outputs[1...])
+    let defines = tiles.defines(backend.configuration)
     let sweep = try backend.launch(
       Self.section, isCPU ? "depthwise_conv_backward" : "depthwise_conv_backward_groups",
       [.tensor(x), .tensor(w), .tensor(gy), .tensor(outputs[0]), .tensor(scratch[0])]
         + (isCPU ? tiles.arguments : rows.arguments(gradients, backend.configuration)),
       global: isCPU ? tiles.global : rows.global(backend.configuration),
       local: [isCPU ? 1 : backend.configuration.groupSize, 1, 1],
-      defines: tiles.defines(backend.configuration), multiplyAdds: multiplyAdds(inputs.map(\.shape))
-    )
+      defines: isCPU
+        ? defines
+        : defines.merging(
+          ["ALIGNED": ProductTile.hasAlignedRows([x, gy, outputs[0]]) ? 1 : 0]) { $1 },
+      multiplyAdds: multiplyAdds(inputs.map(\.shape)))
     if rows.isWhole && !isCPU { return [sweep] }
     return [
       sweep,
@@ -109,7 +113,8 @@ struct DepthwiseRows {
 
   init(_ shape: Shape) {
     self.shape = shape
-    rows = min(shape.h, max(1, 16_384 / shape.w))
+    // Whole sweeps.
+    rows = roundUp(min(shape.h, max(1, 16_384 / shape.w)), depthwiseSweep)
     count = ceilingQuotient(shape.h, rows)
   }
 
@@ -123,14 +128,16 @@ struct DepthwiseRows {
   /// Whether there is but one group for a channel, whose sums are the gradients.
   var isWhole: Bool { shape.n * count == 1 }
 
-  /// `gw, gbias, has_bias, channels, height, width, rows_per_group, columns` of the kernel.
+  /// `gw, gbias, has_bias, channels, height, width, rows_per_group, across_bits` of the kernel.
   func arguments(
     _ gradients: [DeviceTensor], _ configuration: KernelConfiguration
   ) -> [KernelArgument] {
-    [
+    let across = BlockGrid.powerOfTwo(
+      ceilingQuotient(shape.w, 4), atMost: min(32, configuration.groupSize))
+    return [
       .tensor(gradients[0]), .tensor(gradients[gradients.count - 1]), .int(gradients.count - 1),
       .int(shape.c), .int(shape.h), .int(shape.w), .int(rows),
-      .int(min(configuration.groupSize, shape.w)),
+      .int(across.trailingZeroBitCount),
     ]
   }
 }

@@ -126,13 +126,17 @@ package struct DepthwiseGateGradients: TerminalOp, CatalogOp {
     let (x, gy) = (inputs[0], inputs[inputs.count - 1])
     let slope = view(scratch[0], x.shape)
     let hasBias = inputs.count == 4
-    let grid = RowGrid(gy.shape, rowsPerSweep: depthwiseSweep, backend.configuration)
+    let defines = tiles(x.shape).defines(backend.configuration)
+    let grid = BlockGrid(gy.shape, rows: defines["DEPTHWISE_ROWS"] ?? 1, backend.configuration)
+    let isAligned = ProductTile.hasAlignedRows([x, gy, slope])
     let slopes = try backend.launch(
       Self.section, "depthwise_gate_slopes",
       [
         .tensor(x), .tensor(inputs[1]), .tensor(inputs[hasBias ? 2 : 1]), .tensor(gy),
-        .tensor(slope), .int(hasBias ? 1 : 0),
-      ] + grid.arguments, global: grid.global, local: grid.local,
+        .tensor(slope), .int(hasBias ? 1 : 0), .int(gy.shape.c), .int(gy.shape.h),
+        .int(gy.shape.w), .int(gy.shape.n),
+      ], global: grid.global, local: grid.local,
+      defines: defines.merging(["ALIGNED": isAligned ? 1 : 0]) { $1 },
       multiplyAdds: DepthwiseConv().multiplyAdds([x.shape]))
     return [slopes]
       + (try convolution(inputs.count).launches(

@@ -114,17 +114,32 @@ package struct DepthwiseWindow: CatalogOp, TerminalOp, HalfStoringOp {
     let (x, y) = (inputs[0], outputs[0])
     // The gate has twice the accumulators.
     let sweep = isGated && backend.configuration.blockVectors == 1 ? 2 : depthwiseSweep
-    let grid = RowGrid(y.shape, rowsPerSweep: sweep, backend.configuration)
     let hasBias = inputs.count == 3
+    let tensors: [KernelArgument] = [
+      .tensor(x), .tensor(inputs[1]), .tensor(inputs[hasBias ? 2 : 1]), .tensor(y),
+      .int(hasBias ? 1 : 0),
+    ]
+    let name = isGated ? "depthwise_gate_window" : "depthwise_window"
+    let defines = ["DEPTHWISE_ROWS": sweep].merging(HalfDefines.of(x, into: y)) { $1 }
+    guard backend.traits.isCPU else {
+      let grid = BlockGrid(y.shape, rows: sweep, backend.configuration)
+      return [
+        try backend.launch(
+          Self.section, name + "_blocks",
+          tensors + [
+            .int(y.shape.c), .int(rows), .int(y.shape.w), .int(y.shape.n), .int(first),
+            .int(height), .int(first % x.shape.h), .int(x.shape.h),
+          ], global: grid.global, local: grid.local,
+          defines: defines.merging(["ALIGNED": ProductTile.hasAlignedRows([x, y]) ? 1 : 0]) { $1 },
+          multiplyAdds: multiplyAdds(inputs.map(\.shape)))
+      ]
+    }
+    let grid = RowGrid(y.shape, rowsPerSweep: sweep, backend.configuration)
     return [
       try backend.launch(
-        Self.section, isGated ? "depthwise_gate_window" : "depthwise_window",
-        [
-          .tensor(x), .tensor(inputs[1]), .tensor(inputs[hasBias ? 2 : 1]), .tensor(y),
-          .int(hasBias ? 1 : 0),
-        ] + grid.arguments + [.int(first), .int(height), .int(x.shape.h)],
-        global: grid.global, local: grid.local,
-        defines: ["DEPTHWISE_ROWS": sweep].merging(HalfDefines.of(x, into: y)) { $1 },
+        Self.section, name,
+        tensors + grid.arguments + [.int(first), .int(height), .int(x.shape.h)],
+        global: grid.global, local: grid.local, defines: defines,
         multiplyAdds: multiplyAdds(inputs.map(\.shape)))
     ]
   }

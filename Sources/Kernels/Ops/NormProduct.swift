@@ -3,7 +3,7 @@ import CLBackend
 /// LayerNorm and the 1x1 convolution behind it: `y = W norm(x) (+ b)`.
 ///
 /// Equal to `Conv1x1` of `LayerNorm`, whose result is neither stored nor read where groups of a GPU
-/// multiply tiles: the sums over channels that the norm needs pass by with the tiles. Inputs: `x`
+/// multiply tiles: the sums over channels that the norm needs are taken from the tiles. Inputs: `x`
 /// `[n, ci, h, w]`; weight and perhaps bias of the LayerNorm `[ci]`; `W` `[co, ci, 1, 1]` and, if
 /// there is one, `b` `[co]`. Output: `[n, co, h, w]`.
 ///
@@ -79,11 +79,19 @@ package struct NormProduct: CatalogOp, TerminalOp, HalfStoringOp {
     on backend: OpenCLBackend
   ) throws -> [Launch] {
     guard backend.traits.isCPU else {
-      let tile = try ProductTile.fitting(
-        outputs[0].shape, on: backend, "norm_product_tiles",
-        defines: HalfDefines.of(inputs[0], into: outputs[0])
-      ) { $0.loadsColumns }
-      return [try fused(inputs, into: outputs[0], tile ?? .smallest, on: backend)]
+      let (x, gamma, w, y) = (inputs[0], inputs[1], inputs[normInputs], outputs[0])
+      let defines = [
+        "ALIGNED": ProductTile.isAligned([x, y]) ? 1 : 0,
+        "TILE_WIDE": ProductTile.isWide(x.shape.c, w, gamma) ? 1 : 0,
+      ].merging(HalfDefines.of(x, into: y)) { $1 }
+      let tile =
+        try ProductTile.fitting(y.shape, on: backend, "norm_product_tiles", defines: defines) {
+          $0.loadsColumns
+        } ?? .smallest
+      return [
+        try fused(
+          inputs, into: y, tile, defines: tile.defines.merging(defines) { $1 }, on: backend)
+      ]
     }
     let normalized = normalized(inputs[0].shape, scratch)
     return try norm.launches(
@@ -93,7 +101,8 @@ package struct NormProduct: CatalogOp, TerminalOp, HalfStoringOp {
   }
 
   private func fused(
-    _ inputs: [DeviceTensor], into y: DeviceTensor, _ tile: ProductTile, on backend: OpenCLBackend
+    _ inputs: [DeviceTensor], into y: DeviceTensor, _ tile: ProductTile, defines: [String: Int],
+    on backend: OpenCLBackend
   ) throws -> Launch {
     let (x, w) = (inputs[0], inputs[normInputs])
     return try backend.launch(
@@ -106,7 +115,7 @@ package struct NormProduct: CatalogOp, TerminalOp, HalfStoringOp {
       ],
       global: tile.global(y.shape),
       local: [tile.items, 1, 1],
-      defines: tile.defines.merging(HalfDefines.of(x, into: y)) { $1 },
+      defines: defines,
       multiplyAdds: multiplyAdds(inputs.map(\.shape)))
   }
 }

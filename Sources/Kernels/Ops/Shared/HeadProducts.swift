@@ -167,7 +167,8 @@ struct HeadProducts {
     to previous: DeviceTensor?, into partial: DeviceTensor, on backend: OpenCLBackend
   ) throws -> Launch {
     let isCPU = backend.traits.isCPU
-    let tiles = PixelProducts(m, m, pixels: pixels, length: length)
+    let tiles = PixelProducts(
+      m, m, pixels: pixels, length: length, copies: heads * images, on: backend.traits)
     let count: [KernelArgument] = isCPU ? [] : [.int(slices)]
     return try backend.launch(
       ChannelAttention.name, isCPU ? "attention_gram" : "attention_gram_tiles",

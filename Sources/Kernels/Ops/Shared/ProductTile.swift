@@ -31,11 +31,11 @@ struct ProductTile: Equatable {
   ) throws -> ProductTile? {
     guard !backend.traits.isCPU else { return nil }
     let configured = ProductTile(backend.configuration)
-    let held = try ([configured] + smaller).filter {
-      try isFit($0) && $0.isHeld(by: backend, kernel, defines)
-    }
-    if configured != ProductTile(KernelConfiguration(for: backend.traits)) { return held.first }
-    return held.first { $0.groups(y) >= 2 * backend.traits.computeUnits } ?? held.last
+    let isTuned = configured != ProductTile(KernelConfiguration(for: backend.traits))
+    let all = ([configured] + smaller).filter(isFit)
+    let busy = all.filter { isTuned || $0.groups(y) >= 2 * backend.traits.computeUnits }
+    // Whether one is held is known when it is compiled: one after the other.
+    return try (busy + all.reversed()).first { try $0.isHeld(by: backend, kernel, defines) }
   }
 
   /// The tile of a configuration.
@@ -55,8 +55,9 @@ struct ProductTile: Equatable {
   private func isHeld(
     by backend: OpenCLBackend, _ kernel: String, _ others: [String: Int]
   ) throws -> Bool {
-    // Both halves of the tiles of x and W.
-    let local = 2 * 4 * Self.depth * (itemColumns * columnItems + itemRows * rowItems + 2)
+    // Both halves of the tiles of x and W, and what a norm keeps of each pixel and channel.
+    let (columns, rows) = (itemColumns * columnItems, itemRows * rowItems)
+    let local = 2 * 4 * Self.depth * (columns + rows + 2) + 4 * columns + 8 * rows
     guard items <= backend.traits.maxGroupSize, local <= backend.traits.localMemory else {
       return false
     }
@@ -72,6 +73,16 @@ struct ProductTile: Equatable {
     tensors.allSatisfy { ($0.offset | $0.planeStride | $0.batchStride) % 4 == 0 }
   }
 
+  /// Whether moreover the rows of images start and end there.
+  static func hasAlignedRows(_ tensors: [DeviceTensor]) -> Bool {
+    isAligned(tensors) && tensors.allSatisfy { $0.shape.w % 4 == 0 }
+  }
+
+  /// Whether a matrix with rows of `columns` elements, and vectors beside it, can be read by fours.
+  static func isWide(_ columns: Int, _ tensors: DeviceTensor...) -> Bool {
+    columns % 4 == 0 && tensors.allSatisfy { $0.offset % 4 == 0 }
+  }
+
   /// Whether an item loads the channels of one column only, so that it can add them up.
   var loadsColumns: Bool { items % (itemColumns * columnItems) == 0 }
 
@@ -82,7 +93,7 @@ struct ProductTile: Equatable {
   var defines: [String: Int] {
     [
       "TILE_ITEM_ROWS": itemRows, "TILE_ITEM_COLUMNS": itemColumns, "TILE_ROW_ITEMS": rowItems,
-      "TILE_COLUMN_ITEMS": columnItems, "TILE_DEPTH": Self.depth,
+      "TILE_COLUMN_ITEMS": columnItems, "TILE_DEPTH": Self.depth, "TILE_WIDE": 0,
     ]
   }
 
