@@ -33,7 +33,7 @@ final class ImageAtomicFileTests: XCTestCase {
     let scratch = try ImageScratch()
     let path = scratch.file("a.bin")
     // Where no file is, one may appear between two looks.
-    for _ in 0..<20 {
+    for _ in 0..<10 {
       unlink(path)
       DispatchQueue.concurrentPerform(iterations: 16) { writer in
         do {
