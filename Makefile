@@ -66,7 +66,7 @@ setup-third: ## fetch that implementation (60 MB, nothing is installed)
 setup-second: ## fetch a second OpenCL implementation (Intel's CPU runtime, 800 MB)
 	@Scripts/second-opencl.sh install
 
-package: setup ## a tarball and a .deb for people without Swift, into packages/
+package: build ## a tarball and a .deb for people without Swift, into packages/
 	@Scripts/setup.sh package
 	Scripts/package.sh
 
@@ -111,4 +111,4 @@ format: ## bring the Swift sources into form
 	swift format -i -r Sources Tests Fuzz Examples Package.swift
 
 clean: ## remove what was built
-	rm -rf .build .build-static .build-sysroot packages docs-output demo-output
+	rm -rf .build .build-sysroot packages docs-output demo-output

@@ -10,7 +10,7 @@ machine=$(uname -m)
 architecture=$(dpkg --print-architecture)
 out=$PWD/packages
 work=$(mktemp -d)
-trap 'rm -rf "$work" .build-sysroot/now' EXIT
+trap 'rm -rf "$work"' EXIT
 
 # What the program is linked against decides how old a system may be. The tarball's is Debian 11 with glibc 2.31, unpacked
 # into a folder. Root is needed to make it; without, and without an archive that still has it, this system is the oldest.
@@ -41,27 +41,36 @@ make_sysroot() {
   : >"$old/done"
 }
 
-# Swift's runtime becomes part of the program. Other libraries are looked for beside it first. The system to link against is
-# named by a link, so that the second package costs no more than linking: flags that stay, objects that stay.
-program=$PWD/.build-static/release/restormer
+# The objects of the ordinary release build are linked anew, which takes seconds: Swift's runtime becomes part of the program.
+# Without its option the manifest, and the commit in the version, may be those of an earlier build.
+# shellcheck disable=SC2086
+swift build -c release --product restormer --manifest-cache none ${SWIFT_FLAGS:-}
+objects=$PWD/.build/release/restormer.product/Objects.LinkFileList
+mapfile -t runtime < <(
+  cd "$(dirname "$(readlink -f "$(command -v swiftc)")")/../lib/swift_static/linux"
+  ls lib*.a | sed -E 's/^lib(.*)\.a$/-l\1/')
+
+# Libraries that are no part of the program are looked for beside it first.
+program=$work/restormer
 link_against() { # the root of a system, a folder that gets bin/restormer, libraries to add
-  local flags=(-Xswiftc -Xclang-linker -Xswiftc "--sysroot=$PWD/.build-sysroot/now" -Xlinker --as-needed)
-  # What archives want of each other, and of the C library of old.
-  for library in "${@:3}" pthread dl rt util; do flags+=(-Xlinker "-l$library"); done
+  local flags=(-Xclang-linker "--sysroot=$1" -Xlinker --as-needed) library
+  # Those of the C targets in Package.swift, then what archives want of each other, and of the C library of old.
+  for library in png jpeg tiff webp webpdemux z "${@:3}" pthread dl rt util; do flags+=("-l$library"); done
   if [[ $1 == / ]]; then
     # Nothing is merged: the libraries' own libraries are looked for beside the program, too.
     flags+=(-Xlinker --disable-new-dtags)
   else
     flags+=(-Xlinker "$1/usr/lib/one-thread.o")
   fi
-  mkdir -p .build-sysroot
-  ln -sfn "$1" .build-sysroot/now
-  rm -f "$program"
-  # Without it the manifest, and the commit in the version, may be those of an earlier build.
-  # shellcheck disable=SC2086,SC2016
-  swift build -c release --static-swift-stdlib --product restormer --scratch-path .build-static \
-    --manifest-cache none ${SWIFT_FLAGS:-} "${flags[@]}" -Xlinker --exclude-libs -Xlinker ALL \
-    -Xlinker -rpath -Xlinker '$ORIGIN/../lib/restormer'
+  # Objects name the libraries that they use, but not those that these use.
+  # shellcheck disable=SC2016
+  if ! swiftc -static-stdlib -emit-executable -o "$program" "@$objects" -Xlinker --defsym -Xlinker main=CLI_main \
+    -Xlinker --start-group "${runtime[@]}" -lstdc++ -Xlinker --end-group "${flags[@]}" \
+    -Xlinker --gc-sections -Xlinker --exclude-libs -Xlinker ALL \
+    -Xlinker -rpath -Xlinker '$ORIGIN/../lib/restormer' >"$work/log" 2>&1; then
+    cat "$work/log" >&2
+    exit 1
+  fi
   install -D "$program" "$2/bin/restormer"
   strip "$2/bin/restormer"
 }

@@ -47,7 +47,8 @@ restores() { # program, device: the page becomes another one of its size
 }
 
 serves() { # program: a page that is sent to the server comes back restored
-  inside "echo \$\$ >/tmp/serve.pid; exec $1 serve -p 0 -d cpu" 2>"$work/serve" &
+  : >"$work/serve"
+  inside "echo \$\$ >/tmp/serve.pid; exec $1 serve -p 0 -d cpu" 2>>"$work/serve" &
   local server=$! url='' id='' try
   for try in {1..100}; do
     url=$(grep -oE 'http://[0-9.:]+/' "$work/serve") && break

@@ -1,6 +1,5 @@
+import Restormer
 import XCTest
-
-@testable import Restormer
 
 /// XMP beyond one JPEG segment is written as standard and extended XMP, and read so.
 final class ExtendedXMPTests: XCTestCase {

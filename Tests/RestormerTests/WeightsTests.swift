@@ -104,6 +104,21 @@ final class WeightsTests: XCTestCase {
     }
   }
 
+  /// What can be trained can be read back, up to the bounds of a network.
+  func testTheDeepestNetworkIsReadBack() throws {
+    var deepest = ModelConfiguration.tiny
+    (deepest.dim, deepest.heads, deepest.bias) = (2, [1, 1, 1, 1], true)
+    (deepest.blocks, deepest.refinementBlocks) = ([256, 256, 256, 256], 256)
+    let tensors = RestormerModel(deepest).parameters.map {
+      NamedTensor(
+        name: $0.name, shape: $0.officialShape, values: [Float](repeating: 0, count: $0.count))
+    }
+    let path = NSTemporaryDirectory() + "deepest-\(UUID().uuidString).safetensors"
+    defer { unlink(path) }
+    try StateDict(tensors: tensors, metadata: [:]).writeSafetensors(to: path, as: .float16)
+    XCTAssertEqual(try StateDict(contentsOf: path).tensors.map(\.name), tensors.map(\.name))
+  }
+
   func testSafetensorsRoundTrips() throws {
     var generator = SystemRandomNumberGenerator()
     let values = (0..<60).map { _ in Float.random(in: -8...8, using: &generator) }

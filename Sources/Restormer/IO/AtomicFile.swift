@@ -168,11 +168,12 @@ package final class AtomicFile {
   /// destroy them.
   private static func resolve(_ path: String) throws(FileError) -> (String, stat?) {
     var status = stat()
-    guard stat(path.systemPath, &status) == 0 else {
-      if errno == ENOENT, lstat(path.systemPath, &status) == 0 {
+    if stat(path.systemPath, &status) != 0 {
+      guard errno == ENOENT, lstat(path.systemPath, &status) == 0 else { return (path, nil) }
+      // What is no link has been put there by another writer since.
+      if status.st_mode & S_IFMT == S_IFLNK {
         throw FileError(path: path, operation: "write", reason: "is a link to nothing")
       }
-      return (path, nil)
     }
     switch FileKind(status) {
     case .file: break

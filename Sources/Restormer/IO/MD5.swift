@@ -1,14 +1,14 @@
 import Foundation
 
 /// The digest MD5 (RFC 1321) of bytes, by which formats name data. It protects from no intent.
-enum MD5 {
+package enum MD5 {
   private static let shifts: [[UInt32]] = [
     [7, 12, 17, 22], [5, 9, 14, 20], [4, 11, 16, 23], [6, 10, 15, 21],
   ]
   private static let sines = (1...64).map { UInt32(abs(sin(Double($0))) * 4_294_967_296) }
 
   /// 16 bytes.
-  static func digest(_ bytes: [UInt8]) -> [UInt8] {
+  package static func digest(_ bytes: [UInt8]) -> [UInt8] {
     var state: [UInt32] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476]
     let whole = bytes.count / 64 * 64
     for start in stride(from: 0, to: whole, by: 64) { add(bytes[start..<start + 64], to: &state) }

@@ -47,8 +47,8 @@ struct ExtendedXMP: Equatable {
     """
   }
 
-  /// What a packet and the chunks beside it say together, without the extension's name, and a remark
-  /// where something was left out. `chunks` has each behind its size, big-endian, in 4 bytes.
+  /// What a packet and the chunks beside it say together, without the extension's name, and a
+  /// remark where something was left out. `chunks` has each behind its size, 4 bytes, big-endian.
   static func join(_ packet: [UInt8], chunks: [UInt8]) -> (packet: [UInt8], remark: String?) {
     guard let document = XMPDocument(packet), let name = document.value(of: property) else {
       return (packet, chunks.isEmpty ? nil : leftOut("is named nowhere"))
