@@ -2,12 +2,15 @@
 # Tries the program on this machine's GPU in less than seven minutes and leaves everything it found in one file, OUT/gpu-check.json.
 # Comes in a folder made by Scripts/gpu-folder.sh; the machine needs nothing but glibc and the GPU's driver.
 # Environment: OUT (gpu-check-out), DEVICE (gpu), DRIVER (the OpenCL driver's library, looked for if not named), BUDGET (seconds, 400),
-# PRESET (paper), PYTHON (python3): where PyTorch is there, it does the same work.
+# PRESET (paper), SIDES ("256 512", of restored pictures), BATCHES ("1 8"), PYTHON (python3): where PyTorch is there, it does the same
+# work.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 out=${OUT:-gpu-check-out}
 device=${DEVICE:-gpu}
 preset=${PRESET:-paper}
+read -ra sides <<<"${SIDES:-256 512}"
+read -ra batches <<<"${BATCHES:-1 8}"
 budget=${BUDGET:-400}
 mkdir -p "$out/vendors"
 out=$(cd "$out" && pwd)
@@ -86,10 +89,10 @@ step machine 10 bash -c 'uname -a; nproc; grep -m 1 "model name" /proc/cpuinfo; 
 step devices 20 "$program" devices
 step doctor-tiny 60 "$program" doctor --device "$device" --tiny
 step ceilings 20 "$program" bench ceilings --device "$device" --json
-for side in 256 512; do
+for side in "${sides[@]}"; do
   step "inference-$side" 40 "$program" bench inference --device "$device" --preset "$preset" --size "${side}x$side" --json
 done
-for batch in 1 8; do
+for batch in "${batches[@]}"; do
   step "training-$batch" 60 "$program" bench training --device "$device" --preset "$preset" --batch "$batch" --json
 done
 python=${PYTHON:-python3}
@@ -99,8 +102,9 @@ if "$python" -c 'import torch' 2>/dev/null; then
 fi
 step restore 30 "$program" restore "$here/page-blurred.png" -o "$out/restored.png" --device "$device" --overwrite --profile --verbose
 step doctor 60 "$program" doctor --device "$device"
-if step tuning 90 "$program" bench --tune --device "$device" --preset "$preset" --repeats 3; then
-  step inference-256-tuned 30 "$program" bench inference --device "$device" --preset "$preset" --size 256x256 --json
+size=${sides[0]}x${sides[0]}
+if step tuning 90 "$program" bench --tune --device "$device" --preset "$preset" --size "$size" --repeats 3; then
+  step "inference-${sides[0]}-tuned" 30 "$program" bench inference --device "$device" --preset "$preset" --size "$size" --json
 fi
 write_summary
 echo "[$SECONDS s] everything is in $out/gpu-check.json"
