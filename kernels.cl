@@ -2354,7 +2354,8 @@ __kernel __attribute__((reqd_work_group_size(CONV_ITEMS, 1, 1))) void conv3x3_ti
       }
     }
     if (begin >= 0) {
-#pragma unroll
+      // Unrolled, it would take more registers, and more instructions than some devices keep at hand.
+#pragma unroll 1
       for (int k = 0; k < CONV_DEPTH; ++k)
 #pragma unroll
         for (int j = 0; j < 3; ++j) {
