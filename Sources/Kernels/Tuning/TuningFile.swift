@@ -1,8 +1,8 @@
 import CLBackend
 
-/// Where a device's tuned parameters are kept, and its time beside the CPU backend's: entries of the
-/// program cache, which are written beside their place and renamed, and which a checksum guards. A
-/// damaged entry, or one of another driver, is as good as none.
+/// Where a device's tuned parameters are kept, and its time beside the CPU backend's: entries of
+/// the program cache, which are written beside their place and renamed, and which a checksum
+/// guards. A damaged entry, or one of another driver, is as good as none.
 package struct TuningFile {
   private let cache: ProgramCache?
   private let device: String
