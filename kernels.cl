@@ -918,6 +918,23 @@ INLINE void depthwise_block(
   }
 }
 
+// The same for the two channels whose results a gate multiplies: their taps and biases first; a bias may be null.
+INLINE void depthwise_pair_taps(
+    __global const float *first_w, __global const float *second_w, __global const float *first_bias,
+    __global const float *second_bias, float k[2][9], float b[2]) {
+  depthwise_taps(first_w, k[0]);
+  depthwise_taps(second_w, k[1]);
+  b[0] = first_bias ? *first_bias : 0.0f;
+  b[1] = second_bias ? *second_bias : 0.0f;
+}
+
+INLINE void depthwise_pair_block(
+    __global const in_t *first_in, __global const in_t *second_in, float k[2][9], const float b[2],
+    float sum[2][DEPTHWISE_ROWS][4], int y, int x, int rows, int width, int first, int height, int slot, int slots) {
+  depthwise_block(first_in, k[0], b[0], sum[0], y, x, rows, width, first, height, slot, slots);
+  depthwise_block(second_in, k[1], b[1], sum[1], y, x, rows, width, first, height, slot, slots);
+}
+
 #define DEPTHWISE_X (4 * (int)get_global_id(0))
 #define DEPTHWISE_Y (DEPTHWISE_ROWS * (int)get_global_id(1))
 
@@ -946,18 +963,13 @@ __kernel void depthwise_gate_window_blocks(
     int images, int first, int height, int slot, int slots) {
   const int column = DEPTHWISE_X, row = DEPTHWISE_Y, c = (int)get_global_id(2);
   if (column >= width || row >= rows || c >= channels) return;
-  float k[2][9], sum[2][DEPTHWISE_ROWS][4], b[2];
-#pragma unroll
-  for (int side = 0; side < 2; ++side) {
-    depthwise_taps(PLANE(w, side * channels + c, 0), k[side]);
-    b[side] = has_bias ? *PLANE(bias, 0, side * channels + c) : 0.0f;
-  }
+  float k[2][9], b[2], sum[2][DEPTHWISE_ROWS][4];
+  depthwise_pair_taps(
+      PLANE(w, c, 0), PLANE(w, channels + c, 0), has_bias ? PLANE(bias, 0, c) : 0,
+      has_bias ? PLANE(bias, 0, channels + c) : 0, k, b);
   for (int n = 0; n < images; ++n) {
-#pragma unroll
-    for (int side = 0; side < 2; ++side)
-      depthwise_block(
-          PLANE(x, n, side * channels + c), k[side], b[side], sum[side], row, column, rows, width, first, height, slot,
-          slots);
+    depthwise_pair_block(
+        PLANE(x, n, c), PLANE(x, n, channels + c), k, b, sum, row, column, rows, width, first, height, slot, slots);
 #pragma unroll
     for (int r = 0; r < DEPTHWISE_ROWS; ++r) {
       if (row + r >= rows) break;
@@ -1073,17 +1085,13 @@ __kernel void depthwise_gate_slopes(
     int width, int images) {
   const int column = DEPTHWISE_X, row = DEPTHWISE_Y, c = (int)get_global_id(2);
   if (column >= width || row >= height || c >= channels) return;
-  float k[2][9], sum[2][DEPTHWISE_ROWS][4], b[2];
-#pragma unroll
-  for (int side = 0; side < 2; ++side) {
-    depthwise_taps(PLANE(w, side * channels + c, 0), k[side]);
-    b[side] = has_bias ? *PLANE(bias, 0, side * channels + c) : 0.0f;
-  }
+  float k[2][9], b[2], sum[2][DEPTHWISE_ROWS][4];
+  depthwise_pair_taps(
+      PLANE(w, c, 0), PLANE(w, channels + c, 0), has_bias ? PLANE(bias, 0, c) : 0,
+      has_bias ? PLANE(bias, 0, channels + c) : 0, k, b);
   for (int n = 0; n < images; ++n) {
-#pragma unroll
-    for (int side = 0; side < 2; ++side)
-      depthwise_block(
-          PLANE(x, n, side * channels + c), k[side], b[side], sum[side], row, column, height, width, 0, height, 0, height);
+    depthwise_pair_block(
+        PLANE(x, n, c), PLANE(x, n, channels + c), k, b, sum, row, column, height, width, 0, height, 0, height);
 #pragma unroll
     for (int r = 0; r < DEPTHWISE_ROWS; ++r) {
       if (row + r >= height) break;

@@ -169,6 +169,36 @@ final class TuningTests: XCTestCase {
     XCTAssertTrue(file.load(for: .host).isEmpty, "a damaged entry counts as none")
   }
 
+  /// Only what is faster in all and slower in neither pass is kept.
+  func testWhatIsWorthAChange() {
+    for (restoring, training, isGain) in [
+      (0.9, 0.9, true), (0.9, 1.01, true), (0.5, 1.05, false), (1.05, 0.5, false), (1, 1, false),
+      (0.995, 0.995, false),
+    ] {
+      let time = RelativeTime(restoring: restoring, training: training)
+      XCTAssertEqual(time.isGain, isGain, time.summary)
+    }
+  }
+
+  func testTimeBesideTheCPUBackendIsKeptApart() throws {
+    let device = try Device.shared().context.device
+    let folder = NSTemporaryDirectory() + "tuning-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let file = TuningFile(device, directory: folder)
+    XCTAssertNil(file.loadTimeBesideCPUBackend())
+    let time = RelativeTime(restoring: 0.93, training: 1.1)
+    XCTAssertTrue(file.store(timeBesideCPUBackend: time))
+    let chosen = TunedParameters(text: "Conv1x1 48x144 16: ", for: .host)
+    XCTAssertTrue(file.store(chosen, for: .host))
+    XCTAssertEqual(file.loadTimeBesideCPUBackend(), time)
+    XCTAssertEqual(file.load(for: .host).choices, chosen.choices)
+    for strange in [0, -1, Double.nan, .infinity] {
+      let wrong = RelativeTime(restoring: strange, training: 1)
+      XCTAssertFalse(file.store(timeBesideCPUBackend: wrong), "\(strange)")
+      XCTAssertNil(file.loadTimeBesideCPUBackend(), "\(strange)")
+    }
+  }
+
   func testFolderThatTakesNoFiles() throws {
     let device = try Device.shared().context.device
     let file = TuningFile(device, directory: "/dev/null/none")
