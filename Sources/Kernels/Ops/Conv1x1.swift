@@ -42,7 +42,13 @@ package struct Conv1x1: CatalogOp, SummingOp, HalfStoringOp {
     let x = Shape(2, 10, 11, 14)
     let wide = Shape(2, 13, 11, 14)
     let weight = Shape(13, 10, 1, 1)
+    // More channels than the CPU backend gathers at a time.
+    let deep = Shape(1, 530, 3, 7)
     return plain + [
+      OpCase(
+        Conv1x1(bias: true, residual: true),
+        [deep, Shape(5, deep.c, 1, 1), .vector(5), deep.channels(5)]),
+      OpCase(Conv1x1(transposed: true), [deep, Shape(deep.c, 5, 1, 1)]),
       OpCase(Conv1x1(bias: true), [x, weight, .vector(13)]),
       OpCase(Conv1x1(residual: true), [x, weight, wide]),
       OpCase(Conv1x1(bias: true, residual: true), [x, weight, .vector(13), wide]),

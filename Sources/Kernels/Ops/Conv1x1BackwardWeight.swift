@@ -23,7 +23,7 @@ package struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
   public static var cases: [OpCase] {
     [
       (2, 5, 7, 13, 17), (1, 3, 4, 1, 1), (2, 24, 29, 9, 16), (1, 9, 6, 50, 67),
-      (1, 50, 49, 5, 7),
+      (1, 50, 49, 5, 7), (1, 70, 9, 5, 60),
     ].flatMap { n, input, output, height, width in
       [nil, 256].map {
         OpCase(

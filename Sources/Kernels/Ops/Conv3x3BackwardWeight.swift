@@ -19,7 +19,7 @@ package struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
   public static var cases: [OpCase] {
     [
       (2, 3, 7, 13, 17), (1, 3, 4, 1, 1), (1, 2, 3, 1, 9), (1, 2, 3, 9, 1), (1, 5, 6, 16, 16),
-      (2, 4, 5, 40, 35), (2, 9, 35, 19, 36),
+      (2, 4, 5, 40, 35), (2, 9, 35, 19, 36), (1, 40, 3, 9, 10),
     ].map {
       OpCase(
         Conv3x3BackwardWeight(), [Shape($0.0, $0.1, $0.3, $0.4), Shape($0.0, $0.2, $0.3, $0.4)],
