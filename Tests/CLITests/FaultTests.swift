@@ -12,7 +12,7 @@ final class FaultTests: XCTestCase {
     let run = try Program.run(arguments, limit: limit)
     XCTAssertEqual(run.status, 1, run.errors, line: line)
     XCTAssertEqual(run.faults.count, 1, run.errors, line: line)
-    for part in parts { XCTAssertTrue(run.faults[0].contains(part), run.errors, line: line) }
+    for part in parts { XCTAssertTrue(run.fault.contains(part), run.errors, line: line) }
     XCTAssertFalse(run.errors.contains("Usage:"), run.errors, line: line)
     XCTAssertFalse(run.errors.contains("Fatal error"), run.errors, line: line)
     XCTAssertLessThan(run.errors.split(separator: "\n").count, 4, run.errors, line: line)

@@ -17,6 +17,9 @@ struct Program {
     errors.split(separator: "\n").map(String.init).filter { $0.lowercased().hasPrefix("error:") }
   }
 
+  /// The first of them; empty where there is none.
+  var fault: String { faults.first ?? "" }
+
   /// The program lies beside the bundle of the tests.
   static func path() throws -> String {
     let bundle = URL(fileURLWithPath: CommandLine.arguments[0]).standardized

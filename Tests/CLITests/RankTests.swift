@@ -106,8 +106,8 @@ final class RankTests: XCTestCase {
       let run = try Program.run(arguments("mixed") + second, launcher: launcher.ranks(1))
       XCTAssertNotEqual(run.status, 0)
       XCTAssertEqual(run.faults.count, 1, run.errors)
-      XCTAssertTrue(run.faults[0].contains("rank 1"), run.errors)
-      XCTAssertTrue(run.faults[0].contains("options differ: 'lr: 0.5' here"), run.errors)
+      XCTAssertTrue(run.fault.contains("rank 1"), run.errors)
+      XCTAssertTrue(run.fault.contains("options differ: 'lr: 0.5' here"), run.errors)
     }
   }
 
@@ -117,7 +117,7 @@ final class RankTests: XCTestCase {
       environment: ["OMPI_COMM_WORLD_SIZE": "2", "RESTORMER_MPI": scratch.file("none.so")])
     XCTAssertEqual(run.status, 1)
     XCTAssertEqual(run.faults.count, 1, run.errors)
-    XCTAssertTrue(run.faults[0].contains("none.so: `make mpi` builds it"), run.errors)
+    XCTAssertTrue(run.fault.contains("none.so: `make mpi` builds it"), run.errors)
   }
 
   func testTasksThatDoNotKnowEachOtherAreNamed() throws {

@@ -43,7 +43,7 @@ final class RestoreTargetTests: XCTestCase {
     let twin = try scratch.picture("c/IMG_1.jpg", 16, 16)
     let both = try restore([good, twin, "-o", scratch.file("two")])
     XCTAssertEqual(both.faults.count, 1, both.errors)
-    XCTAssertTrue(both.faults[0].contains("would replace that of \(good)"), both.errors)
+    XCTAssertTrue(both.fault.contains("would replace that of \(good)"), both.errors)
   }
 
   func testTwoSpellingsAreOneInput() throws {
@@ -61,7 +61,7 @@ final class RestoreTargetTests: XCTestCase {
     let png = try scratch.picture("in/a.png", 20, 16)
     let run = try restore([scratch.file("in"), "-o", scratch.file("in"), "--overwrite"])
     XCTAssertEqual(run.faults.count, 1, run.errors)
-    XCTAssertTrue(run.faults[0].contains("would replace \(png)"), run.errors)
+    XCTAssertTrue(run.fault.contains("would replace \(png)"), run.errors)
     XCTAssertEqual(try Image(contentsOf: png).width, 20)
   }
 

@@ -151,10 +151,10 @@ final class SharingTests: XCTestCase {
       let run = try Program.run(command, launcher: launcher.ranks(2))
       XCTAssertEqual(run.status, 1, run.errors)
       XCTAssertEqual(run.faults.count, 1, run.errors)
-      XCTAssertTrue(run.faults[0].contains("submit is work for one process"), run.errors)
+      XCTAssertTrue(run.fault.contains("submit is work for one process"), run.errors)
       let twice = try Program.run(restore("out", "--shard", "1/2"), launcher: launcher.ranks(2))
       XCTAssertEqual(twice.faults.count, 1, twice.errors)
-      XCTAssertTrue(twice.faults[0].contains("--shard is for processes"), twice.errors)
+      XCTAssertTrue(twice.fault.contains("--shard is for processes"), twice.errors)
     }
   }
 }

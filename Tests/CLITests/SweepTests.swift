@@ -117,7 +117,7 @@ final class SweepTests: XCTestCase {
     let run = try Program.run(arguments.enumerated().filter { $0.offset != data }.map(\.element))
     XCTAssertEqual(run.status, 1, run.errors)
     XCTAssertEqual(run.faults.count, 1, run.errors)
-    XCTAssertTrue(run.faults[0].contains("empty: no folders"), run.errors)
+    XCTAssertTrue(run.fault.contains("empty: no folders"), run.errors)
     XCTAssertTrue(run.errors.contains("1 of 2 runs finished"), run.errors)
     XCTAssertEqual(
       try rows(scratch).filter { $0.contains(",failed: ") || $0.contains("\"failed: ") }.count, 1)

@@ -40,8 +40,8 @@ final class TrainingFaultTests: XCTestCase {
       let run = try train(["--steps", "1"] + flags, data: data)
       XCTAssertEqual(run.status, 1, run.errors)
       XCTAssertEqual(run.faults.count, 1, run.errors)
-      XCTAssertTrue(run.faults[0].contains(part), run.errors)
-      XCTAssertTrue(run.faults[0].contains("choose another --name"), run.errors)
+      XCTAssertTrue(run.fault.contains(part), run.errors)
+      XCTAssertTrue(run.fault.contains("choose another --name"), run.errors)
       XCTAssertFalse(run.errors.contains("finished:"), run.errors)
     }
     XCTAssertEqual(try train(["--steps", "1", "--keep", "1"]).status, 0)

@@ -44,6 +44,16 @@ public struct LoweringTarget: Sendable {
   /// save memory.
   var takesBands: Bool { purpose == .inference && (traits.isCPU || saving >= .bands) }
 
+  /// v of the attention is kept for a whole image up to so many bytes. Larger ones are rare and
+  /// take most of the memory of a picture's restoration; computing them again costs a tenth of the
+  /// time of the blocks concerned.
+  private static var mostKeptBytes: Int { 2 << 30 }
+
+  /// Whether v of a map `[n, c, h, w]` is kept for the whole image rather than computed twice.
+  func keepsValues(_ map: Shape) -> Bool {
+    saving < .values && map.c * map.h * map.w * (storesHalf ? 2 : 4) <= Self.mostKeptBytes
+  }
+
   /// Whether activations are stored as half: results only, gradients need more.
   var storesHalf: Bool { purpose == .inference && precision == .half && traits.storesHalf }
 }

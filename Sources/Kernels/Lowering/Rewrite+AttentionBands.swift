@@ -21,7 +21,8 @@ extension Rewrite {
       extra: [attention.inputs[1]]
     ) {
       AttentionBlock(
-        heads: op.heads, normBias: $0, bias: $1, keepsValues: site.target.saving < .values,
+        heads: op.heads, normBias: $0, bias: $1,
+        keepsValues: site.target.keepsValues(exit.residual.shape),
         mostSlices: PixelProducts.mostSlices(on: site.target.traits))
     }
   }
