@@ -31,6 +31,9 @@ mpi: build ## let mpirun and srun start ranks that train together (needs Open MP
 test-ranks: mpi ## kill ranks in the midst of training, and let the run go on
 	@Scripts/test-ranks.sh
 
+test-hosts: mpi ## cut one of two hosts off in the midst of training (root: hosts are network namespaces)
+	@Scripts/test-hosts.sh
+
 build-tests: setup-test
 	$(BUILD) --build-tests
 
@@ -84,7 +87,7 @@ uninstall: ## remove it again
 demo: build ## restore the sample page, train for two minutes, into demo-output/
 	@Scripts/demo.sh
 
-.PHONY: test-ranks fuzz
+.PHONY: test-ranks test-hosts fuzz
 fuzz: setup-test ## feed every reader with damaged files for a few minutes (FUZZ_SECONDS each, by default 20)
 	@Scripts/fuzz.sh
 

@@ -10,6 +10,8 @@ if [[ $1 == --remove ]]; then
   rm -f "$root"/bin/restormer "$root"/share/man/man1/restormer{,-*}.1.gz \
     "$root"/share/bash-completion/completions/restormer \
     "$root"/share/zsh/site-functions/_restormer "$root"/share/fish/vendor_completions.d/restormer.fish
+  rm -f "$root"/lib/restormer/librestormer-{openmpi,mpich}.so
+  rmdir "$root/lib/restormer" 2>/dev/null || true
   rm -rf "$root"/share/doc/restormer
   exit
 fi
@@ -22,6 +24,10 @@ root=${3:-}$2
 }
 
 install -D -m 755 "$program" "$root/bin/restormer"
+# What `make mpi` put beside the program; it is looked for in this folder as well.
+for plugin in "$(dirname "$program")"/librestormer-*.so; do
+  if [[ -e $plugin ]]; then install -D -m 644 "$plugin" "$root/lib/restormer/${plugin##*/}"; fi
+done
 
 manual=$root/share/man/man1
 mkdir -p "$manual"

@@ -75,6 +75,12 @@ link_against() { # the root of a system, a folder that gets bin/restormer, libra
   strip "$2/bin/restormer"
 }
 
+# For jobs of several processes: a plug-in for each MPI library that this system has, small enough to be there for all.
+message_passing() { # the program's folder
+  Scripts/mpi.sh "$1" >/dev/null 2>&1 || { echo "package: no mpicc here: without MPI"; return; }
+  strip "$1"/librestormer-*.so
+}
+
 # The libraries that a program needs, all but those of the C library, which is never mixed with another, and the
 # compiler's, which every system has.
 libraries() { # the root of the system that it was linked against, program
@@ -120,6 +126,7 @@ tarball() {
     for archive in "${merged[@]}"; do (cd "$system" && ls -d usr/lib/*/"lib$archive.a") | sed 's#^#/#'; done)
   terms "$system" "$work/linked" "${beside[@]}"
   strip "$work"/linked/lib/restormer/*
+  message_passing "$work/linked/bin"
   # The program prints its own help, for which it needs the libraries beside it.
   Scripts/install.sh "$work/linked/bin/restormer" "$root"
   cp -r "$work"/linked/lib "$work"/linked/share "$root/"
@@ -131,6 +138,7 @@ tarball() {
 debian() {
   local root=$work/deb
   link_against / "$work/native"
+  message_passing "$work/native/bin"
   Scripts/install.sh "$work/native/bin/restormer" /usr "$root"
   # The system's libraries serve here, and no path of its own.
   chrpath -d "$root/usr/bin/restormer" >/dev/null
@@ -152,7 +160,7 @@ Architecture: $architecture
 Maintainer: The authors of restormer <restormer@localhost>
 Depends: $needs
 Recommends: pocl-opencl-icd | opencl-icd, binutils
-Suggests: poppler-utils, tesseract-ocr
+Suggests: poppler-utils, tesseract-ocr, openmpi-bin | mpich
 Section: graphics
 Priority: optional
 Installed-Size: $(du -sk "$root/usr" | cut -f 1)

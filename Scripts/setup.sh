@@ -94,6 +94,7 @@ find_missing() { # fills the array `missing` with package names
   if [[ $purpose == mpi ]]; then
     has_command mpicc.openmpi || missing+=(libopenmpi-dev openmpi-bin)
     has_command mpicc.mpich || missing+=(libmpich-dev mpich)
+    has_command ip || missing+=(iproute2)
   fi
   if [[ $purpose == package ]]; then
     has_command dpkg-shlibdeps || missing+=(dpkg-dev)

@@ -46,6 +46,13 @@ restores() { # program, device: the page becomes another one of its size
   echo "ok: $1 restores on $2"
 }
 
+shares() { # program, launcher: two ranks restore a page each
+  inside "cd /root && rm -rf pages out && mkdir pages && cp page-blurred.png pages/a.png && cp page-blurred.png pages/b.png \
+    && $2 -n 2 $1 restore pages -o out -d cpu -j 1 >out.log 2>&1 && cmp out/a.png out/b.png" \
+    || fail "$2 $1 restore: $(cat "$root/root/out.log")"
+  echo "ok: $1 shares out pages with $2"
+}
+
 serves() { # program: a page that is sent to the server comes back restored
   : >"$work/serve"
   inside "echo \$\$ >/tmp/serve.pid; exec $1 serve -p 0 -d cpu" 2>>"$work/serve" &
@@ -111,6 +118,10 @@ restores restormer auto
 install binutils
 inside 'restormer devices' | grep -qi '^ *0 .*portable computing' || fail "devices does not list the OpenCL driver"
 restores restormer 0
+install openmpi-bin
+shares restormer "mpirun.openmpi --allow-run-as-root --oversubscribe"
+install mpich
+shares "$unpacked" mpiexec.mpich
 # The driver wants newer libraries than the tarball was made with.
 restores "$unpacked" 0
 

@@ -3,11 +3,11 @@ import Foundation
 /// Notices when a rank of the job fails, is killed or loses its host, and ends the job.
 ///
 /// MPI's own sums wait for ever for a rank that is gone. Each rank therefore keeps a connection to
-/// rank 0, over which both sides give a sign of life every second. A connection that closes, or ten
-/// seconds of silence, end the job; rank 0 says why in one line, or rank 1 if it is rank 0 that is
-/// gone.
+/// rank 0, over which both sides give a sign of life every second. A connection that closes, or
+/// eight seconds of silence, end the job; rank 0 says why in one line, or rank 1 if it is rank 0
+/// that is gone.
 final class RankWatch: @unchecked Sendable {
-  private static let silence: TimeInterval = 10
+  private static let silence: TimeInterval = 8
 
   private enum Sign: UInt8 {
     case alive = 0x2E
@@ -72,7 +72,10 @@ final class RankWatch: @unchecked Sendable {
       if lock.withLock({ isEnding }) { return }
       for link in links {
         for sign in signs[link.rank] ?? [] { heard(sign, from: link) }
-        if link.isSilent(for: Self.silence) { lost(link) }
+        if link.isSilent(for: Self.silence) {
+          JobLauncher()?.endSoon()
+          lost(link)
+        }
         link.send([Sign.alive.rawValue])
       }
     }
