@@ -95,6 +95,8 @@ install "/root/$(basename "$deb")"
 restores restormer auto
 echo "ok: installed and restored in $((SECONDS - started)) s"
 inside 'restormer devices' | grep -q 'CPU backend' || fail "devices does not list the CPU backend"
+instructions() { inside "$1 devices" | grep -o 'none needed ([a-z0-9]*)'; }
+[[ $(instructions restormer) == "$(instructions "$unpacked")" ]] || fail "the tarball takes other instructions of the processor"
 serves restormer
 for page in restormer restormer-restore restormer-train restormer-serve; do
   inside "MANPAGER=cat man $page" >"$work/page" 2>"$work/log" || fail "man $page: $(cat "$work/log")"

@@ -83,7 +83,7 @@ private struct DeviceRow: Encodable {
       units = device.computeUnits
     case .cpu:
       (name, type, vendor) = ("CPU backend", "built in", "restormer")
-      driver = "none needed"
+      driver = "none needed (\(CPUBackend().instructions))"
       (memory, maxAllocation) = (HostMemory.available, HostMemory.available)
       units = CPUBackend.coreCount
     }

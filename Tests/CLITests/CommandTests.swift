@@ -26,6 +26,8 @@ final class CommandTests: XCTestCase {
     let text = try Program.run(["devices"], environment: ["RESTORMER_DEVICE": ""]).output
     XCTAssertTrue(text.contains("CPU backend"), text)
     XCTAssertTrue(text.contains("* is what 'auto' takes"), text)
+    let plain = try Program.run(["devices"], environment: ["RESTORMER_CPU_FEATURES": "portable"])
+    XCTAssertTrue(plain.output.contains("none needed (portable)"), plain.output)
   }
 
   /// Where OpenCL offers but the CPU backend's cores, the measured time decides.

@@ -110,6 +110,21 @@ final class FaultTests: XCTestCase {
     XCTAssertEqual(scratch.names(in: "out"), [])
   }
 
+  func testInstructionsThatNoMachineHas() throws {
+    let scratch = try Scratch()
+    let run = try Program.run(
+      [
+        "restore", try scratch.picture("a.png", 8, 8), "-o", scratch.file("b.png"), "-m",
+        try scratch.weights(), "-d", "cpu",
+      ], environment: ["RESTORMER_CPU_FEATURES": "avx9"])
+    XCTAssertEqual(run.status, 1, run.errors)
+    XCTAssertTrue(
+      run.fault.contains(
+        "RESTORMER_CPU_FEATURES: 'avx9', expected what this machine has: portable"),
+      run.errors)
+    XCTAssertEqual(scratch.names(in: "b.png"), [])
+  }
+
   func testMissingDevices() throws {
     let scratch = try Scratch()
     let restore = [

@@ -6,6 +6,8 @@ import XCTest
 final class DefinitionTests: XCTestCase {
   func testTheCatalogueAgreesWithItsDefinitions() throws {
     var met: Set<String> = []
+    let best = InstructionSet.current
+    defer { best.use() }
     for (index, check) in OpCatalog.cases.enumerated() where Self.isQuick(check) {
       let values = check.randomInputs(seed: UInt64(index))
       let exact = check.op.definition(
@@ -13,7 +15,10 @@ final class DefinitionTests: XCTestCase {
       // Partial sums have no definition of their own.
       guard exact.map(\.shape) == check.op.outputShapes(check.inputs) else { continue }
       met.insert(check.op.name)
-      try compare(check, values, with: exact, on: CPUBackend(), "CPU")
+      for set in InstructionSet.available {
+        set.use()
+        try compare(check, values, with: exact, on: CPUBackend(), "CPU with \(set)")
+      }
       if let device = try? Device.shared() {
         try compare(check, values, with: exact, on: device, "OpenCL")
         try compare(check, values, with: exact, on: Device.gpuShaped(), "GPU shape")

@@ -61,6 +61,8 @@ public final class CPUBackend: Backend {
 
   public let name = "CPU backend"
   public let traits = DeviceTraits.host
+  /// The vector instructions in use: portable, avx2 or avx512.
+  public var instructions: String { InstructionSet.current.rawValue }
   public let memory = MemoryBudget.host
   public var bytesInUse: Int { meter.bytes }
   private let meter = MemoryMeter()
@@ -72,8 +74,9 @@ public final class CPUBackend: Backend {
   /// enough to stay in cache, enough for all cores.
   static let bandElements = 1 << 20
 
-  /// A backend that may use the memory which is free now.
-  public init() {}
+  /// A backend that may use the memory which is free now, and the vector instructions that
+  /// `RESTORMER_CPU_FEATURES` names, by default the best.
+  public init() { _ = InstructionSet.settled }
 
   public func makeStorage(count: Int) throws -> CPUStorage {
     try CPUStorage(count: count, meter: meter)

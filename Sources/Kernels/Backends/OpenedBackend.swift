@@ -56,7 +56,9 @@ public enum OpenedBackend {
     _ device: ComputeDevice, _ configuration: KernelConfiguration?, profiling: Bool
   ) throws -> OpenedBackend {
     switch device {
-    case .cpu: return .cpu(CPUBackend())
+    case .cpu:
+      try InstructionSet.settled.get()
+      return .cpu(CPUBackend())
     case .openCL(let device):
       let backend = try OpenCLBackend(
         device, configuration: configuration, profiling: profiling)

@@ -1,5 +1,7 @@
 #include "Ceilings.h"
 
+#include "Pick.h"
+
 #pragma STDC FP_CONTRACT ON
 
 // Ten sums cover the latency of two multiply-adds a cycle and fit, with both factors, into 16 registers.
@@ -26,10 +28,5 @@ MULTIPLY_ADDS(multiply_adds_avx512, __attribute__((target("avx512f,fma"))), 16)
 #endif
 
 double restormer_multiply_adds(long rounds, float *sink) {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx512f")) return multiply_adds_avx512(rounds, sink);
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    return multiply_adds_avx2(rounds, sink);
-#endif
-  return multiply_adds_portable(rounds, sink);
+  return PICK(multiply_adds)(rounds, sink);
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "Pick.h"
+
 #pragma STDC FP_CONTRACT ON
 
 typedef float vector __attribute__((vector_size(64), aligned(4)));
@@ -44,41 +46,22 @@ typedef float eight __attribute__((vector_size(32), aligned(4)));
 #undef VECTORS
 #endif
 
-typedef void gemm_function(
-    const float *, ptrdiff_t, const float *, ptrdiff_t, ptrdiff_t, const float *, const float *,
-    ptrdiff_t, float *, ptrdiff_t, int, int, int);
-typedef void outer_function(
-    const float *, ptrdiff_t, const float *, ptrdiff_t, float *, ptrdiff_t, int, int, int);
-typedef void transpose_function(const float *, ptrdiff_t, int, int, float *, ptrdiff_t);
-
-#if defined(__x86_64__)
-#define BEST(name)                                                                                    \
-  (__builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") ? name##_avx512           \
-   : __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")        ? name##_avx2             \
-                                                                            : name##_portable)
-#else
-#define BEST(name) name##_portable
-#endif
-
 void restormer_gemm(
     const float *x, ptrdiff_t x_plane, const float *w, ptrdiff_t w_row, ptrdiff_t w_column,
     const float *bias, const float *residual, ptrdiff_t residual_plane, float *y, ptrdiff_t y_plane,
     int pixels, int in_channels, int out_channels) {
-  gemm_function *gemm = BEST(gemm);
-  gemm(
-      x, x_plane, w, w_row, w_column, bias, residual, residual_plane, y, y_plane, pixels,
-      in_channels, out_channels);
+  PICK(gemm)
+  (x, x_plane, w, w_row, w_column, bias, residual, residual_plane, y, y_plane, pixels, in_channels,
+   out_channels);
 }
 
 void restormer_outer(
     const float *g, ptrdiff_t g_plane, const float *x, ptrdiff_t x_plane, float *sum, ptrdiff_t sum_row,
     int pixels, int in_channels, int out_channels) {
-  outer_function *outer = BEST(outer);
-  outer(g, g_plane, x, x_plane, sum, sum_row, pixels, in_channels, out_channels);
+  PICK(outer)(g, g_plane, x, x_plane, sum, sum_row, pixels, in_channels, out_channels);
 }
 
 void restormer_transpose(
     const float *x, ptrdiff_t x_plane, float *out, ptrdiff_t out_row, int pixels, int channels) {
-  transpose_function *transpose = BEST(transpose);
-  transpose(x, x_plane, channels, pixels, out, out_row);
+  PICK(transpose)(x, x_plane, channels, pixels, out, out_row);
 }

@@ -1,5 +1,6 @@
-#include "CMicroKernels.h"
-#include "Multiversion.h"
+#include "Optimizer.h"
+
+#include "Pick.h"
 
 // Unlike sqrtf it never sets errno, so the loop around it can become vectors.
 #define SQUARE_ROOT __builtin_elementwise_sqrt
@@ -7,39 +8,20 @@
 // Element i depends on element i alone, so vectors are safe although outputs may lie on inputs.
 #define ELEMENTWISE _Pragma("clang loop vectorize(assume_safety)")
 
-MULTIVERSION
-void restormer_adamw_step(const float *p, const float *g, const float *m, const float *v,
-                          const float *hyper, float *p_new, float *m_new, float *v_new,
-                          long count) {
-  const float keep = hyper[0], rest1 = hyper[1], beta2 = hyper[2], rest2 = hyper[3];
-  const float rate = hyper[4], correction2 = hyper[5], epsilon = hyper[6], scale = hyper[7];
-  ELEMENTWISE
-  for (long i = 0; i < count; ++i) {
-    const float grad = scale * g[i];
-    const float mean = m[i] + rest1 * (grad - m[i]);
-    const float square = beta2 * v[i] + rest2 * grad * grad;
-    const float next = keep * p[i] - rate * mean / (SQUARE_ROOT(square) / correction2 + epsilon);
-    p_new[i] = next;
-    m_new[i] = mean;
-    v_new[i] = square;
-  }
+#define BODY "OptimizerBody.h"
+#include "EachInstructionSet.h"
+
+void restormer_adamw_step(
+    const float *p, const float *g, const float *m, const float *v, const float *hyper, float *p_new, float *m_new,
+    float *v_new, long count) {
+  PICK(adamw_step)(p, g, m, v, hyper, p_new, m_new, v_new, count);
 }
 
-MULTIVERSION
-void restormer_sgd_step(const float *p, const float *g, const float *m, const float *hyper,
-                        float *p_new, float *m_new, long count) {
-  const float rate = hyper[0], momentum = hyper[1], decay = hyper[2], scale = hyper[3];
-  ELEMENTWISE
-  for (long i = 0; i < count; ++i) {
-    const float velocity = momentum * m[i] + (scale * g[i] + decay * p[i]);
-    p_new[i] = p[i] - rate * velocity;
-    m_new[i] = velocity;
-  }
+void restormer_sgd_step(
+    const float *p, const float *g, const float *m, const float *hyper, float *p_new, float *m_new, long count) {
+  PICK(sgd_step)(p, g, m, hyper, p_new, m_new, count);
 }
 
-MULTIVERSION
-void restormer_axpby(float alpha, const float *x, float beta, const float *y, float *y_new,
-                     long count) {
-  ELEMENTWISE
-  for (long i = 0; i < count; ++i) y_new[i] = alpha * x[i] + beta * y[i];
+void restormer_axpby(float alpha, const float *x, float beta, const float *y, float *y_new, long count) {
+  PICK(axpby)(alpha, x, beta, y, y_new, count);
 }

@@ -1,91 +1,25 @@
-#include "CMicroKernels.h"
-#include "Multiversion.h"
+#include "Pointwise.h"
 
 #include <math.h>
 #include <string.h>
 
-// exp(-v v / 2): 2^k from the exponent bits, the rest from a polynomial; exactly 0 below 2^-127.
-static inline __attribute__((always_inline)) float bell(float v) {
-  float t = -0.72134752f * v * v;
-  t = t > -127.0f ? t : -127.0f;
-  // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
-  const float shifted = t + 12582912.0f;
-  const float f = t - (shifted - 12582912.0f);
-  unsigned bits;
-  memcpy(&bits, &shifted, sizeof bits);
-  bits = (bits - 0x4B400000u + 127u) << 23;
-  float power;
-  memcpy(&power, &bits, sizeof power);
-  float p = 1.3276407e-3f;
-  p = p * f + 9.675541e-3f;
-  p = p * f + 5.5507135e-2f;
-  p = p * f + 0.2402212f;
-  p = p * f + 0.69314694f;
-  p = p * f + 1.0000001f;
-  return p * power;
-}
+#include "Pick.h"
 
-// The normal distribution function: exp(-t t / 2) R(t) below zero, R a polynomial on [0, 6.5].
-static inline __attribute__((always_inline)) float distribution(float v, float bell_of_v) {
-  const float t = fabsf(v) < 6.5f ? fabsf(v) : 6.5f;
-  const float s = t * 0.30769232f - 1.0f;
-  float r = 0.16715118f;
-  r = r * s + 0.49851453f;
-  r = r * s + 0.6389033f;
-  r = r * s + 0.32350913f;
-  r = r * s + 0.036362633f;
-  r = r * s - 0.103925735f;
-  r = r * s + 0.017895f;
-  r = r * s - 0.06502783f;
-  r = r * s + 0.081215896f;
-  r = r * s - 0.09808707f;
-  r = r * s + 0.113454856f;
-  const float tail = bell_of_v * r;
-  return v < 0.0f ? tail : 1.0f - tail;
-}
-
-MULTIVERSION
-void restormer_gelu_gate(const float *restrict a, const float *restrict b, float *restrict y,
-                         long count) {
-  for (long i = 0; i < count; ++i) y[i] = a[i] * distribution(a[i], bell(a[i])) * b[i];
-}
-
-MULTIVERSION
-void restormer_gelu_gate_in_place(float *restrict a, const float *restrict b, long count) {
-  for (long i = 0; i < count; ++i) a[i] = a[i] * distribution(a[i], bell(a[i])) * b[i];
-}
-
-MULTIVERSION
-void restormer_gelu_gate_backward(const float *restrict a, const float *restrict b,
-                                  const float *restrict gy, float *restrict ga,
-                                  float *restrict gb, long count) {
-  for (long i = 0; i < count; ++i) {
-    const float density = bell(a[i]), p = distribution(a[i], density);
-    ga[i] = gy[i] * b[i] * (p + 0.3989423f * a[i] * density);
-    gb[i] = gy[i] * a[i] * p;
-  }
-}
-
+// Sums that go on side by side.
 enum { lanes = 16 };
 
-MULTIVERSION
-double restormer_sum(const float *x, long count) {
-  double sums[lanes] = {0}, total = 0;
-  long i = 0;
-  for (; i + lanes <= count; i += lanes)
-    for (int k = 0; k < lanes; ++k) sums[k] += x[i + k];
-  for (; i < count; ++i) total += x[i];
-  for (int k = 0; k < lanes; ++k) total += sums[k];
-  return total;
+#define BODY "PointwiseBody.h"
+#include "EachInstructionSet.h"
+
+void restormer_gelu_gate(const float *a, const float *b, float *y, long count) { PICK(gelu_gate)(a, b, y, count); }
+
+void restormer_gelu_gate_in_place(float *a, const float *b, long count) { PICK(gelu_gate_in_place)(a, b, count); }
+
+void restormer_gelu_gate_backward(
+    const float *a, const float *b, const float *gy, float *ga, float *gb, long count) {
+  PICK(gelu_gate_backward)(a, b, gy, ga, gb, count);
 }
 
-MULTIVERSION
-double restormer_sum_of_squares(const float *x, long count) {
-  double sums[lanes] = {0}, total = 0;
-  long i = 0;
-  for (; i + lanes <= count; i += lanes)
-    for (int k = 0; k < lanes; ++k) sums[k] += (double)x[i + k] * x[i + k];
-  for (; i < count; ++i) total += (double)x[i] * x[i];
-  for (int k = 0; k < lanes; ++k) total += sums[k];
-  return total;
-}
+double restormer_sum(const float *x, long count) { return PICK(sum)(x, count); }
+
+double restormer_sum_of_squares(const float *x, long count) { return PICK(sum_of_squares)(x, count); }

@@ -4,6 +4,7 @@
 #include "Ceilings.h"
 #include "Depthwise.h"
 #include "GEMM.h"
+#include "InstructionSet.h"
 #include "LayerNorm.h"
 #include "Optimizer.h"
 #include "Pointwise.h"
