@@ -12,11 +12,11 @@ final class HalfTrainingTests: TrainingRunCase {
     return half
   }
 
-  /// Numbers and their squares a thousand and a million times as large as those of images: the
-  /// gradient does not fit at first.
+  /// Numbers thousands of times as large as those of images, and the gradients of their squares:
+  /// those do not fit at first.
   private func steep(_ name: String) throws -> TrainingOptions {
     var steep = half(name)
-    steep.normalization = try ImageNormalization(checkingMean: [0], std: [1e-3])
+    steep.normalization = try ImageNormalization(checkingMean: [0], std: [2e-4])
     (steep.loss, steep.validation) = (.mse, nil)
     return steep
   }
@@ -204,5 +204,16 @@ final class LossScaleTests: XCTestCase {
     XCTAssertEqual([scale.factor, scale.goodSteps], [LossScale.bounds.upperBound / 2, 0])
     while scale.halve() {}
     XCTAssertEqual(scale.factor, 1)
+  }
+
+  func testItsTextIsExactAndChecked() throws {
+    var scale = LossScale()
+    XCTAssertTrue(scale.halve())
+    scale.grow()
+    XCTAssertEqual(scale.text, "32768 1")
+    XCTAssertEqual(LossScale(scale.text), scale)
+    for text in ["", "65536", "65535 3", "0 0", "-2 0", "33554432 0", "2 -1", "2 2000", "2 x"] {
+      XCTAssertNil(LossScale(text), text)
+    }
   }
 }

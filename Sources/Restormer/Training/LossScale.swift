@@ -34,10 +34,10 @@ package struct LossScale: Sendable, Hashable {
   }
 
   /// Both numbers as text.
-  var text: String { "\(factor) \(goodSteps)" }
+  package var text: String { "\(factor) \(goodSteps)" }
 
   /// Reads what `text` gave; nil for what no run writes.
-  init?(_ text: String) {
+  package init?(_ text: String) {
     let numbers = text.split(separator: " ").map { Int($0) }
     guard numbers.count == 2, let factor = numbers[0], let goodSteps = numbers[1],
       Self.bounds.contains(factor), factor.nonzeroBitCount == 1,
