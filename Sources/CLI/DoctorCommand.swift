@@ -61,12 +61,12 @@ struct DoctorCommand: ParsableCommand {
     let results = Finding("network", limit: HalfStorage.bound) {
       try HalfStorage(BundledModel.standard().weights, on: backend).error
     }
-    let gradients = Finding("network's gradient", limit: HalfGradients.bound) {
+    let gradients = Finding("gradients of the network's parameters", limit: HalfGradients.bound) {
       try HalfGradients(BundledModel.standard().weights, on: backend).error
     }
     if !json {
       Console.print(results.line("from float of values in [0, 1]"))
-      Console.print(gradients.line("of its norm from that of float"))
+      Console.print(gradients.line("of its norm at worst, from that of float"))
     }
     return [results, gradients]
   }

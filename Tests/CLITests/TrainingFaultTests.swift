@@ -33,7 +33,8 @@ final class TrainingFaultTests: XCTestCase {
     XCTAssertEqual(run.status, 1)
     XCTAssertEqual(run.faults.count, 1, run.errors)
     XCTAssertTrue(
-      run.faults[0].contains("precision half: the CPU backend stores float only"), run.errors)
+      run.faults.first?.contains("precision half: the CPU backend stores float only") ?? false,
+      run.errors)
     XCTAssertEqual(scratch.names(in: "runs"), [])
   }
 

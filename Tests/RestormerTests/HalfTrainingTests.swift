@@ -18,6 +18,7 @@ final class HalfTrainingTests: TrainingRunCase {
     var steep = half(name)
     steep.normalization = try ImageNormalization(checkingMean: [0], std: [2e-4])
     (steep.loss, steep.validation) = (.mse, nil)
+    steep.stages = [.init(steps: 6, patch: 16, batch: 1)]
     return steep
   }
 
@@ -26,70 +27,77 @@ final class HalfTrainingTests: TrainingRunCase {
     return try Checkpoint(contentsOf: "\(folder)/\(name)/states/\(try XCTUnwrap(states.last))")
   }
 
-  /// Both families of kernels, for networks from nothing and for trained ones.
+  /// Both families of kernels, both norms, with and without bias.
   func testGradientsStayWithinTheBound() throws {
     var bias = ModelConfiguration.tiny
     (bias.bias, bias.normalization) = (true, .biasFree)
-    let networks = [
-      ModelWeights.initialized(RestormerModel(.tiny), seed: 4),
-      ModelWeights.initialized(RestormerModel(bias), seed: 5),
-    ]
-    for backend in [try Device.gpuShaped(), try Device.shared()] {
-      for weights in networks {
-        let error = try HalfGradients(weights, on: backend).error
-        XCTAssertLessThan(error, HalfGradients.bound, "\(backend.traits.kind)")
-        XCTAssertGreaterThan(error, 1e-5, "nothing was stored as half")
-      }
+    for (backend, configuration) in [(try Device.gpuShaped(), bias), (try Device.shared(), .tiny)] {
+      let weights = ModelWeights.initialized(RestormerModel(configuration), seed: 4)
+      let error = try HalfGradients(weights, on: backend).error
+      XCTAssertLessThan(error, HalfGradients.bound, "\(backend.traits.kind)")
+      XCTAssertGreaterThan(error, 1e-5, "nothing was stored as half")
     }
-    let trained = try BundledModel.standard().weights
-    let error = try HalfGradients(trained, on: Device.gpuShaped()).error
+  }
+
+  func testGradientsOfTheBundledModelStayWithinTheBound() throws {
+    try XCTSkipUnless(
+      ProcessInfo.processInfo.environment["RESTORMER_SLOW_TESTS"] == "1",
+      "RESTORMER_SLOW_TESTS=1 runs it")
+    let error = try HalfGradients(BundledModel.standard().weights, on: Device.gpuShaped()).error
     XCTAssertLessThan(error, HalfGradients.bound)
   }
 
   /// Accumulated, clipped and averaged steps follow those of float.
   func testLossesAreNearThoseOfFloat() throws {
-    var curves: [[Double]] = []
+    var curves: [[(loss: Double, norm: Double)]] = []
     for precision in [Precision.float, .half] {
       var run = options("\(precision)")
       (run.precision, run.validation) = (precision, nil)
-      var losses: [Double] = []
+      run.stages = [.init(steps: 6, patch: 16, batch: 2)]
+      var curve: [(loss: Double, norm: Double)] = []
       let trainer = try Trainer(run, experiments: folder, on: Device.gpuShaped()) { event in
         guard case .step(let report) = event else { return }
-        losses.append(report.losses.l1)
+        curve.append((report.losses.l1, report.gradientNorm))
         XCTAssertEqual(report.lossScale, precision == .half ? 65_536 : nil)
       }
       XCTAssertEqual(try trainer.run { false }, .finished)
-      curves.append(losses)
+      curves.append(curve)
     }
-    XCTAssertEqual(curves[0].count, 8)
+    XCTAssertEqual(curves[0].count, 6)
     for (float, half) in zip(curves[0], curves[1]) {
-      XCTAssertEqual(half, float, accuracy: 2e-3 * float)
-      XCTAssertNotEqual(half, float)
+      XCTAssertEqual(half.loss, float.loss, accuracy: 2e-3 * float.loss)
+      XCTAssertEqual(half.norm, float.norm, accuracy: 2e-2 * float.norm)
+      XCTAssertNotEqual(half.loss, float.loss)
     }
   }
 
-  /// Activations take half the memory, with and without recomputation, in no more launches.
+  /// Activations take half the memory, with and without recomputation, as is promised, in no more
+  /// launches.
   func testActivationsTakeHalfTheMemory() throws {
     let device = try Device.gpuShaped()
     let weights = ModelWeights.initialized(RestormerModel(.tiny), seed: 4)
+    let shape = Shape(1, 3, 64, 64)
+    func need(_ precision: Precision, recompute: Bool) throws -> Int {
+      try TrainingEngine.need(
+        weights.model, shape: shape, optimizer: OptimizerOptions(), recompute: recompute,
+        storing: precision, on: device
+      ).total
+    }
+    let outlines = try [Precision.float, .half].map { precision in
+      try TrainingEngine(
+        weights.model, values: weights.values, loss: .l1, optimizer: OptimizerOptions(),
+        storing: precision, on: device
+      ).outline(shape)
+    }
+    let (float, half) = (outlines[0], outlines[1])
+    XCTAssertLessThanOrEqual(half.nodes.launches, float.nodes.launches)
+    let parameters = try need(.float, recompute: false) - float.memory.total
+    XCTAssertEqual(try need(.half, recompute: false), parameters + half.memory.total)
     for recompute in [false, true] {
-      let plans = try [Precision.float, .half].map { precision in
-        try TrainingEngine(
-          weights.model, values: weights.values, loss: .l1, optimizer: OptimizerOptions(),
-          recompute: recompute, storing: precision, on: device
-        ).outline(Shape(1, 3, 64, 64))
+      let activations = try [Precision.float, .half].map {
+        Double(try need($0, recompute: recompute) - parameters)
       }
-      let (float, half) = (plans[0], plans[1])
-      XCTAssertLessThan(Double(half.memory.total), 0.58 * Double(float.memory.total))
-      XCTAssertLessThanOrEqual(half.nodes.launches, float.nodes.launches)
-      let needs = try [Precision.float, .half].map {
-        try TrainingEngine.need(
-          weights.model, shape: Shape(1, 3, 64, 64), optimizer: OptimizerOptions(),
-          recompute: recompute, storing: $0, on: device
-        ).total
-      }
-      XCTAssertEqual(
-        needs[0] - needs[1], float.memory.total - half.memory.total, "what is promised")
+      XCTAssertLessThan(activations[1], 0.58 * activations[0], "recompute \(recompute)")
     }
   }
 
@@ -112,8 +120,8 @@ final class HalfTrainingTests: TrainingRunCase {
     let whole = try newest("whole")
     let (factor, updates) = (whole.progress.lossScale.factor, whole.progress.updates)
     XCTAssertEqual(lines.count, 2, "\(rest)")
-    XCTAssertEqual(lines.last, "loss scale \(factor) after \(8 - updates) skipped steps")
-    XCTAssertEqual(factor, 65_536 >> (8 - updates))
+    XCTAssertEqual(lines.last, "loss scale \(factor) after \(6 - updates) skipped steps")
+    XCTAssertEqual(factor, 65_536 >> (6 - updates))
     XCTAssertEqual(whole.progress.lossScale.goodSteps, updates)
     XCTAssertGreaterThan(updates, 0)
     XCTAssertNotEqual(whole.values, skipped.values)
@@ -123,12 +131,13 @@ final class HalfTrainingTests: TrainingRunCase {
   func testAResumedRunIsBitIdentical() throws {
     let device = try Device.gpuShaped()
     try run(steep("straight"), on: device)
-    for stop in [1, 4, 1] { try run(steep("resumed"), stopAfter: stop, on: device) }
+    for stop in [1, 2, 2] { try run(steep("resumed"), stopAfter: stop, on: device) }
     let notes = try run(steep("resumed"), on: device)
-    XCTAssertTrue(notes.contains("going on after step 6"), "\(notes)")
+    XCTAssertTrue(notes.contains("going on after step 5"), "\(notes)")
     XCTAssertEqual(try finalWeights("resumed"), try finalWeights("straight"))
     let states = try ["resumed", "straight"].map { try newest($0) }
     XCTAssertEqual(states[0].progress, states[1].progress)
+    XCTAssertGreaterThan(states[0].progress.updates, 0)
     XCTAssertEqual(states[0].second, states[1].second)
   }
 
@@ -149,7 +158,8 @@ final class HalfTrainingTests: TrainingRunCase {
     for index in output.offset..<output.offset + output.count { weights.values[index] *= 1e5 }
     var wild = try steep("wild")
     wild.pretrained = "\(folder)/wild.safetensors"
-    wild.stages = [.init(steps: 40, patch: 16, batch: 1)]
+    (wild.stages, wild.accumulate) = ([.init(steps: 40, patch: 16, batch: 1)], 1)
+    wild.checkpointInterval = 16
     weights.normalization = wild.normalization
     try weights.state.writeSafetensors(to: "\(folder)/wild.safetensors")
     let lines = try linesOfAFailure(wild)
