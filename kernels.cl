@@ -64,6 +64,7 @@ typedef float in_t;
 #define READ_WIDE(n, p) vload##n(0, p)
 #define READ_ALIGNED_4(p) (*(__global const float4 *)(p))
 #endif
+#define WRITE_FLOAT(v, p) (*(p) = (v))
 #ifdef HALF_OUT
 typedef half out_t;
 #define WRITE(v, p) vstore_half(v, 0, p)
@@ -71,7 +72,7 @@ typedef half out_t;
 #define WRITE_ALIGNED_4(v, p) vstorea_half4(v, 0, p)
 #else
 typedef float out_t;
-#define WRITE(v, p) (*(p) = (v))
+#define WRITE(v, p) WRITE_FLOAT(v, p)
 #define WRITE_WIDE(n, v, p) vstore##n(v, 0, p)
 #define WRITE_ALIGNED_4(v, p) (*(__global float4 *)(p) = (v))
 #endif
@@ -106,9 +107,10 @@ INLINE void store_lanes(float16 v, int count, __global out_t *p) {
 #error "VEC: elements by which elementwise kernels advance, 16 on a CPU device, else 1, such as 16"
 #endif
 
-// One element at a time lets neighbouring work-items touch neighbouring elements.
+// One element at a time lets neighbouring work-items touch neighbouring elements. LOAD_VEC is for floats, load_vec for activations.
 #if VEC == 16
 typedef float16 vec;
+#define LOAD_VEC(p) vload16(0, p)
 INLINE vec load_vec(__global const in_t *p) { return READ_WIDE(16, p); }
 INLINE void store_vec(vec v, int count, __global out_t *p) { store_lanes(v, count, p); }
 // The first `count` lanes of v, zero in the others.
@@ -124,6 +126,7 @@ INLINE float sum_vec(vec v) {
 }
 #else
 typedef float vec;
+#define LOAD_VEC(p) (*(p))
 INLINE vec load_vec(__global const in_t *p) { return READ(p); }
 INLINE void store_vec(vec v, int count, __global out_t *p) {
   if (count > 0) WRITE(v, p);
@@ -261,22 +264,38 @@ typedef float4 vector;
 #endif
 #endif
 
-// Stores the first `count` lanes of v at p.
-INLINE void store_vector(vector v, int count, __global out_t *p) {
-  if (count >= VECTOR_WIDTH) {
-    WRITE_VECTOR(v, p);
-    return;
-  }
+// The first `count` lanes of v, fewer than all, by `write`.
 #if VECTOR_WIDTH == 4
-  // By name: an array that is indexed at run time would lie in memory on some devices.
-  if (count > 0) WRITE(v.x, p);
-  if (count > 1) WRITE(v.y, p + 1);
-  if (count > 2) WRITE(v.z, p + 2);
+// By name: an array that is indexed at run time would lie in memory on some devices.
+#define WRITE_LANES(write, v, count, p) \
+  do { \
+    if (count > 0) write(v.x, p); \
+    if (count > 1) write(v.y, p + 1); \
+    if (count > 2) write(v.z, p + 2); \
+  } while (0)
 #else
-  float lanes[VECTOR_WIDTH];
-  STORE(v, lanes);
-  for (int i = 0; i < count; ++i) WRITE(lanes[i], p + i);
+#define WRITE_LANES(write, v, count, p) \
+  do { \
+    float lanes[VECTOR_WIDTH]; \
+    STORE(v, lanes); \
+    for (int i = 0; i < count; ++i) write(lanes[i], p + i); \
+  } while (0)
 #endif
+
+// Stores the first `count` lanes of v at p, where activations lie.
+INLINE void store_vector(vector v, int count, __global out_t *p) {
+  if (count >= VECTOR_WIDTH)
+    WRITE_VECTOR(v, p);
+  else
+    WRITE_LANES(WRITE, v, count, p);
+}
+
+// The same where floats lie.
+INLINE void store_floats(vector v, int count, __global float *p) {
+  if (count >= VECTOR_WIDTH)
+    STORE(v, p);
+  else
+    WRITE_LANES(WRITE_FLOAT, v, count, p);
 }
 
 // The sum of all lanes, pairwise.
@@ -985,11 +1004,11 @@ __kernel void depthwise_gate_window_blocks(
 }
 #endif
 
-#if !HALF_STORAGE  // Gradients: their tensors are float.
 // The gradients: gx[n, c, i, j] = sum of w[c, ky, kx] gy[n, c, i - ky + 1, j - kx + 1], gw[c, ky, kx] = sum of x[n, c, i, j]
 // times the same, gb = sum of gy; sums over pixels in two stages. Here the partial sums, [n][c][parts][DEPTHWISE_SUMS], the tenth that of
 // gy, are added up.
 
+#if !HALF_STORAGE  // Sums, float always.
 // One work-item: one channel.
 __kernel void depthwise_conv_backward_sum(TENSOR_IN(partial), TENSOR_OUT(gw),
                                                    TENSOR_OUT(gbias), int has_bias, int images,
@@ -1009,14 +1028,15 @@ __kernel void depthwise_conv_backward_sum(TENSOR_IN(partial), TENSOR_OUT(gw),
   for (int i = 0; i < 9; ++i) PLANE(gw, c, 0)[i] = total[i];
   if (has_bias) *PLANE(gbias, 0, c) = total[9];
 }
+#endif
 
 #ifndef CPU_DEVICE
 // For GPUs, both in one sweep. One work-group: `rows_per_group` rows (dimension 0) of one channel (1) of one image (2), a block of
 // four columns of DEPTHWISE_ROWS rows at a time for each item, two to the power of `across_bits` items side by side. Where a channel
 // has a single group, its sums are the gradients.
 __kernel void depthwise_conv_backward_groups(
-    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(gy), TENSOR_OUT(gx), TENSOR_OUT(partial), TENSOR_OUT(gw), TENSOR_OUT(gbias),
-    int has_bias, int channels, int height, int width, int rows_per_group, int across_bits) {
+    ACTIVATION_IN(x), TENSOR_IN(w), ACTIVATION_IN(gy), ACTIVATION_OUT(gx), TENSOR_OUT(partial), TENSOR_OUT(gw),
+    TENSOR_OUT(gbias), int has_bias, int channels, int height, int width, int rows_per_group, int across_bits) {
   __local float shared[GROUP_SIZE];
   const int group = (int)get_group_id(0), c = (int)get_group_id(1), n = (int)get_group_id(2);
   const int item = (int)get_local_id(0), across = 1 << across_bits;
@@ -1081,8 +1101,8 @@ __kernel void depthwise_conv_backward_groups(
 // The gradients of the convolution's channel halves a and b, which are computed again, in y = gelu(a) b: ga = gy b (P(a) +
 // a p(a)), gb = gy gelu(a) (see GELUGate). channels: of y. Indices as for the convolution.
 __kernel void depthwise_gate_slopes(
-    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias), TENSOR_IN(gy), TENSOR_OUT(slope), int has_bias, int channels, int height,
-    int width, int images) {
+    ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(bias), ACTIVATION_IN(gy), ACTIVATION_OUT(slope), int has_bias, int channels,
+    int height, int width, int images) {
   const int column = DEPTHWISE_X, row = DEPTHWISE_Y, c = (int)get_global_id(2);
   if (column >= width || row >= height || c >= channels) return;
   float k[2][9], b[2], sum[2][DEPTHWISE_ROWS][4];
@@ -1152,10 +1172,10 @@ INLINE void frame_clear(float *frame) {
 }
 
 // Copies the tile and `margin` rows above and below it, as far as they lie in the image; the rest of the frame stays zero.
-INLINE void frame_fill(float *frame, __global const float *plane, depthwise_tile t, int margin, int height,
+INLINE void frame_fill(float *frame, __global const in_t *plane, depthwise_tile t, int margin, int height,
                        int width) {
   for (int y = max(-margin, -t.y); y < min(t.rows + margin, height - t.y); ++y) {
-    __global const float *row = plane + (long)(t.y + y) * width + t.x;
+    __global const in_t *row = plane + (long)(t.y + y) * width + t.x;
     for (int j = t.left; j < t.right; j += VEC)
       vstore16(keep_vec(load_vec(row + j), width - t.x - j), 0, FRAME_AT(frame, y, j));
   }
@@ -1180,7 +1200,7 @@ INLINE void frame_taps(const float *frame, const float *k, vec *sum, int y, int 
 
 // Stores gx, the neighbourhood of gy times the taps w in reverse order, and the tile's partial sums: nine of gw[ky, kx] =
 // sum of x[i, j] gy[i - ky + 1, j - kx + 1], one of gy. x, gy: frames; partial: [n][c][tiles][DEPTHWISE_SUMS].
-INLINE void depthwise_tile_backward(const float *x, const float *gy, __global float *gx,
+INLINE void depthwise_tile_backward(const float *x, const float *gy, __global out_t *gx,
                                     __global const float *w, __global float *partial, depthwise_tile t,
                                     int width) {
   float k[9];
@@ -1222,7 +1242,7 @@ INLINE void depthwise_tile_backward(const float *x, const float *gy, __global fl
 }
 
 // One work-item: one tile (dimension 0) of some channels (1) of one image (2).
-__kernel void depthwise_conv_backward(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(gy), TENSOR_OUT(gx),
+__kernel void depthwise_conv_backward(ACTIVATION_IN(x), TENSOR_IN(w), ACTIVATION_IN(gy), ACTIVATION_OUT(gx),
                                       TENSOR_OUT(partial), int channels, int height, int width,
                                       int channels_per_item) {
   const int item = (int)get_global_id(0), n = (int)get_global_id(2);
@@ -1242,8 +1262,8 @@ __kernel void depthwise_conv_backward(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(gy),
 
 // The gradients of y = gelu(a) b, where a and b are the halves of the convolution's channels: a and b are computed again,
 // their gradients ga = gy b (P(a) + a p(a)) and gb = gy gelu(a) (see GELUGate) take the place of gy above. channels: of y.
-__kernel void depthwise_gate_backward(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias), TENSOR_IN(gy),
-                                      TENSOR_OUT(gx), TENSOR_OUT(partial), int has_bias, int channels,
+__kernel void depthwise_gate_backward(ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(bias), ACTIVATION_IN(gy),
+                                      ACTIVATION_OUT(gx), TENSOR_OUT(partial), int has_bias, int channels,
                                       int height, int width, int channels_per_item) {
   const int item = (int)get_global_id(0), n = (int)get_global_id(2);
   const int first = channels_per_item * (int)get_global_id(1);
@@ -1267,7 +1287,7 @@ __kernel void depthwise_gate_backward(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias
         for (int r = 0; r < DEPTHWISE_ROWS; ++r) a[r] = (vec)(start[0]), b[r] = (vec)(start[1]);
         frame_taps(in[0], k[0], a, y, j);
         frame_taps(in[1], k[1], b, y, j);
-        __global const float *g = PLANE(gy, n, c) + (long)(t.y + y) * width + t.x + j;
+        __global const in_t *g = PLANE(gy, n, c) + (long)(t.y + y) * width + t.x + j;
 #pragma unroll
         for (int r = 0; r < DEPTHWISE_ROWS; ++r) {
           if (y + r >= t.bottom) break;
@@ -1285,7 +1305,6 @@ __kernel void depthwise_gate_backward(TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(bias
     }
   }
 }
-#endif
 #endif
 
 // ---- GELUGate ----
@@ -1311,17 +1330,16 @@ __kernel void gelu_gate(ACTIVATION_IN(x), ACTIVATION_OUT(y), int pixels, int cha
   }
 }
 
-#if !HALF_STORAGE  // Gradients: their tensors are float.
 // ga = gy b (P(a) + a p(a)) with the density p(a) = exp(-a a / 2) / sqrt(2 pi); gb = gy gelu(a).
-__kernel void gelu_gate_backward(TENSOR_IN(x), TENSOR_IN(gy), TENSOR_OUT(gx), int pixels,
+__kernel void gelu_gate_backward(ACTIVATION_IN(x), ACTIVATION_IN(gy), ACTIVATION_OUT(gx), int pixels,
                                  int channels, int pixels_per_item, int channels_per_item) {
   const int n = (int)get_global_id(2), first = pixels_per_item * (int)get_global_id(0);
   const int end = min(pixels, first + pixels_per_item);
   const int first_channel = channels_per_item * (int)get_global_id(1);
   for (int c = first_channel; c < min(channels, first_channel + channels_per_item); ++c) {
-    __global const float *a = PLANE(x, n, c), *b = PLANE(x, n, channels + c);
-    __global const float *g = PLANE(gy, n, c);
-    __global float *ga = PLANE(gx, n, c), *gb = PLANE(gx, n, channels + c);
+    __global const in_t *a = PLANE(x, n, c), *b = PLANE(x, n, channels + c);
+    __global const in_t *g = PLANE(gy, n, c);
+    __global out_t *ga = PLANE(gx, n, c), *gb = PLANE(gx, n, channels + c);
     for (int i = first; i < end; i += VEC) {
       const vec v = load_vec(a + i), grad = load_vec(g + i);
       const vec bell = gate_bell(v);
@@ -1332,7 +1350,6 @@ __kernel void gelu_gate_backward(TENSOR_IN(x), TENSOR_IN(gy), TENSOR_OUT(gx), in
     }
   }
 }
-#endif
 
 // ---- PixelShuffle ----
 // y[n, c, 2 i + k, 2 j + l] = x[n, 4 c + 2 k + l, i, j]; x: [n, 4 c, h, w], y: [n, c, 2 h, 2 w]. Unshuffle is
@@ -1458,8 +1475,7 @@ __kernel void channel_slice(ACTIVATION_IN(x), ACTIVATION_OUT(y), int pixels, int
   }
 }
 
-#if !HALF_STORAGE  // Gradients: their tensors are float.
-__kernel void channel_slice_backward(TENSOR_IN(gy), TENSOR_OUT(gx), int pixels, int channels,
+__kernel void channel_slice_backward(ACTIVATION_IN(gy), ACTIVATION_OUT(gx), int pixels, int channels,
                                      int pixels_per_item, int channels_per_item, int offset,
                                      int count) {
   const int n = (int)get_global_id(2), first = pixels_per_item * (int)get_global_id(0);
@@ -1467,13 +1483,12 @@ __kernel void channel_slice_backward(TENSOR_IN(gy), TENSOR_OUT(gx), int pixels, 
   const int first_channel = channels_per_item * (int)get_global_id(1);
   for (int c = first_channel; c < min(channels, first_channel + channels_per_item); ++c) {
     const bool inside = c >= offset && c < offset + count;
-    __global const float *in = PLANE(gy, n, inside ? c - offset : 0);
-    __global float *out = PLANE(gx, n, c);
+    __global const in_t *in = PLANE(gy, n, inside ? c - offset : 0);
+    __global out_t *out = PLANE(gx, n, c);
     for (int i = first; i < end; i += VEC)
       store_vec(inside ? load_vec(in + i) : (vec)(0.0f), end - i, out + i);
   }
 }
-#endif
 
 // ---- PixelLoss ----
 // With d = prediction - target over all N elements of [n, c, h, w]:
@@ -1519,7 +1534,7 @@ __kernel void pixel_loss(TENSOR_IN(prediction), TENSOR_IN(target), TENSOR_OUT(pa
     vec values = (vec)(0.0f), sizes = (vec)(0.0f), squares = (vec)(0.0f);
     const int block_end = min(end, block + 64 * step);
     for (int i = block + VEC * (int)get_local_id(0); i < block_end; i += step) {
-      const vec d = keep_vec(load_vec(p + i) - load_vec(t + i), end - i);
+      const vec d = keep_vec(LOAD_VEC(p + i) - LOAD_VEC(t + i), end - i);
       values += keep_vec(pixel_loss_value(d, kind, epsilon), end - i);
       sizes += fabs(d);
       squares += d * d;
@@ -1551,7 +1566,7 @@ __kernel void pixel_loss_sum(TENSOR_IN(partial), TENSOR_OUT(y), TENSOR_OUT(l1), 
 
 // The gradient of the prediction; gy: one number; scale: 1 / number of elements.
 __kernel void pixel_loss_backward(TENSOR_IN(prediction), TENSOR_IN(target), TENSOR_IN(gy),
-                                  TENSOR_OUT(gx), int pixels, int channels, int pixels_per_item,
+                                  ACTIVATION_OUT(gx), int pixels, int channels, int pixels_per_item,
                                   int channels_per_item, int kind, float epsilon, float scale) {
   const int n = (int)get_global_id(2), first = pixels_per_item * (int)get_global_id(0);
   const int end = min(pixels, first + pixels_per_item);
@@ -1559,9 +1574,9 @@ __kernel void pixel_loss_backward(TENSOR_IN(prediction), TENSOR_IN(target), TENS
   const float factor = scale * *PLANE(gy, 0, 0);
   for (int c = first_channel; c < min(channels, first_channel + channels_per_item); ++c) {
     __global const float *p = PLANE(prediction, n, c), *t = PLANE(target, n, c);
-    __global float *out = PLANE(gx, n, c);
+    __global out_t *out = PLANE(gx, n, c);
     for (int i = first; i < end; i += VEC) {
-      const vec d = load_vec(p + i) - load_vec(t + i);
+      const vec d = LOAD_VEC(p + i) - LOAD_VEC(t + i);
       store_vec(factor * pixel_loss_slope(d, kind, epsilon), end - i, out + i);
     }
   }
@@ -2053,13 +2068,12 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void norm_produ
 }
 #endif
 
-#if !HALF_STORAGE  // Gradients: their tensors are float.
 #ifdef CPU_DEVICE
 // Partial sums of S[a, c] = sum_{n, p} left[n, a, p] right[n, c, p]: gW with left = gy and right = x, or its transpose
 // with the two exchanged. One work-item: `panels` panels of right channels (dimension 0), `rows` left channels (1), one
 // slice of the pixels of all images (2). partial: [slice][a][pitch], pitch the right channels in whole panels.
 __kernel void conv1x1_backward_weight(
-    TENSOR_IN(left), TENSOR_IN(right), __global float *restrict partial, ulong partial_offset, int pixels,
+    ACTIVATION_IN(left), ACTIVATION_IN(right), __global float *restrict partial, ulong partial_offset, int pixels,
     int left_channels, int right_channels, int images, int slice, int rows, int panels, int pitch) {
   const int first = PANEL_CHANNELS * panels * (int)get_global_id(0), row = rows * (int)get_global_id(1);
   const int s = (int)get_global_id(2);
@@ -2085,7 +2099,7 @@ __kernel void conv1x1_backward_weight(
 // output channels (1), one slice of pixels (2). The sum over several runs and images grows where it is to lie: a rounding for
 // each run, not for each pixel.
 __kernel __attribute__((reqd_work_group_size(NT_GROUP, 1, 1))) void conv1x1_backward_weight_tiles(
-    TENSOR_IN(x), TENSOR_IN(g), __global float *restrict partial, ulong partial_offset, int pixels,
+    ACTIVATION_IN(x), ACTIVATION_IN(g), __global float *restrict partial, ulong partial_offset, int pixels,
     int in_channels, int out_channels, int images, int slice) {
   __local float2 memory[NT_MEMORY];
   const int s = (int)get_group_id(2), row = NT_TILE * (int)get_group_id(1), column = NT_TILE * (int)get_group_id(0);
@@ -2112,6 +2126,7 @@ __kernel __attribute__((reqd_work_group_size(NT_GROUP, 1, 1))) void conv1x1_back
     }
 }
 
+#if !HALF_STORAGE  // Sums, float always.
 // gW = the sum of the partial sums S, in order; S[a, c] goes to gw[a * row_step + c * column_step]. One work-item: VEC
 // elements of a row of S (dimension 1).
 __kernel void conv1x1_backward_weight_sum(
@@ -2146,12 +2161,12 @@ __kernel void conv1x1_backward_weight_sum(
 
 #define SUM_STEPS 256  // pixels, or vectors of them, of one item in a block
 
-__kernel void channel_sum(TENSOR_IN(x), TENSOR_OUT(s), int pixels, int images) {
+__kernel void channel_sum(ACTIVATION_IN(x), TENSOR_OUT(s), int pixels, int images) {
   __local float shared[GROUP_SIZE];
   const int c = (int)get_group_id(0), step = VEC * (int)get_local_size(0);
   float total = 0.0f;
   for (int n = 0; n < images; ++n) {
-    __global const float *plane = PLANE(x, n, c);
+    __global const in_t *plane = PLANE(x, n, c);
     for (int begin = 0; begin < pixels; begin += SUM_STEPS * step) {
       const int end = min(begin + SUM_STEPS * step, pixels);
       vec block = (vec)(0.0f);
@@ -2416,7 +2431,7 @@ __kernel __attribute__((reqd_work_group_size(CONV_ITEMS, 1, 1))) void conv3x3_ti
 }
 #endif
 
-#if !HALF_STORAGE  // Gradients: their tensors are float.
+#if !HALF_STORAGE  // Weights, float always.
 // The weight of the input gradient: V[i, o, j, k] = W[o, i, 2 - j, 2 - k]. One work-item per element.
 __kernel void conv3x3_transpose_weight(
     TENSOR_IN(w), __global float *restrict transposed, ulong transposed_offset, int out_channels, int in_channels) {
@@ -2425,6 +2440,7 @@ __kernel void conv3x3_transpose_weight(
   const int tap = index % 9, i = index / 9 % in_channels, o = index / 9 / in_channels;
   transposed[transposed_offset + (ulong)(i * out_channels + o) * 9 + 8 - tap] = PLANE(w, 0, 0)[index];
 }
+#endif
 
 #ifdef CPU_DEVICE
 #ifndef PATCH_AREA
@@ -2433,7 +2449,7 @@ __kernel void conv3x3_transpose_weight(
 
 // Transposes rows first - 1 .. first + rows and columns u - 1 .. u + across of x into a panel, zero outside of the image.
 INLINE void transpose_patch(
-    __global const float *x, ulong plane, int channels, int first, int rows, int u, int across, int height,
+    __global const in_t *x, ulong plane, int channels, int first, int rows, int u, int across, int height,
     int width, float *panel) {
   const int begin = max(u - 1, 0), end = min(u + across + 1, width);
   for (int r = -1; r <= rows; ++r) {
@@ -2454,7 +2470,7 @@ INLINE void transpose_patch(
 // input channels (dimension 0), `strip` output channels (1), a band of rows of all images (2), a transposed patch of x of at
 // most `rows` by `across` pixels at a time. partial: [band][j, k][o][pitch], pitch the input channels in whole panels.
 __kernel void conv3x3_backward_weight(
-    TENSOR_IN(x), TENSOR_IN(g), __global float *restrict partial, ulong partial_offset, int height,
+    ACTIVATION_IN(x), ACTIVATION_IN(g), __global float *restrict partial, ulong partial_offset, int height,
     int width, int in_channels, int out_channels, int images, int band_rows, int strip, int rows, int across) {
   const int column = PANEL_CHANNELS * (int)get_global_id(0), o = strip * (int)get_global_id(1);
   const int band = (int)get_global_id(2), pitch = PANEL_CHANNELS * (int)get_global_size(0);
@@ -2482,6 +2498,7 @@ __kernel void conv3x3_backward_weight(
       }
 }
 
+#if !HALF_STORAGE  // Sums, float always.
 // gW = the sum of the bands' sums, in order. One work-item: VEC input channels of one output channel (dimension 1).
 __kernel void conv3x3_backward_weight_sum(
     __global const float *restrict partial, ulong partial_offset, TENSOR_OUT(gw), int in_channels,
@@ -2500,6 +2517,7 @@ __kernel void conv3x3_backward_weight_sum(
   for (int c = 0; c < min(VEC, in_channels - i); ++c)
     for (int t = 0; t < 9; ++t) out[9 * c + t] = lanes[t][c];
 }
+#endif
 #else
 #ifndef GRADIENT_OUT_ITEMS
 #error "GRADIENT_OUT_ITEMS: work-items of a group along output channels, four each, such as 8"
@@ -2526,7 +2544,7 @@ __kernel void conv3x3_backward_weight_sum(
 //
 //   x    row v - 1 | v | v + 1   ->   a window of 3 x 3, moved along the row      gy   row v
 __kernel __attribute__((reqd_work_group_size(GRADIENT_ITEMS, 1, 1))) void conv3x3_backward_weight_tiles(
-    TENSOR_IN(x), TENSOR_IN(g), __global float *restrict partial, ulong partial_offset, int height,
+    ACTIVATION_IN(x), ACTIVATION_IN(g), __global float *restrict partial, ulong partial_offset, int height,
     int width, int in_channels, int out_channels, int images, int band_rows, int band_columns) {
   __local float ring[3][4 * GRADIENT_X_VECTORS * GRADIENT_X_PITCH];
   __local float4 slopes[GRADIENT_COLUMNS * GRADIENT_G_PITCH];
@@ -2617,6 +2635,7 @@ __kernel __attribute__((reqd_work_group_size(GRADIENT_ITEMS, 1, 1))) void conv3x
   }
 }
 
+#if !HALF_STORAGE  // Sums, float always.
 // gW = the sum of the slices' sums, in order. One work-item per element.
 __kernel void conv3x3_backward_weight_tiles_sum(
     __global const float *restrict partial, ulong partial_offset, TENSOR_OUT(gw), int count, int slices) {
@@ -2632,7 +2651,8 @@ __kernel void conv3x3_backward_weight_tiles_sum(
 // ---- LayerNorm ----
 // Over the c channels of every pixel: mu = mean x, r = 1 / sqrt(mean (x - mu)^2 + eps);
 // with bias y = (x - mu) r w + b, without y = x r w (scaled by the deviation, but not centred).
-// A rounded mean would shift every centred value: the second pass also sums what is left of it, `rest`.
+// A rounded mean would shift every centred value: the second pass also sums what is left of it, `rest`. mu and r, which the
+// gradient reads, are float always.
 //
 // Indices: dimension 0 pixels, 1 images.
 //
@@ -2646,7 +2666,7 @@ __kernel void conv3x3_backward_weight_tiles_sum(
 #endif
 
 __kernel void layer_norm(
-    ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(b), ACTIVATION_OUT(y), ACTIVATION_OUT(mean), ACTIVATION_OUT(rstd),
+    ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(b), ACTIVATION_OUT(y), TENSOR_OUT(mean), TENSOR_OUT(rstd),
     int pixels, int channels, float eps, int has_bias) {
   const int first = NORM_VECTORS * VECTOR_WIDTH * (int)get_global_id(0), n = (int)get_global_id(1);
   if (first >= pixels) return;
@@ -2681,8 +2701,8 @@ __kernel void layer_norm(
     const vector variance = r[v] * share - rest[v] * rest[v];
     // A comparison, unlike fmax, keeps NaN.
     r[v] = 1.0f / sqrt((variance < 0.0f ? (vector)(0.0f) : variance) + eps);
-    store_vector(mu[v] + rest[v], pixels - place[v], PLANE(mean, n, 0) + place[v]);
-    store_vector(r[v], pixels - place[v], PLANE(rstd, n, 0) + place[v]);
+    store_floats(mu[v] + rest[v], pixels - place[v], PLANE(mean, n, 0) + place[v]);
+    store_floats(r[v], pixels - place[v], PLANE(rstd, n, 0) + place[v]);
     if (!has_bias) mu[v] = rest[v] = (vector)(0.0f);
   }
   for (int c = 0; c < channels; ++c) {
@@ -2697,12 +2717,11 @@ __kernel void layer_norm(
   }
 }
 
-#if !HALF_STORAGE  // Gradients: their tensors are float.
 // With bias: gx = r (g - mean g - h mean (g h)), g = gy w, h = (x - mu) r.
 // Without:   gx = r g - r^3 (x - mu) mean (g x). With an addend, plus that.
 __kernel void layer_norm_backward_input(
-    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(mean), TENSOR_IN(rstd), TENSOR_IN(g), TENSOR_IN(addend),
-    TENSOR_OUT(gx), int pixels, int channels, int has_bias, int has_addend) {
+    ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(mean), TENSOR_IN(rstd), ACTIVATION_IN(g), ACTIVATION_IN(addend),
+    ACTIVATION_OUT(gx), int pixels, int channels, int has_bias, int has_addend) {
   const int first = NORM_VECTORS * VECTOR_WIDTH * (int)get_global_id(0), n = (int)get_global_id(1);
   if (first >= pixels) return;
   // Vectors beyond the end repeat the last one.
@@ -2716,13 +2735,13 @@ __kernel void layer_norm_backward_input(
     total[v] = along[v] = (vector)(0.0f);
   }
   for (int c = 0; c < channels; ++c) {
-    __global const float *gy = PLANE(g, n, c), *row = PLANE(x, n, c);
+    __global const in_t *gy = PLANE(g, n, c), *row = PLANE(x, n, c);
     const float weight = PLANE(w, 0, 0)[c];
 #pragma unroll
     for (int v = 0; v < NORM_VECTORS; ++v) {
-      const vector gw = LOAD(gy + place[v]) * weight;
+      const vector gw = READ_VECTOR(gy + place[v]) * weight;
       total[v] += gw;
-      along[v] = fma(gw, LOAD(row + place[v]) - (has_bias ? mu[v] : (vector)(0.0f)), along[v]);
+      along[v] = fma(gw, READ_VECTOR(row + place[v]) - (has_bias ? mu[v] : (vector)(0.0f)), along[v]);
     }
   }
   const float share = 1.0f / channels;
@@ -2732,20 +2751,19 @@ __kernel void layer_norm_backward_input(
     total[v] *= has_bias ? share * r[v] : (vector)(0.0f);
   }
   for (int c = 0; c < channels; ++c) {
-    __global const float *gy = PLANE(g, n, c), *row = PLANE(x, n, c);
-    __global const float *sum = PLANE(addend, n, c);
-    __global float *out = PLANE(gx, n, c);
+    __global const in_t *gy = PLANE(g, n, c), *row = PLANE(x, n, c);
+    __global const in_t *sum = PLANE(addend, n, c);
+    __global out_t *out = PLANE(gx, n, c);
     const float weight = PLANE(w, 0, 0)[c];
 #pragma unroll
     for (int v = 0; v < NORM_VECTORS; ++v) {
-      const vector d = LOAD(row + place[v]) - mu[v];
-      vector value = LOAD(gy + place[v]) * weight * r[v] - total[v] - d * along[v];
-      if (has_addend) value += LOAD(sum + place[v]);
+      const vector d = READ_VECTOR(row + place[v]) - mu[v];
+      vector value = READ_VECTOR(gy + place[v]) * weight * r[v] - total[v] - d * along[v];
+      if (has_addend) value += READ_VECTOR(sum + place[v]);
       store_vector(value, pixels - place[v], out + place[v]);
     }
   }
 }
-#endif
 
 #ifndef CPU_DEVICE
 // The same by work-groups, for GPUs: NORM_PIXELS neighbouring pixels of an image, and for each NORM_PARTS work-items that hold its
@@ -2773,7 +2791,7 @@ INLINE float sum_parts(float value, int part, int lane, __local float *shared) {
 }
 
 __kernel void layer_norm_groups(
-    ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(b), ACTIVATION_OUT(y), ACTIVATION_OUT(mean), ACTIVATION_OUT(rstd),
+    ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(b), ACTIVATION_OUT(y), TENSOR_OUT(mean), TENSOR_OUT(rstd),
     int pixels, int channels, float eps, int has_bias) {
   __local float shared[NORM_PARTS * NORM_PIXELS];
   const int lane = (int)get_local_id(0) % NORM_PIXELS, part = (int)get_local_id(0) / NORM_PIXELS;
@@ -2800,8 +2818,8 @@ __kernel void layer_norm_groups(
   const float r = 1.0f / sqrt((variance < 0.0f ? 0.0f : variance) + eps);
   if (p >= pixels) return;
   if (part == 0) {
-    WRITE(mu + rest, PLANE(mean, n, 0) + p);
-    WRITE(r, PLANE(rstd, n, 0) + p);
+    PLANE(mean, n, 0)[p] = mu + rest;
+    PLANE(rstd, n, 0)[p] = r;
   }
   const float centre = has_bias ? mu : 0.0f, correction = has_bias ? rest : 0.0f;
   __global const float *weight = PLANE(w, 0, 0) + part, *bias = PLANE(b, 0, 0) + part;
@@ -2814,10 +2832,9 @@ __kernel void layer_norm_groups(
   }
 }
 
-#if !HALF_STORAGE  // Gradients: their tensors are float.
 __kernel void layer_norm_backward_input_groups(
-    TENSOR_IN(x), TENSOR_IN(w), TENSOR_IN(mean), TENSOR_IN(rstd), TENSOR_IN(g), TENSOR_IN(addend),
-    TENSOR_OUT(gx), int pixels, int channels, int has_bias, int has_addend) {
+    ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(mean), TENSOR_IN(rstd), ACTIVATION_IN(g), ACTIVATION_IN(addend),
+    ACTIVATION_OUT(gx), int pixels, int channels, int has_bias, int has_addend) {
   // The weight comes from memory once, for all pixels.
   __local float shared[NORM_PARTS * NORM_PIXELS], weight[NORM_PARTS * NORM_SHARE];
   const int lane = (int)get_local_id(0) % NORM_PIXELS, part = (int)get_local_id(0) / NORM_PIXELS;
@@ -2826,15 +2843,15 @@ __kernel void layer_norm_backward_input_groups(
 #pragma unroll 1
   for (int c = (int)get_local_id(0); c < channels; c += NORM_PARTS * NORM_PIXELS) weight[c] = PLANE(w, 0, 0)[c];
   barrier(CLK_LOCAL_MEM_FENCE);
-  __global const float *in = PLANE(x, n, part) + q, *gy = PLANE(g, n, part) + q;
+  __global const in_t *in = PLANE(x, n, part) + q, *gy = PLANE(g, n, part) + q;
   const ulong x_step = NORM_PARTS * x_plane, g_step = NORM_PARTS * g_plane;
   const float mu = PLANE(mean, n, 0)[q], r = PLANE(rstd, n, 0)[q];
   float d[NORM_SHARE], gw[NORM_SHARE], total = 0.0f, along = 0.0f;
 #pragma unroll
   for (int i = 0; i < NORM_SHARE; ++i) {
     const int is_inside = part + NORM_PARTS * i < channels;
-    d[i] = is_inside ? in[i * x_step] - mu : 0.0f;
-    gw[i] = is_inside ? gy[i * g_step] * weight[part + NORM_PARTS * i] : 0.0f;
+    d[i] = is_inside ? READ(in + i * x_step) - mu : 0.0f;
+    gw[i] = is_inside ? READ(gy + i * g_step) * weight[part + NORM_PARTS * i] : 0.0f;
     total += gw[i];
     along = fma(gw[i], has_bias ? d[i] : d[i] + mu, along);
   }
@@ -2842,23 +2859,21 @@ __kernel void layer_norm_backward_input_groups(
   along = sum_parts(along, part, lane, shared) * share * r * r * r;
   total = sum_parts(total, part, lane, shared) * (has_bias ? share * r : 0.0f);
   if (p >= pixels) return;
-  __global const float *more = PLANE(addend, n, part) + p;
-  __global float *out = PLANE(gx, n, part) + p;
+  __global const in_t *more = PLANE(addend, n, part) + p;
+  __global out_t *out = PLANE(gx, n, part) + p;
   const ulong more_step = NORM_PARTS * addend_plane, out_step = NORM_PARTS * gx_plane;
 #pragma unroll
   for (int i = 0; i < NORM_SHARE; ++i)
     if (part + NORM_PARTS * i < channels)
-      out[i * out_step] = gw[i] * r - total - d[i] * along + (has_addend ? more[i * more_step] : 0.0f);
+      WRITE(gw[i] * r - total - d[i] * along + (has_addend ? READ(more + i * more_step) : 0.0f), out + i * out_step);
 }
 #endif
-#endif
 
-#if !HALF_STORAGE  // Gradients: their tensors are float.
 // Partial sums over a slice of pixels of all images: gw[c] = sum gy (x - mu) r (without bias: gy x r), gb[c] = sum gy.
 // One work-group: one channel (dimension 0), one slice (1); the sums of a single slice are the gradients.
 // partial: [slice][weight, bias][channel].
 __kernel void layer_norm_backward_weight(
-    TENSOR_IN(x), TENSOR_IN(mean), TENSOR_IN(rstd), TENSOR_IN(g), __global float *restrict partial,
+    ACTIVATION_IN(x), TENSOR_IN(mean), TENSOR_IN(rstd), ACTIVATION_IN(g), __global float *restrict partial,
     ulong partial_offset, TENSOR_OUT(gw), TENSOR_OUT(gb), int pixels, int channels, int images, int slice, int has_bias) {
   __local float shared[GROUP_SIZE];
   const int c = (int)get_group_id(0), s = (int)get_global_id(1);
@@ -2866,12 +2881,12 @@ __kernel void layer_norm_backward_weight(
   const int step = VEC * (int)get_local_size(0);
   vec weight = (vec)(0.0f), bias = (vec)(0.0f);
   for (int n = 0; n < images; ++n) {
-    __global const float *px = PLANE(x, n, c), *pg = PLANE(g, n, c);
+    __global const in_t *px = PLANE(x, n, c), *pg = PLANE(g, n, c);
     __global const float *pm = PLANE(mean, n, 0), *pr = PLANE(rstd, n, 0);
     for (int p = begin; p < end; p += step) {
       vec gy = load_vec(pg + p), d = load_vec(px + p);
-      if (has_bias) d -= load_vec(pm + p);
-      d *= load_vec(pr + p);
+      if (has_bias) d -= LOAD_VEC(pm + p);
+      d *= LOAD_VEC(pr + p);
       if (end - p < VEC) {
         gy = keep_vec(gy, end - p);
         d = keep_vec(d, end - p);
@@ -2893,6 +2908,7 @@ __kernel void layer_norm_backward_weight(
   out[channels + c] = bias_total;
 }
 
+#if !HALF_STORAGE  // Sums, float always.
 // The slices added up, in order. One work-item per channel.
 __kernel void layer_norm_backward_weight_sum(
     __global const float *restrict partial, ulong partial_offset, TENSOR_OUT(gw), TENSOR_OUT(gb),
@@ -3208,7 +3224,7 @@ __kernel __attribute__((reqd_work_group_size(HEAD_GROUP, 1, 1))) void attention_
 }
 #endif
 
-#if !HALF_STORAGE  // Gradients: their tensors are float.
+#if !HALF_STORAGE  // Sums and matrices, float always.
 // From dA (the sums of gy_i . v_j): dS = A (dA - sum_j A dA), the gradient of the temperature's share, the matrix
 // P_ij = t dS_ij / (|q_i| |k_j|) of the input gradient, and the factor of q_i in it, -sum_j C_ij / |q_i|^2, none where the
 // norm was raised to NORM_FLOOR. One work-group: one row of one head of one image, as in attention_softmax.
@@ -3275,13 +3291,14 @@ __kernel void attention_backward_columns(
   total = group_sum(total, shared);
   if (get_local_id(0) == 0) PLANE(gt, 0, head)[0] = total;
 }
+#endif
 
 #ifdef CPU_DEVICE
 // dq = P k + f_q q, dk = P^T q + f_k k, dv = A^T gy. One work-item: `columns` pixels (dimension 0),
 // `rows` rows of `parts` of the three parts of a head (1), one image (2).
 __kernel void attention_backward_apply(
-    TENSOR_IN(qkv), TENSOR_IN(a), TENSOR_IN(g), __global const float *restrict small, ulong small_offset,
-    __global const float *restrict factors, ulong factors_offset, TENSOR_OUT(gqkv), int pixels, int m,
+    ACTIVATION_IN(qkv), TENSOR_IN(a), ACTIVATION_IN(g), __global const float *restrict small, ulong small_offset,
+    __global const float *restrict factors, ulong factors_offset, ACTIVATION_OUT(gqkv), int pixels, int m,
     int heads, int columns, int rows, int parts) {
   const int begin = columns * (int)get_global_id(0), strips = (m + rows - 1) / rows;
   const int row_begin = rows * ((int)get_global_id(1) % strips);
@@ -3291,11 +3308,11 @@ __kernel void attention_backward_apply(
   if (part_begin >= 3) return;
   __global const float *p = small + small_offset + (ulong)(n * heads + head) * (2 * m * m + m);
   __global const float *f = factors + factors_offset + (ulong)(n * heads + head) * 2 * m;
-  __global const float *q = HEAD_PLANE(qkv, n, 0, head), *k = HEAD_PLANE(qkv, n, 1, head);
+  __global const in_t *q = HEAD_PLANE(qkv, n, 0, head), *k = HEAD_PLANE(qkv, n, 1, head);
   const int end = min(begin + columns, pixels);
   for (int first = begin; first < end; first += BLOCK_COLUMNS)
     for (int part = part_begin; part < part_begin + parts; ++part) {
-      __global float *out = HEAD_PLANE(gqkv, n, part, head);
+      __global out_t *out = HEAD_PLANE(gqkv, n, part, head);
       if (part == 0)
         product(
             k, qkv_plane, p, m, 1, 0, q, qkv_plane, f, out, gqkv_plane, first, pixels, m, row_begin, row_end);
@@ -3313,8 +3330,8 @@ __kernel void attention_backward_apply(
 // The same for GPUs. One work-group: 4 HEAD_COLUMN_ITEMS pixels (dimension 0), HEAD_ROWS rows of one of the three parts of a
 // head (1), one image (2).
 __kernel __attribute__((reqd_work_group_size(HEAD_GROUP, 1, 1))) void attention_backward_apply_tiles(
-    TENSOR_IN(qkv), TENSOR_IN(a), TENSOR_IN(g), __global const float *restrict small, ulong small_offset,
-    __global const float *restrict factors, ulong factors_offset, TENSOR_OUT(gqkv), int pixels, int m, int heads) {
+    ACTIVATION_IN(qkv), TENSOR_IN(a), ACTIVATION_IN(g), __global const float *restrict small, ulong small_offset,
+    __global const float *restrict factors, ulong factors_offset, ACTIVATION_OUT(gqkv), int pixels, int m, int heads) {
   __local float4 matrix[HEAD_MEMORY];
   const int strips = (m + HEAD_ROWS - 1) / HEAD_ROWS, head = (int)get_group_id(1) / strips % heads;
   const int part = (int)get_group_id(1) / strips / heads, n = (int)get_group_id(2);
@@ -3322,13 +3339,12 @@ __kernel __attribute__((reqd_work_group_size(HEAD_GROUP, 1, 1))) void attention_
   __global const float *p = small + small_offset + (ulong)(n * heads + head) * (2 * m * m + m);
   __global const float *f = factors + factors_offset + (ulong)(n * heads + head) * 2 * m;
   // k goes into dq, q into dk, gy into dv.
-  __global const float *x = is_v ? HEAD_PLANE(g, n, 0, head) : HEAD_PLANE(qkv, n, 1 - part, head);
+  __global const in_t *x = is_v ? HEAD_PLANE(g, n, 0, head) : HEAD_PLANE(qkv, n, 1 - part, head);
   head_product(
       x, is_v ? g_plane : qkv_plane, is_v ? PLANE(a, n, head) : p, is_q ? m : 1, is_q ? 1 : m,
       is_v ? 0 : HEAD_PLANE(qkv, n, part, head), qkv_plane, f + part * m, HEAD_PLANE(gqkv, n, part, head), gqkv_plane,
       pixels, m, HEAD_ROWS * ((int)get_group_id(1) % strips), matrix);
 }
-#endif
 #endif
 
 // ---- LocalAttention ----

@@ -32,7 +32,7 @@ struct BenchCommand: ParsableCommand {
 
   @OptionGroup var weightsOptions: WeightsOptions
 
-  @Option(name: .long, help: "How inference stores what lies between layers: float or half.")
+  @Option(name: .long, help: "How what lies between layers is stored: float or half.")
   var precision = Precision.float
 
   @Option(name: .long, help: "Size of the restored image, WIDTHxHEIGHT.")

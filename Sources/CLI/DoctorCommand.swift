@@ -37,7 +37,7 @@ struct DoctorCommand: ParsableCommand {
       report.checks += examineTuned(backend, cases)
       if !json { Console.print("stored as half:") }
       report.checks += examine(cases.filter(\.storesHalf), storing: .half, on: plain)
-      if !tiny { report.checks.append(examineNetwork(on: backend)) }
+      if !tiny { report.checks += examineNetwork(on: backend) }
     } else {
       report.checks = examine(cases, on: opened)
     }
@@ -56,19 +56,19 @@ struct DoctorCommand: ParsableCommand {
     return findings
   }
 
-  /// The check on which `--precision auto` rests, with the bundled model.
-  private func examineNetwork(on backend: some Backend) -> Finding {
-    let finding = Finding(
-      network: Result {
-        try HalfStorage(BundledModel.standard().weights, on: backend).error
-      })
-    if !json {
-      Console.print(
-        "network stored as half: " + String(format: "%.1e", finding.error ?? .infinity)
-          + String(format: " from float of values in [0, 1], limit %.0e: ", HalfStorage.bound)
-          + finding.verdict)
+  /// The check on which `--precision auto` rests, with the bundled model; and its gradient.
+  private func examineNetwork(on backend: some Backend) -> [Finding] {
+    let results = Finding("network", limit: HalfStorage.bound) {
+      try HalfStorage(BundledModel.standard().weights, on: backend).error
     }
-    return finding
+    let gradients = Finding("gradients of the network's parameters", limit: HalfGradients.bound) {
+      try HalfGradients(BundledModel.standard().weights, on: backend).error
+    }
+    if !json {
+      Console.print(results.line("from float of values in [0, 1]"))
+      Console.print(gradients.line("of its norm at worst, from that of float"))
+    }
+    return [results, gradients]
   }
 
   /// Repeats the cases that run an operator with each set of numbers that a tuner chose for it on
@@ -123,16 +123,23 @@ private struct Finding: Encodable {
     cases.enumerated().map { Finding($1, seed: UInt64($0 + 1), storing: precision, on: backend) }
   }
 
-  /// The difference that half storage makes to a network's results.
-  init(network: Result<Double, any Error>) {
-    (`operator`, inputs, limit) = ("network", "", HalfStorage.bound)
+  /// The difference that half storage makes to what a network computes.
+  init(_ subject: String, limit: Double, _ difference: () throws -> Double) {
+    (`operator`, inputs, self.limit) = (subject, "", limit)
     stored = Precision.half.rawValue
-    switch network {
-    case .success(let found):
+    do {
+      let found = try difference()
       error = found.isFinite ? found : nil
-      verdict = found <= HalfStorage.bound ? "ok" : "WRONG"
-    case .failure(let fault): (error, verdict) = (nil, "FAILED: \(fault)")
+      verdict = found <= limit ? "ok" : "WRONG"
+    } catch {
+      (self.error, verdict) = (nil, "FAILED: \(error)")
     }
+  }
+
+  /// The finding about half storage in one line.
+  func line(_ unit: String) -> String {
+    let numbers = [error ?? .infinity, limit].map { String(format: "%.1e", $0) }
+    return "\(`operator`) stored as half: \(numbers[0]) \(unit), limit \(numbers[1]): \(verdict)"
   }
 
   private init(

@@ -61,6 +61,25 @@ final class RankTests: XCTestCase {
     }
   }
 
+  /// A gradient that does not fit half precision on one rank costs all of them the step.
+  func testRanksScaleTheLossAlike() throws {
+    _ = try Device.shared()
+    let steep = ["--device", "0", "--precision", "half", "--loss", "mse", "--normalize", "0,2e-4"]
+    let alone = try Program.run(arguments("alone") + steep + ["--accumulate", "2"])
+    XCTAssertTrue(alone.errors.contains("does not fit half precision"), alone.errors)
+    try Launcher.withEach { launcher in
+      let run = try Program.run(
+        arguments(launcher.name) + steep, launcher: launcher.ranks(2))
+      XCTAssertEqual(run.status, 0, run.errors)
+      let lines = [alone, run].map { program in
+        program.errors.split(separator: "\n").filter { $0.contains("loss scale") }
+      }
+      XCTAssertEqual(lines[0], lines[1])
+      let values = try [launcher.name, "alone"].map { try weights($0) }
+      XCTAssertLessThan(zip(values[0], values[1]).map { abs($0 - $1) }.max() ?? .infinity, 1e-6)
+    }
+  }
+
   func testSharedOutMomentsAreSavedWhole() throws {
     try Launcher.withEach { launcher in
       let (name, whole) = (launcher.name, "\(launcher.name)-whole")

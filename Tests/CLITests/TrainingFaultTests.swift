@@ -28,6 +28,16 @@ final class TrainingFaultTests: XCTestCase {
     try TrainingOptions(contentsOf: scratch.file("runs/run/options.yml"))
   }
 
+  func testTheCPUBackendRefusesHalfPrecision() throws {
+    let run = try train(["--steps", "1", "--precision", "half"])
+    XCTAssertEqual(run.status, 1)
+    XCTAssertEqual(run.faults.count, 1, run.errors)
+    XCTAssertTrue(
+      run.faults.first?.contains("precision half: the CPU backend stores float only") ?? false,
+      run.errors)
+    XCTAssertEqual(scratch.names(in: "runs"), [])
+  }
+
   /// Old weights under new options would be a lie.
   func testAFinishedRunDoesNotPassForAnother() throws {
     XCTAssertEqual(try train(["--steps", "1"]).status, 0)

@@ -24,8 +24,9 @@ final class HalfStorageTests: XCTestCase {
     }
   }
 
-  /// What the network runs forward can be stored as half; what training adds stays float.
-  func testForwardOperatorsStoreHalf() {
+  /// What networks run forward and backward can be stored as half; losses, updates of parameters
+  /// and the sums between them stay float.
+  func testOperatorsOfNetworksStoreHalf() {
     let able = Set(OpCatalog.cases.filter(\.storesHalf).map { $0.op.name })
     XCTAssertEqual(
       able,
@@ -33,7 +34,10 @@ final class HalfStorageTests: XCTestCase {
         "Add", "DepthwiseConv", "DepthwiseGate", "DepthwiseWindow", "FeedForwardBlock", "GELUGate",
         "PixelShuffle", "PixelUnshuffle", "UpsampleConv", "Concat", "ChannelSlice", "Conv1x1",
         "NormProduct", "Conv3x3", "LayerNorm", "ChannelAttention", "AttentionGram",
-        "AttentionBlock", "LocalAttention",
+        "AttentionBlock", "LocalAttention", "PixelLossBackward", "ChannelSum",
+        "ChannelSliceBackward", "GELUGateBackward", "Conv1x1BackwardWeight",
+        "Conv3x3BackwardWeight", "LayerNormBackwardInput", "LayerNormBackwardWeight",
+        "ChannelAttentionBackward", "DepthwiseConvGradients", "DepthwiseGateGradients",
       ])
   }
 
@@ -62,12 +66,15 @@ final class HalfStorageTests: XCTestCase {
     for backend in [try Device.gpuShaped(), try Device.shared()] {
       let large = try OpCheck.evaluate(check, inputs: inputs, storing: .half, on: backend)
       XCTAssertTrue(large.outputs[0].allSatisfy { $0 == .infinity })
-      for follower in OpCatalog.cases where follower.storesHalf && follower.isTiny {
+      // The gradient of a loss reads images, and has slopes where they are infinite.
+      for follower in OpCatalog.cases
+      where follower.storesHalf && follower.isTiny && !(follower.op is PixelLossBackward) {
         var values = follower.randomInputs(seed: 3)
         for index in values[0].indices { values[0][index] = .infinity }
         let found = try OpCheck.evaluate(follower, inputs: values, storing: .half, on: backend)
         XCTAssertTrue(
-          found.outputs[0].contains { !$0.isFinite }, "\(follower.op.name) \(follower.label)")
+          found.outputs.contains { $0.contains { !$0.isFinite } },
+          "\(follower.op.name) \(follower.label)")
       }
     }
   }

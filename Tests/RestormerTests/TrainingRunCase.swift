@@ -46,9 +46,12 @@ class TrainingRunCase: XCTestCase {
 
   /// Runs until `stop` steps were done in this process; returns the notes.
   @discardableResult
-  func run(_ options: TrainingOptions, stopAfter stop: Int = .max) throws -> [String] {
+  func run(
+    _ options: TrainingOptions, stopAfter stop: Int = .max,
+    on backend: some Backend = CPUBackend()
+  ) throws -> [String] {
     var (notes, steps) = ([String](), 0)
-    let trainer = try Trainer(options, experiments: folder, on: CPUBackend()) { event in
+    let trainer = try Trainer(options, experiments: folder, on: backend) { event in
       if case .note(let text) = event { notes.append(text) }
       if case .step = event { steps += 1 }
     }

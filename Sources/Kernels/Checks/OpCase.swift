@@ -8,6 +8,8 @@ package enum ValueRange: Sendable {
   case unit
   /// Uniform in [0.5, 1.5): scales, variances, temperatures.
   case positive
+  /// Uniform in [512, 1536): factors of a loss, whose gradient half precision is to hold.
+  case scale
 }
 
 /// One way to apply an operator: its attributes, the shapes of its inputs, and how to fill them.
@@ -56,6 +58,7 @@ package struct OpCase: Sendable {
         case .symmetric: return 2 * unit - 1
         case .unit: return unit
         case .positive: return 0.5 + unit
+        case .scale: return 1024 * (0.5 + unit)
         }
       }
     }

@@ -78,9 +78,9 @@ package enum OpCheck {
     guard precision == .half, let storing = op as? any HalfStoringOp else {
       return (op, Activations([], into: []))
     }
-    guard var composite = op as? any CompositeOp else { return (op, storing.activations) }
-    composite.storesHalf = true
-    return (composite, storing.activations)
+    guard var own = op as? any CatalogOp & HalfScratchOp else { return (op, storing.activations) }
+    own.storesHalf = true
+    return (own, storing.activations)
   }
 
   /// A tensor amid guard values: before it, behind it, and between its planes, which lie apart so

@@ -72,8 +72,15 @@ package protocol HalfStoringOp: Op {
 }
 
 extension HalfStoringOp {
-  /// Half a unit in the last of eleven bits: what rounding a result once costs at most.
-  package var halfTolerance: Double { 5e-4 }
+  /// Half a unit in the last of eleven bits: what rounding a result once costs at most. Sums that
+  /// are kept as float lose nothing.
+  package var halfTolerance: Double { activations.outputs.isEmpty ? 0 : 5e-4 }
+}
+
+/// An operator with temporary tensors of its own that its kernels can store as half.
+package protocol HalfScratchOp: HalfStoringOp {
+  /// Whether they are, where kernels can; so is the first input.
+  var storesHalf: Bool { get set }
 }
 
 /// The places of an operator's activations. Those that it reads are all float or all half, those

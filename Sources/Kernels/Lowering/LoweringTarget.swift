@@ -26,7 +26,8 @@ public struct LoweringTarget: Sendable {
   public let purpose: Purpose
   /// How far to go to take less memory.
   public let saving: MemorySaving
-  /// How activations lie in memory where the device's kernels can choose.
+  /// How activations and their gradients lie in memory where the device's kernels can choose.
+  /// Gradients of half precision want a loss that is scaled.
   public let precision: Precision
   /// The rules that may be used.
   public let rules: RuleSelection
@@ -54,6 +55,6 @@ public struct LoweringTarget: Sendable {
     saving < .values && map.c * map.h * map.w * (storesHalf ? 2 : 4) <= Self.mostKeptBytes
   }
 
-  /// Whether activations are stored as half: results only, gradients need more.
-  var storesHalf: Bool { purpose == .inference && precision == .half && traits.storesHalf }
+  /// Whether activations and their gradients are stored as half.
+  var storesHalf: Bool { precision == .half && traits.storesHalf }
 }

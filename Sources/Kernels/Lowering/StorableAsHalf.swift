@@ -50,9 +50,9 @@ extension Graph {
 }
 
 extension Node {
-  /// The node, told whether its own intermediate tensors are to be half like those it is given.
+  /// The node, told whether its own temporary tensors are to be half like those it is given.
   fileprivate func storingHalf(_ half: Set<Tensor>) -> Node {
-    guard var op = op as? any CompositeOp else { return self }
+    guard var op = op as? any HalfScratchOp else { return self }
     op.storesHalf = half.contains(inputs[0])
     return Node(
       op: op, inputs: inputs, outputs: outputs, segment: segment, aliasing: aliasing, rules: rules)

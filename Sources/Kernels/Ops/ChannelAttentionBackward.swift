@@ -14,7 +14,7 @@ import CMicroKernels
 ///
 /// The sums `gy_i . v_j` come the way those of the forward pass do; the small matrices follow from
 /// them, and one sweep over the pixels gives the gradients of q, k and v.
-package struct ChannelAttentionBackward: CatalogOp, TerminalOp {
+package struct ChannelAttentionBackward: CatalogOp, TerminalOp, HalfStoringOp {
   public static let name = "ChannelAttentionBackward"
   public static let section = "ChannelAttention"
   private let heads: Int
@@ -32,6 +32,8 @@ package struct ChannelAttentionBackward: CatalogOp, TerminalOp {
         [.symmetric, .positive, .unit, .symmetric, .positive, .symmetric], tolerance: 2e-5)
     }
   }
+
+  package var activations: Activations { Activations([0, 5]) }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     precondition(

@@ -80,7 +80,7 @@ extension ChannelSlice: DefinedOp {
 /// Input: `gy: [n, count, h, w]`. Output: `[n, channels, h, w]`.
 ///
 /// Every element is written once, the zeros too: memory of a plan holds whatever was there before.
-package struct ChannelSliceBackward: TerminalOp, CatalogOp {
+package struct ChannelSliceBackward: TerminalOp, CatalogOp, HalfStoringOp {
   public static let name = "ChannelSliceBackward"
   public static let section = "ChannelSlice"
   public static var cases: [OpCase] {
@@ -101,6 +101,8 @@ package struct ChannelSliceBackward: TerminalOp, CatalogOp {
     precondition(offset >= 0, "ChannelSliceBackward: offset \(offset)")
     (self.offset, self.channels) = (offset, channels)
   }
+
+  package var activations: Activations { Activations() }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     precondition(
@@ -132,7 +134,8 @@ package struct ChannelSliceBackward: TerminalOp, CatalogOp {
       try backend.launch(
         Self.section, "channel_slice_backward",
         [.tensor(inputs[0]), .tensor(outputs[0])] + grid.arguments
-          + [.int(offset), .int(inputs[0].shape.c)], global: grid.global, local: grid.local)
+          + [.int(offset), .int(inputs[0].shape.c)], global: grid.global, local: grid.local,
+        defines: HalfDefines.of(inputs[0], into: outputs[0]))
     ]
   }
 }

@@ -7,7 +7,7 @@ import CLBackend
 ///
 /// Sums of blocks are added up in order, so that the rounding error stays near that of one block
 /// and every run gives the same bits.
-package struct ChannelSum: CatalogOp, TerminalOp {
+package struct ChannelSum: CatalogOp, TerminalOp, HalfStoringOp {
   public static let name = "ChannelSum"
 
   /// The operator; it has no attributes.
@@ -18,6 +18,8 @@ package struct ChannelSum: CatalogOp, TerminalOp {
       OpCase(ChannelSum(), [$0], [.unit])
     }
   }
+
+  package var activations: Activations { Activations(into: []) }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] { [.vector(inputs[0].c)] }
 
@@ -42,7 +44,7 @@ package struct ChannelSum: CatalogOp, TerminalOp {
         [
           .tensor(inputs[0]), .tensor(outputs[0]), .int(shape.plane), .int(shape.n),
         ],
-        global: [shape.c * items], local: [items])
+        global: [shape.c * items], local: [items], defines: HalfDefines.of(inputs[0]))
     ]
   }
 }

@@ -11,7 +11,7 @@ import CMicroKernels
 /// are few outputs, and each is a long sum. So pixels are cut into slices for all cores to share; a
 /// CPU transposes panels of one factor, so that its loads are whole vectors, a GPU sums squares of
 /// the weight in registers (`PixelProducts`).
-package struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
+package struct Conv1x1BackwardWeight: CatalogOp, TerminalOp, HalfStoringOp {
   public static let name = "Conv1x1BackwardWeight"
   public static let section = "Conv1x1"
 
@@ -32,6 +32,8 @@ package struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
       }
     }
   }
+
+  package var activations: Activations { Activations([0, 1], into: []) }
 
   /// The form that leaves its slices, if a GPU makes several.
   func leavingSlices(_ inputs: [Shape], on traits: DeviceTraits) -> Conv1x1BackwardWeight? {
@@ -162,7 +164,8 @@ package struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
         .int(panels.panelsPerItem), .int(panels.pitch),
       ],
       global: [panels.columns, panels.strips, panels.slices], local: [1, 1, 1],
-      defines: panels.block.defines, multiplyAdds: multiplyAdds([x.shape, gy.shape]))
+      defines: panels.block.defines.merging(HalfDefines.of(x)) { $1 },
+      multiplyAdds: multiplyAdds([x.shape, gy.shape]))
   }
 
   /// The partial sums from tiles in local memory, for a GPU.
@@ -177,7 +180,8 @@ package struct Conv1x1BackwardWeight: CatalogOp, TerminalOp {
         .int(gy.shape.c), .int(x.shape.n), .int(tiles.length),
       ],
       global: [PixelProducts.group * tiles.columns, tiles.rows, tiles.slices],
-      local: [PixelProducts.group, 1, 1], defines: tiles.defines(reading: [x, gy]),
+      local: [PixelProducts.group, 1, 1],
+      defines: tiles.defines(reading: [x, gy]).merging(HalfDefines.of(x)) { $1 },
       multiplyAdds: multiplyAdds([x.shape, gy.shape]))
   }
 }

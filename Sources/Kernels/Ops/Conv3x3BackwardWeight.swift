@@ -9,7 +9,7 @@ import CLBackend
 /// `x` with its margin once and multiplies it nine times, shifted (`TransposedStrips`,
 /// `PatchPanels`); on a GPU a group goes down a strip of pixels, of which it holds three rows of
 /// `x` and one of `gy` (`ConvolutionSums`).
-package struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
+package struct Conv3x3BackwardWeight: CatalogOp, TerminalOp, HalfStoringOp {
   public static let name = "Conv3x3BackwardWeight"
   public static let section = "Conv3x3"
 
@@ -26,6 +26,8 @@ package struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
         tolerance: 2e-5)
     }
   }
+
+  package var activations: Activations { Activations([0, 1], into: []) }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     let (x, gy) = (inputs[0], inputs[1])
@@ -77,7 +79,8 @@ package struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
           .int(x.shape.c), .int(gy.shape.c), .int(x.shape.n), .int(panels.bandRows),
           .int(panels.strip), .int(panels.rows), .int(panels.across),
         ],
-        global: panels.global, local: [1, 1, 1], defines: panels.block.defines,
+        global: panels.global, local: [1, 1, 1],
+        defines: panels.block.defines.merging(HalfDefines.of(x)) { $1 },
         multiplyAdds: multiplyAdds([x.shape, gy.shape])),
       try backend.launch(
         Self.section, "conv3x3_backward_weight_sum",
@@ -98,12 +101,13 @@ package struct Conv3x3BackwardWeight: CatalogOp, TerminalOp {
     let sums = ConvolutionSums(x.shape, outputs: gy.shape.c, on: backend.traits)
     // A single slice is the sum.
     let target = sums.slices == 1 ? gw : partial
-    let isAligned = ProductTile.hasAlignedRows([x, gy])
+    let defines = ["ALIGNED": ProductTile.hasAlignedRows([x, gy]) ? 1 : 0]
+      .merging(HalfDefines.of(x)) { $1 }
     let products = try backend.launch(
       Self.section, "conv3x3_backward_weight_tiles",
       [.tensor(x), .tensor(gy), .region(target)] + sums.arguments,
       global: sums.global, local: sums.local,
-      defines: sums.defines.merging(["ALIGNED": isAligned ? 1 : 0]) { $1 },
+      defines: sums.defines.merging(defines) { $1 },
       multiplyAdds: multiplyAdds([x.shape, gy.shape]))
     guard sums.slices > 1 else { return [products] }
     return [

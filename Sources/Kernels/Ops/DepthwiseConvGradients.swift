@@ -11,7 +11,7 @@ import CLBackend
 /// All of them need the same neighbourhoods of `gy`, so that one sweep computes them together. Sums
 /// over pixels go in two stages of fixed order: partial sums of a tile (on a GPU of some rows),
 /// which are then added up for each channel.
-package struct DepthwiseConvGradients: TerminalOp, CatalogOp {
+package struct DepthwiseConvGradients: TerminalOp, CatalogOp, HalfStoringOp {
   public static let name = "DepthwiseConvGradients"
   public static let section = "DepthwiseConv"
   public static var cases: [OpCase] {
@@ -26,6 +26,8 @@ package struct DepthwiseConvGradients: TerminalOp, CatalogOp {
 
   /// The gradients of a convolution with or without bias.
   public init(bias: Bool) { hasBias = bias }
+
+  package var activations: Activations { Activations([0, 2]) }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     precondition(
@@ -68,6 +70,7 @@ package struct DepthwiseConvGradients: TerminalOp, CatalogOp {
     let (tiles, rows) = (DepthwiseTiles(x.shape), DepthwiseRows(x.shape))
     let gradients = Array(outputs[1...])
     let defines = tiles.defines(backend.configuration)
+      .merging(HalfDefines.of(x, into: outputs[0])) { $1 }
     let sweep = try backend.launch(
       Self.section, isCPU ? "depthwise_conv_backward" : "depthwise_conv_backward_groups",
       [.tensor(x), .tensor(w), .tensor(gy), .tensor(outputs[0]), .tensor(scratch[0])]

@@ -28,7 +28,7 @@ package struct DepthwiseGate: CatalogOp, HalfStoringOp {
 
   public func gradients(of node: Node, _ outputGradients: [Tensor?]) -> [Tensor?] {
     guard let gy = outputGradients[0] else { return node.inputs.map { _ in nil } }
-    return gy.graph.apply(DepthwiseGateGradients(), node.inputs + [gy])
+    return gy.graph.apply(DepthwiseGateGradients(bias: node.inputs.count == 3), node.inputs + [gy])
   }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {

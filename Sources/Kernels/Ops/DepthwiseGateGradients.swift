@@ -10,30 +10,40 @@ import CMicroKernels
 /// A CPU-type device computes the convolution of a tile again, turns `gy` into its slopes and
 /// convolves those, all in cache. A GPU has no such cache: there the slopes are stored, and the
 /// gradients of the convolution follow as an operator of their own.
-package struct DepthwiseGateGradients: TerminalOp, CatalogOp {
+package struct DepthwiseGateGradients: TerminalOp, CatalogOp, HalfScratchOp {
   public static let name = "DepthwiseGateGradients"
   public static let section = "DepthwiseConv"
   public static var cases: [OpCase] {
     DepthwiseGate.cases.map { check in
       let x = check.inputs[0]
-      return OpCase(Self(), check.inputs + [x.channels(x.c / 2)], tolerance: 5e-5)
+      return OpCase(
+        Self(bias: check.inputs.count == 3), check.inputs + [x.channels(x.c / 2)], tolerance: 5e-5)
     }
   }
 
-  /// The operator; it has no attributes.
-  public init() {}
+  private let hasBias: Bool
+  /// Whether the slopes that a GPU stores are half.
+  package var storesHalf = false
+
+  /// The gradients of a gate over a convolution with or without bias.
+  public init(bias: Bool) { hasBias = bias }
+
+  package var activations: Activations { Activations([0, hasBias ? 3 : 2]) }
+
+  /// A GPU rounds the slopes too.
+  package var halfTolerance: Double { 1e-3 }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     precondition(
-      (3...4).contains(inputs.count)
+      inputs.count == (hasBias ? 4 : 3)
         && DepthwiseGate().outputShapes(Array(inputs.dropLast())) == [inputs[inputs.count - 1]],
-      "DepthwiseGateGradients: \(inputs) are not x, weight, perhaps bias, and gy")
+      "DepthwiseGateGradients: \(inputs) are not x, weight\(hasBias ? ", bias" : "") and gy")
     return Array(inputs.dropLast())
   }
 
   /// The convolution once more, and its gradients.
   public func multiplyAdds(_ inputs: [Shape]) -> Int {
-    DepthwiseConv().multiplyAdds(inputs) + convolution(inputs.count).multiplyAdds(inputs)
+    DepthwiseConv().multiplyAdds(inputs) + convolution.multiplyAdds(inputs)
   }
 
   /// For each task of the CPU backend two planes of the convolution's result and two of its slopes.
@@ -47,7 +57,8 @@ package struct DepthwiseGateGradients: TerminalOp, CatalogOp {
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
     let x = inputs[0]
     guard !configuration.traits.isCPU else { return [tiles(x).scratch] }
-    return [extent(x)] + convolution(inputs.count).openCLScratch([x, inputs[1], x], configuration)
+    return [slopePrecision.words(x.n * x.c * paddedPlaneStride(x))]
+      + convolution.openCLScratch([x, inputs[1], x], configuration)
   }
 
   /// Channel by channel of the gate: its two planes, their slopes and gradients follow each other
@@ -79,7 +90,7 @@ package struct DepthwiseGateGradients: TerminalOp, CatalogOp {
     func convolve(_ n: Int, _ c: Int, into y: UnsafeMutablePointer<Float>) {
       bands[0].convolve(
         x.plane(n, c), into: y, x.shape, taps: w.plane(c, 0),
-        bias: inputs.count == 4 ? inputs[2].plane(0, c)[0] : 0)
+        bias: hasBias ? inputs[2].plane(0, c)[0] : 0)
     }
     var sums = (gradients(pair.0), gradients(pair.1))
     let slopes = memory + 2 * plane
@@ -103,7 +114,6 @@ package struct DepthwiseGateGradients: TerminalOp, CatalogOp {
       return try composition(inputs, into: outputs, scratch: scratch, on: backend)
     }
     let (x, gy) = (inputs[0], inputs[inputs.count - 1])
-    let hasBias = inputs.count == 4
     let tiles = tiles(x.shape)
     return [
       try backend.launch(
@@ -112,7 +122,8 @@ package struct DepthwiseGateGradients: TerminalOp, CatalogOp {
           .tensor(x), .tensor(inputs[1]), .tensor(inputs[hasBias ? 2 : 1]), .tensor(gy),
           .tensor(outputs[0]), .tensor(scratch[0]), .int(hasBias ? 1 : 0),
         ] + tiles.arguments, global: tiles.global, local: [1, 1, 1],
-        defines: tiles.defines(backend.configuration),
+        defines: tiles.defines(backend.configuration)
+          .merging(HalfDefines.of(x, into: outputs[0])) { $1 },
         multiplyAdds: multiplyAdds(inputs.map(\.shape))),
       try tiles.total(scratch[0], parts: tiles.count, into: Array(outputs[1...]), on: backend),
     ]
@@ -125,10 +136,10 @@ package struct DepthwiseGateGradients: TerminalOp, CatalogOp {
   ) throws -> [Launch] {
     let (x, gy) = (inputs[0], inputs[inputs.count - 1])
     let slope = view(scratch[0], x.shape)
-    let hasBias = inputs.count == 4
     let defines = tiles(x.shape).defines(backend.configuration)
     let grid = BlockGrid(gy.shape, rows: defines["DEPTHWISE_ROWS"] ?? 1, backend.configuration)
-    let isAligned = ProductTile.hasAlignedRows([x, gy, slope])
+    let stored = ["ALIGNED": ProductTile.hasAlignedRows([x, gy, slope]) ? 1 : 0]
+      .merging(HalfDefines.of(x, into: slope)) { $1 }
     let slopes = try backend.launch(
       Self.section, "depthwise_gate_slopes",
       [
@@ -136,26 +147,25 @@ package struct DepthwiseGateGradients: TerminalOp, CatalogOp {
         .tensor(slope), .int(hasBias ? 1 : 0), .int(gy.shape.c), .int(gy.shape.h),
         .int(gy.shape.w), .int(gy.shape.n),
       ], global: grid.global, local: grid.local,
-      defines: defines.merging(["ALIGNED": isAligned ? 1 : 0]) { $1 },
+      defines: defines.merging(stored) { $1 },
       multiplyAdds: DepthwiseConv().multiplyAdds([x.shape]))
     return [slopes]
-      + (try convolution(inputs.count).launches(
+      + (try convolution.launches(
         [x, inputs[1], slope], into: outputs, scratch: Array(scratch[1...]), on: backend))
   }
 
-  private func convolution(_ inputs: Int) -> DepthwiseConvGradients {
-    DepthwiseConvGradients(bias: inputs == 4)
-  }
+  private var convolution: DepthwiseConvGradients { DepthwiseConvGradients(bias: hasBias) }
 
   private func tiles(_ x: Shape) -> DepthwiseTiles {
     DepthwiseTiles(x.channels(x.c / 2), planes: 2)
   }
 
-  private func extent(_ x: Shape) -> Int { x.n * x.c * paddedPlaneStride(x) }
+  private var slopePrecision: Precision { storesHalf ? .half : .float }
 
-  private func view<Storage>(_ memory: TensorView<Storage>, _ x: Shape) -> TensorView<Storage> {
+  private func view(_ memory: DeviceTensor, _ x: Shape) -> DeviceTensor {
     TensorView(
-      memory.storage, offset: memory.offset, shape: x, planeStride: paddedPlaneStride(x))
+      memory.storage, offset: 4 * memory.offset / slopePrecision.bytes, shape: x,
+      planeStride: paddedPlaneStride(x), precision: slopePrecision)
   }
 }
 
@@ -164,6 +174,6 @@ extension DepthwiseGateGradients: DefinedOp {
   package func definition(_ inputs: [ExactTensor]) -> [ExactTensor] {
     let convolved = DepthwiseConv().definition(inputs.dropLast())[0]
     let slope = GELUGateBackward().definition([convolved, inputs[inputs.count - 1]])[0]
-    return convolution(inputs.count).definition([inputs[0], inputs[1], slope])
+    return convolution.definition([inputs[0], inputs[1], slope])
   }
 }

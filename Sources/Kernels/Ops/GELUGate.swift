@@ -83,7 +83,7 @@ extension GELUGate: DefinedOp {
 /// Inputs: `x: [n, 2c, h, w]`, `gy: [n, c, h, w]`. Output: `gx`, as `x`.
 ///
 /// The slope of the gate needs `Φ(a)` and its density, which share one exponential.
-package struct GELUGateBackward: TerminalOp, CatalogOp {
+package struct GELUGateBackward: TerminalOp, CatalogOp, HalfStoringOp {
   public static let name = "GELUGateBackward"
   public static let section = "GELUGate"
   public static var cases: [OpCase] {
@@ -92,6 +92,8 @@ package struct GELUGateBackward: TerminalOp, CatalogOp {
 
   /// The operator; it has no attributes.
   public init() {}
+
+  package var activations: Activations { Activations([0, 1]) }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     precondition(
@@ -121,7 +123,8 @@ package struct GELUGateBackward: TerminalOp, CatalogOp {
       try backend.launch(
         Self.section, "gelu_gate_backward",
         [.tensor(inputs[0]), .tensor(inputs[1]), .tensor(outputs[0])] + grid.arguments,
-        global: grid.global, local: grid.local)
+        global: grid.global, local: grid.local,
+        defines: HalfDefines.of(inputs[0], into: outputs[0]))
     ]
   }
 }

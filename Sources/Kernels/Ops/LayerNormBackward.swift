@@ -9,7 +9,7 @@ import CMicroKernels
 ///
 /// Two sums over the channels of a pixel and one pass that uses them; an addend, such as the
 /// gradient that came around the norm, is added where the result is stored.
-package struct LayerNormBackwardInput: CatalogOp, TerminalOp, SummingOp {
+package struct LayerNormBackwardInput: CatalogOp, TerminalOp, SummingOp, HalfStoringOp {
   public static let name = "LayerNormBackwardInput"
   public static let section = "LayerNorm"
   private let hasBias: Bool
@@ -29,6 +29,8 @@ package struct LayerNormBackwardInput: CatalogOp, TerminalOp, SummingOp {
       }
     }
   }
+
+  package var activations: Activations { Activations([0, 4] + (hasAddend ? [5] : [])) }
 
   public var withAddend: (any Op)? {
     hasAddend ? nil : LayerNormBackwardInput(bias: hasBias, addend: true)
@@ -66,12 +68,15 @@ package struct LayerNormBackwardInput: CatalogOp, TerminalOp, SummingOp {
       (inputs + (hasAddend ? [] : [inputs[0]]) + outputs).map(KernelArgument.tensor) + [
         .int(shape.plane), .int(shape.c), .int(hasBias ? 1 : 0), .int(hasAddend ? 1 : 0),
       ]
+    let halves = HalfDefines.of(inputs[0], into: outputs[0])
     let groupKernel = "layer_norm_backward_input_groups"
-    if let groups = try NormGroups.fitting(shape.c, kernel: groupKernel, on: backend) {
+    if let groups = try NormGroups.fitting(
+      shape.c, kernel: groupKernel, on: backend, defines: halves)
+    {
       return [
         try backend.launch(
           Self.section, groupKernel, arguments, global: groups.global(shape), local: groups.local,
-          defines: groups.defines)
+          defines: groups.defines.merging(halves) { $1 })
       ]
     }
     let configuration = backend.configuration
@@ -80,7 +85,7 @@ package struct LayerNormBackwardInput: CatalogOp, TerminalOp, SummingOp {
       try backend.launch(
         Self.section, "layer_norm_backward_input", arguments,
         global: [ceilingQuotient(shape.plane, vectors * configuration.vectorWidth), shape.n],
-        local: [configuration.traits.isCPU ? 1 : configuration.groupSize, 1])
+        local: [configuration.traits.isCPU ? 1 : configuration.groupSize, 1], defines: halves)
     ]
   }
 }
@@ -111,7 +116,7 @@ extension LayerNormBackwardInput: DefinedOp {
 /// Inputs: `x` `[n, c, h, w]`, `mu` and `r` `[n, 1, h, w]`, `gy` as `x`; outputs `[c]` each.
 ///
 /// Sums over all pixels, in slices that are added up in order; a single slice is the sum.
-package struct LayerNormBackwardWeight: CatalogOp, TerminalOp {
+package struct LayerNormBackwardWeight: CatalogOp, TerminalOp, HalfStoringOp {
   public static let name = "LayerNormBackwardWeight"
   public static let section = "LayerNorm"
   private let hasBias: Bool
@@ -128,6 +133,8 @@ package struct LayerNormBackwardWeight: CatalogOp, TerminalOp {
       }
     }
   }
+
+  package var activations: Activations { Activations([0, 3], into: []) }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     precondition(
@@ -189,7 +196,8 @@ package struct LayerNormBackwardWeight: CatalogOp, TerminalOp {
         .int(shape.plane), .int(shape.c), .int(shape.n), .int(slices.length),
         .int(hasBias ? 1 : 0),
       ],
-      global: [items * shape.c, slices.count], local: [items, 1])
+      global: [items * shape.c, slices.count], local: [items, 1],
+      defines: HalfDefines.of(inputs[0]))
     // A single slice is the sum.
     guard slices.count > 1 else { return [sums] }
     return [

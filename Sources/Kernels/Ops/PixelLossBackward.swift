@@ -6,12 +6,14 @@ import CLBackend
 /// number. Output: as the prediction.
 ///
 /// The loss is a mean: the factor is `gy` over the number of elements, computed once.
-package struct PixelLossBackward: TerminalOp, CatalogOp {
+package struct PixelLossBackward: TerminalOp, CatalogOp, HalfStoringOp {
   public static let name = "PixelLossBackward"
   public static let section = "PixelLoss"
   public static var cases: [OpCase] {
     PixelLoss.Kind.cases.flatMap { kind in
-      lossShapes.map { OpCase(Self(kind), [$0, $0, .scalar]) }
+      lossShapes.map {
+        OpCase(Self(kind), [$0, $0, .scalar], [.symmetric, .symmetric, .scale])
+      }
     }
   }
 
@@ -20,6 +22,9 @@ package struct PixelLossBackward: TerminalOp, CatalogOp {
 
   /// The gradient of the loss of that kind.
   public init(_ kind: PixelLoss.Kind) { self.kind = kind }
+
+  /// Prediction and target are images, which are float.
+  package var activations: Activations { Activations([]) }
 
   public func outputShapes(_ inputs: [Shape]) -> [Shape] {
     precondition(
@@ -49,7 +54,8 @@ package struct PixelLossBackward: TerminalOp, CatalogOp {
       try backend.launch(
         Self.section, "pixel_loss_backward",
         inputs.map { .tensor($0) } + [.tensor(outputs[0])] + grid.arguments + kind.arguments
-          + [.float(1 / Float(shape.count))], global: grid.global, local: grid.local)
+          + [.float(1 / Float(shape.count))], global: grid.global, local: grid.local,
+        defines: HalfDefines.of(inputs[0], into: outputs[0]))
     ]
   }
 }

@@ -43,7 +43,7 @@ package struct ModelBenchmark<B: Backend> {
   private let precision: Precision
 
   /// Times `weights.model` on `backend`, each pass `repeats` times.
-  /// - Parameter precision: how inference stores activations.
+  /// - Parameter precision: how activations are stored.
   package init(
     _ weights: ModelWeights, on backend: B, repeats: Int, storing precision: Precision = .float
   ) {
@@ -103,13 +103,14 @@ package struct ModelBenchmark<B: Backend> {
 
   private func trainingNeed(_ shape: Shape, recompute: Bool) throws -> MemoryNeed {
     try TrainingEngine.need(
-      weights.model, shape: shape, optimizer: optimizer, recompute: recompute, on: backend)
+      weights.model, shape: shape, optimizer: optimizer, recompute: recompute,
+      storing: precision, on: backend)
   }
 
   private func trainingEngine(recompute: Bool) throws -> TrainingEngine<B> {
     try TrainingEngine(
       weights.model, values: weights.values, loss: .l1, optimizer: optimizer,
-      recompute: recompute, on: backend)
+      recompute: recompute, storing: precision, on: backend)
   }
 
   /// Times the forward pass of `shape`, from pixels in the device's memory to pixels in the

@@ -76,7 +76,7 @@ public struct HalfStorage: Sendable {
   }
 
   /// Dark strokes on bright paper, with some noise: both ends of what pictures hold.
-  private static func page(_ shape: Shape) -> [Float] {
+  static func page(_ shape: Shape) -> [Float] {
     var generator = SplitMix64(seed: 1)
     return (0..<shape.count).map { index in
       let (x, y) = (index % shape.w, index / shape.w % shape.h)

@@ -38,6 +38,10 @@ extension TrainingOption {
         "auto, on or off: compute blocks again instead of keeping them.",
         .choice([(.auto, ["auto"]), (.on, ["on", "true"]), (.off, ["off", "false"])]).quoted,
         \.recompute),
+      TrainingOption(
+        "train.precision", flag: "precision",
+        "How activations and their gradients are stored: half, on OpenCL devices, halves them.",
+        .choice([(.float, ["float"]), (.half, ["half"])]), \.precision),
     ] + schedule
 
   private static let patch = OptionKind<Int>.whole(8...8192)

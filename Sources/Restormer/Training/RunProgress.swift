@@ -5,6 +5,8 @@ package struct RunProgress: Sendable, Hashable {
   /// Updates that the optimizer has made: steps without the skipped ones, counted anew for another
   /// rule.
   package var updates = 0
+  /// The factor of the loss's gradient, of use where gradients are stored as half.
+  package var lossScale = LossScale()
   /// Processes that trained together.
   package var ranks = 1
   /// The best validation so far.
@@ -22,7 +24,7 @@ package struct RunProgress: Sendable, Hashable {
   var metadata: [String: String] {
     [
       "step": "\(step)", "updates": "\(updates)", "ranks": "\(ranks)", "epoch": epoch.text,
-      "validation due": "\(validationDue)",
+      "validation due": "\(validationDue)", "loss scale": lossScale.text,
     ].merging(best.metadata) { $1 }
   }
 
@@ -31,8 +33,11 @@ package struct RunProgress: Sendable, Hashable {
     guard let step = metadata["step"].flatMap({ Int($0) }), step >= 0,
       let best = BestScore(metadata: metadata),
       let epoch = metadata["epoch"].flatMap({ LossSums($0) }),
-      let validationDue = metadata["validation due"].flatMap({ Bool($0) })
+      let validationDue = metadata["validation due"].flatMap({ Bool($0) }),
+      // Older states have none.
+      let lossScale = metadata["loss scale"].map({ LossScale($0) }) ?? LossScale()
     else { return nil }
+    self.lossScale = lossScale
     (self.step, self.best, self.epoch) = (step, best, epoch)
     updates = metadata["updates"].flatMap { Int($0) } ?? step
     ranks = metadata["ranks"].flatMap { Int($0) } ?? 1

@@ -6,6 +6,7 @@ extension Trainer {
   func trainStep() throws {
     let clock = Stopwatch()
     loader.prepare((0..<BatchLoader.stepsAhead).flatMap { requests(step + $0) })
+    engine.lossScale = progress.lossScale.factor
     let (losses, faults, wait) = try backwardWithinMemory()
     try engine.finishGradients()
     let mean = try BatchLosses(meanOf: losses).mean(over: team)
@@ -20,13 +21,15 @@ extension Trainer {
       try engine.step(
         progress.updates, rate: rate, batches: batches, norm: norm, clip: options.clip)
       progress.epoch.add(reported)
-    } else {
+      keepLossScale()
+    } else if try !(mean.loss.isFinite && lowerLossScale()) {
       try skipStep(mean, norm)
     }
     progress.step += 1
     let done = StepReport(
       step: step, totalSteps: options.totalSteps, epoch: epoch(at: step), rate: rate,
-      losses: reported, gradientNorm: norm, seconds: clock.seconds,
+      losses: reported, gradientNorm: norm,
+      lossScale: options.precision == .half ? engine.lossScale : nil, seconds: clock.seconds,
       dataWait: wait)
     record?.step(done)
     report(.step(done))

@@ -17,6 +17,8 @@ public final class Trainer<B: Backend> {
   let report: (TrainingEvent) -> Void
   var progress = RunProgress()
   var badSteps = 0
+  /// Steps in a row whose gradient did not fit half precision.
+  var overflows = 0
   /// The newest state whose weights are known to give a finite gradient: the one after this step.
   var lastSound: Int?
   /// The step after which the newest state was saved, if there is one, and the time since.
@@ -43,6 +45,10 @@ public final class Trainer<B: Backend> {
     report: @escaping (TrainingEvent) -> Void
   ) throws {
     if let fault = options.fault { throw DataError(fault) }
+    guard options.precision == .float || backend.traits.storesHalf else {
+      throw DataError(
+        "precision half: the \(backend.name) stores float only, expected float or an OpenCL device")
+    }
     report(.doing(.readingData, mayBreakOff: true))
     (self.options, self.backend, self.report) = (options, backend, report)
     team = Team(ranks)
@@ -78,8 +84,8 @@ public final class Trainer<B: Backend> {
       model, values: try checkpoint?.values ?? start ?? options.firstValues(of: model, in: team),
       loss: options.loss, lossWeight: options.lossWeight,
       optimizer: options.optimizer, averageDecay: options.averageDecay,
-      accumulating: options.accumulate > 1, recompute: recompute, team: team,
-      sharding: options.shardOptimizer, on: backend)
+      accumulating: options.accumulate > 1, recompute: recompute, storing: options.precision,
+      team: team, sharding: options.shardOptimizer, on: backend)
     report(.doing(.openingRecords, mayBreakOff: false))
     record = try folder.map {
       try TrainingRecord(

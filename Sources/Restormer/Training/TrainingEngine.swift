@@ -11,6 +11,9 @@ package final class TrainingEngine<B: Backend> {
   package private(set) var recompute: Bool
   private let loss: LossKind
   private let lossWeight: Double
+  private let precision: Precision
+  /// The factor of the loss's gradient where activations are stored as half.
+  package var lossScale = LossScale().factor
   let regions: ParameterRegions<B>
   private let optimizer: OptimizerPlan<B>
   private let accumulated: TensorView<B.Storage>?
@@ -31,6 +34,7 @@ package final class TrainingEngine<B: Backend> {
     let input: Tensor
     let target: Tensor
     let losses: [Tensor]
+    let seed: Tensor?
     let plan: Plan<B>
     /// The gradients of each bucket that ranks sum.
     let groups: [[Tensor]]
@@ -49,17 +53,18 @@ package final class TrainingEngine<B: Backend> {
   ///   - averageDecay: decay of a moving average of the weights, or nil for none.
   ///   - accumulating: whether a step sums the gradients of several batches.
   ///   - recompute: keep only the inputs of transformer blocks.
+  ///   - precision: how activations and their gradients are stored.
   ///   - backend: where to compute.
   /// - Throws: the backend's error when memory does not suffice.
   package convenience init(
     _ model: RestormerModel, values: [Float], loss: LossKind, lossWeight: Double = 1,
     optimizer: OptimizerOptions, averageDecay: Double? = nil, accumulating: Bool = false,
-    recompute: Bool = false, on backend: B
+    recompute: Bool = false, storing precision: Precision = .float, on backend: B
   ) throws {
     try self.init(
       model, values: values, loss: loss, lossWeight: lossWeight, optimizer: optimizer,
       averageDecay: averageDecay, accumulating: accumulating, recompute: recompute,
-      team: Team(nil), sharding: false, on: backend)
+      storing: precision, team: Team(nil), sharding: false, on: backend)
   }
 
   /// The same, for one of several ranks.
@@ -70,10 +75,10 @@ package final class TrainingEngine<B: Backend> {
   init(
     _ model: RestormerModel, values: [Float], loss: LossKind, lossWeight: Double,
     optimizer: OptimizerOptions, averageDecay: Double?, accumulating: Bool, recompute: Bool,
-    team: Team, sharding: Bool, on backend: B
+    storing precision: Precision, team: Team, sharding: Bool, on backend: B
   ) throws {
     (self.model, self.backend, self.loss, self.recompute) = (model, backend, loss, recompute)
-    (self.lossWeight, self.team) = (lossWeight, team)
+    (self.lossWeight, self.precision, self.team) = (lossWeight, precision, team)
     slices = OptimizerSlices(extent: model.parameterExtent, count: sharding ? team.size : 1)
     reduction =
       team.size > 1
@@ -118,6 +123,7 @@ package final class TrainingEngine<B: Backend> {
     let session = try session(batch.inputShape)
     try session.plan.write(batch.input, to: session.input)
     try session.plan.write(batch.target, to: session.target)
+    if let seed = session.seed { try session.plan.write([Float(lossScale)], to: seed) }
     if isLast, let reduction {
       try run(session, reducedBy: reduction)
     } else {
@@ -158,10 +164,23 @@ package final class TrainingEngine<B: Backend> {
     reduction.map { ($0.seconds, $0.waited) }
   }
 
+  /// What makes gradients of what lies in the gradients' memory. There the loss is multiplied by
+  /// its weight, or by the loss scale in place of it.
+  private var gradientUnit: Double {
+    precision == .half ? lossWeight / Double(lossScale) : 1
+  }
+
   /// The norm of the gradient that the next step would follow, averaged over `batches`.
   /// - Throws: the backend's error.
   package func gradientNorm(batches: Int = 1) throws -> Double {
-    try optimizer.gradientNorm() / Double(batches)
+    try gradientUnit * optimizer.gradientNorm() / Double(batches)
+  }
+
+  /// That gradient, of one batch.
+  /// - Throws: the backend's error.
+  func gradient() throws -> [Float] {
+    let unit = Float(gradientUnit)
+    return try backend.read(accumulated ?? regions.gradients).map { unit * $0 }
   }
 
   /// Moves the parameters.
@@ -177,7 +196,8 @@ package final class TrainingEngine<B: Backend> {
     _ step: Int, rate: Double, batches: Int = 1, norm: Double, clip: Double?
   ) throws {
     let clipping = clip.map { min(1, $0 / (norm + 1e-6)) } ?? 1
-    try optimizer.apply(step: step, rate: rate, gradientScale: clipping / Double(batches))
+    try optimizer.apply(
+      step: step, rate: rate, gradientScale: gradientUnit * clipping / Double(batches))
     try shareParameters()
     try optimizer.average()
     try zeroGradients()
@@ -213,7 +233,7 @@ package final class TrainingEngine<B: Backend> {
     session = nil
     let step = try StepRecording(
       model, shape: shape, loss: loss, weight: lossWeight, recompute: recompute,
-      traits: backend.traits)
+      precision: precision, traits: backend.traits)
     var bindings = try regions.parameters.bindings(for: step.recording)
     bindings.merge(
       try step.recording.bindings(step.gradients, to: model, regions.gradientView)
@@ -225,7 +245,7 @@ package final class TrainingEngine<B: Backend> {
     }
     let made = Session(
       shape: shape, input: step.recording.input, target: step.target, losses: step.losses,
-      plan: plan, groups: groups)
+      seed: step.seed, plan: plan, groups: groups)
     session = made
     return made
   }

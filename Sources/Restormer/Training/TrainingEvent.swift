@@ -29,6 +29,8 @@ public struct StepReport: Sendable {
   public let losses: BatchLosses
   /// The gradient's norm before clipping.
   public let gradientNorm: Double
+  /// What the loss's gradient was multiplied by for half precision; nil where gradients are float.
+  public let lossScale: Int?
   /// Seconds of the step.
   public let seconds: Double
   /// Seconds of them spent waiting for data.

@@ -35,6 +35,7 @@ struct TrainingMemoryChoice<B: Backend> {
     let plain = try need(stage, recompute: false)
     let line =
       "patch \(stage.patch), batch \(stage.batch) needs \(describe(plain))"
+      + (options.precision == .half ? " with activations as half" : "")
       + "\(try beyond(plain)); this device offers "
       + gigabytes(backend.memory.total - backend.bytesInUse)
     if options.recompute != .on, fits(plain) {
@@ -101,7 +102,8 @@ struct TrainingMemoryChoice<B: Backend> {
     let shape = Shape(stage.batch, options.model.inputChannels, stage.patch, stage.patch)
     let step = try TrainingEngine.need(
       model, shape: shape, optimizer: options.optimizer, recompute: recompute,
-      averaged: options.averageDecay != nil, accumulating: options.accumulate > 1,
+      storing: options.precision, averaged: options.averageDecay != nil,
+      accumulating: options.accumulate > 1,
       slices: options.shardOptimizer ? ranks : 1, on: backend)
     guard backend.memory.isHost else { return step }
     // Where the device is the machine itself, all else that the run holds lies there too.

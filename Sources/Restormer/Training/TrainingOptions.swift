@@ -1,3 +1,5 @@
+import Kernels
+
 /// Everything that determines a training run.
 public struct TrainingOptions: Sendable, Hashable {
   /// A stretch of steps with one patch and batch size.
@@ -68,6 +70,9 @@ public struct TrainingOptions: Sendable, Hashable {
   public var seed: UInt64 = 100
   /// When to trade time for memory.
   public var recompute = Recompute.auto
+  /// How activations and their gradients are stored; half, with a loss scale, takes half of their
+  /// memory, on OpenCL devices.
+  public var precision = Precision.float
   /// Steps between validations; 0 for once an epoch.
   public var validationInterval = 0
   /// Steps between checkpoints.

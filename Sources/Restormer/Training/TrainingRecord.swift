@@ -39,11 +39,12 @@ package final class TrainingRecord {
   func step(_ done: StepReport) {
     guard done.step % Self.stepInterval == 0 else { return }
     attempt {
-      try events.scalars(
-        [
-          "step/l1": done.losses.l1, "step/l2": done.losses.l2,
-          "step/gradient_norm": done.gradientNorm, "step/seconds": done.seconds,
-        ], step: done.step)
+      var scalars = [
+        "step/l1": done.losses.l1, "step/l2": done.losses.l2,
+        "step/gradient_norm": done.gradientNorm, "step/seconds": done.seconds,
+      ]
+      scalars["step/loss_scale"] = done.lossScale.map(Double.init)
+      try events.scalars(scalars, step: done.step)
     }
   }
 

@@ -6,10 +6,9 @@ import CLBackend
 /// What it computes between its inputs and outputs lies in intermediate tensors of its own, small
 /// enough to stay in cache. Both backends run the same steps. Composites are for inference: the
 /// composition of whole operators has the gradients.
-package protocol CompositeOp: FusedOp, TerminalOp, HalfStoringOp {
-  /// Whether intermediates are stored as half where steps can; so are the first input and output.
-  var storesHalf: Bool { get set }
-
+///
+/// Intermediates are stored as half where the first input and output are, and steps can.
+package protocol CompositeOp: FusedOp, TerminalOp, HalfScratchOp {
   /// Shapes of the intermediate tensors, given how many elements the widest of them should have in
   /// a band.
   func intermediates(_ inputs: [Shape], bandElements: Int) -> [Shape]
