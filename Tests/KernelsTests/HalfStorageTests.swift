@@ -33,7 +33,7 @@ final class HalfStorageTests: XCTestCase {
         "Add", "DepthwiseConv", "DepthwiseGate", "DepthwiseWindow", "FeedForwardBlock", "GELUGate",
         "PixelShuffle", "PixelUnshuffle", "UpsampleConv", "Concat", "ChannelSlice", "Conv1x1",
         "NormProduct", "Conv3x3", "LayerNorm", "ChannelAttention", "AttentionGram",
-        "AttentionBlock", "LocalAttention",
+        "AttentionBlock", "LocalAttention", "LocalGram", "LocalProduct",
       ])
   }
 
