@@ -3351,8 +3351,11 @@ __kernel __attribute__((reqd_work_group_size(HEAD_GROUP, 1, 1))) void attention_
 // Channel attention with the statistics of windows. Along a side of `size` pixels window i starts at
 // min(i * step, size - window); the windows' starts and ends cut it into cells. Per image and head of m channels:
 // sums over the cells, [cell][slice][products m m, squares of q m, of k m]; A_w = softmax_j (t G_w) of every window from
-// the sums of its cells, [window][m][m]; their mean over the windows above each cell, [cell][m][m]; y = mean A v.
-// qkv: [n, 3 c, h, w], y: [n, c, h, w]. `slices` bands of rows of a cell are summed apart.
+// the sums of its cells, [window][m][m]; their mean over the windows above each cell, [cell][m][m], or with the projection
+// M = W_o mean A, [cell][c][c]; y = mean A v, or x + M v + b.
+// A band of rows, from `first_row` of the image on, adds to the sums of the cells that it has pixels of, and starts those of
+// cells that begin in it. qk: [1, 2 c, rows, w], v and y: [1, c, rows, w]. A cell's pixels in a band, line by line, are summed
+// in `slices` runs.
 //
 // Indices:
 //
@@ -3361,10 +3364,11 @@ __kernel __attribute__((reqd_work_group_size(HEAD_GROUP, 1, 1))) void attention_
 //   window 1           |-----------------|             mean A over the windows above a cell
 //   cells     |   0    |   1    |   2    |
 //
-//   local_gram: slices of cells (1), images and heads (2); local_gram_tiles: tiles of products (0) beside them
-//   local_softmax: rows of a window (0), windows (1), images and heads (2)
-//   local_mean: elements (0), cells (1), images and heads (2)
-//   local_apply: blocks of pixels of a cell's line (0), rows of a head (1), lines of images (2)
+//   local_gram: slices of the band's cells (1), heads (2); local_gram_tiles: tiles of products (0) beside them
+//   local_softmax: rows of a window (0), windows (1), heads (2)
+//   local_mean: elements (0), cells (1), heads (2)
+//   local_project: columns of a head (0), rows (1), cells and heads (2)
+//   local_apply: blocks of pixels of a cell's line (0), rows of a head (1), lines (2)
 //
 // Tunables: the panel's, BLOCK_ROWS and BLOCK_VECTORS; for GPUs LOCAL_TILE. NORM_FLOOR is fixed.
 
@@ -3377,80 +3381,109 @@ __kernel __attribute__((reqd_work_group_size(HEAD_GROUP, 1, 1))) void attention_
 #define LOCAL_STEP 32  // pixels of a tile in local memory
 
 #define LOCAL_AXES \
-  int height, int window_height, int step_down, int windows_down, int width, int window_width, int step_across, \
-      int windows_across, int cells_across, int m
+  int height, int window_height, int step_down, int windows_down, int cells_down, int width, int window_width, \
+      int step_across, int windows_across, int cells_across, int m
 #define LOCAL_SUMS (m * (m + 2))
-#define LOCAL_PLANE(x, n, part, head) PLANE(x, n, ((part) * heads + (head)) * m)
 
 INLINE int window_start(int index, int size, int window, int step) { return min(index * step, size - window); }
 
-// The cut before cell `index`: starts and ends of the windows in order, each once.
-INLINE int cell_cut(int index, int size, int window, int step, int windows) {
-  int cut = 0, next_start = 0, next_end = 0;
-  for (int i = 0; i < index; ++i) {
-    while (next_start < windows && window_start(next_start, size, window, step) <= cut) ++next_start;
-    while (next_end < windows && window_start(next_end, size, window, step) + window <= cut) ++next_end;
-    const int start = next_start < windows ? window_start(next_start, size, window, step) : size;
-    const int end = next_end < windows ? window_start(next_end, size, window, step) + window : size;
-    cut = min(start, end);
-  }
-  return cut;
+// The cut before cell `index`: starts and ends of the windows in order. Windows overlap their neighbours by less than half,
+// or only the last two do.
+INLINE int cell_cut(int index, int size, int window, int step, int windows, int cells) {
+  if (index >= cells) return size;
+  if (step == window) return index < windows ? window_start(index, size, window, step) : (windows - 1) * step;
+  if (index % 2) return window_start((index + 1) / 2, size, window, step);
+  return index ? (index / 2 - 1) * step + window : 0;
 }
 
-#define ROW_CUT(index) cell_cut(index, height, window_height, step_down, windows_down)
-#define COLUMN_CUT(index) cell_cut(index, width, window_width, step_across, windows_across)
+// The cells of a window: the first, and the one behind the last.
+INLINE int2 window_cells(int index, int size, int window, int step, int windows, int cells) {
+  if (step == window) return (int2)(index, index + 1 + (index + 2 >= windows && size % step > 0 ? 1 : 0));
+  return (int2)(max(0, 2 * index - 1), min(cells, 2 * index + 2));
+}
+
+// The windows over the cell that starts at `first`: the first, and the one behind the last.
+INLINE int2 windows_over(int first, int size, int window, int step, int windows) {
+  return (int2)(
+      first < window ? 0 : min((first - window) / step + 1, windows - 1),
+      first < size - window ? first / step + 1 : windows);
+}
+
+// The cell that a pixel lies in: not far from those of the window that starts before it.
+INLINE int cell_at(int pixel, int size, int window, int step, int windows, int cells) {
+  int cell = max(0, (step < window ? 2 : 1) * min(pixel / step, windows - 1) - 2);
+  while (cell_cut(cell + 1, size, window, step, windows, cells) <= pixel) ++cell;
+  return cell;
+}
+
+#define ROW_AXIS height, window_height, step_down, windows_down
+#define COLUMN_AXIS width, window_width, step_across, windows_across
+#define ROW_CUT(index) cell_cut(index, ROW_AXIS, cells_down)
+#define COLUMN_CUT(index) cell_cut(index, COLUMN_AXIS, cells_across)
+
+// What the band first_row .. last_row - 1 has of a cell, and the run `begin` .. `end` - 1 of its pixels that is a slice:
+// pixel p is in line top + p / across of the image and in column left + p % across.
+#define LOCAL_REGION(cell, slice) \
+  const int cell_top = ROW_CUT((cell) / cells_across), top = max(cell_top, first_row); \
+  const int left = COLUMN_CUT((cell) % cells_across), across = COLUMN_CUT((cell) % cells_across + 1) - left; \
+  const int pixels = (min(ROW_CUT((cell) / cells_across + 1), last_row) - top) * across; \
+  const int length = (pixels + slices - 1) / slices; \
+  const int begin = min((slice) * length, pixels), end = min(begin + length, pixels)
+// Where such a pixel lies in the planes of the band.
+#define LOCAL_PIXEL(p) ((top - first_row + (p) / across) * width + left + (p) % across)
 
 #ifdef CPU_DEVICE
-// For CPUs. One work-item: one slice of one cell (dimension 1) of one image and head (2).
+// For CPUs. One work-item: one slice of one of the cells from first_cell on (dimension 1) of one head (2). `previous` holds
+// the sums of the bands before; it may be `sums` itself.
 __kernel void local_gram(
-    ACTIVATION_IN(qkv), __global float *sums, ulong sums_offset, LOCAL_AXES, int heads, int slices, int places) {
-  const int place = (int)get_global_id(1), cell = place / slices, slice = place % slices;
-  const int group = (int)get_global_id(2), n = group / heads, head = group % heads;
-  const int top = ROW_CUT(cell / cells_across), bottom = ROW_CUT(cell / cells_across + 1);
-  const int left = COLUMN_CUT(cell % cells_across), right = COLUMN_CUT(cell % cells_across + 1);
-  const int lines = (bottom - top + slices - 1) / slices, first = top + slice * lines;
-  __global float *sum = sums + sums_offset + ((ulong)group * places + place) * LOCAL_SUMS;
-  __global const in_t *q = LOCAL_PLANE(qkv, n, 0, head), *k = LOCAL_PLANE(qkv, n, 1, head);
-  for (int index = 0; index < LOCAL_SUMS; ++index) sum[index] = 0.0f;
+    ACTIVATION_IN(qk), __global const float *previous, ulong previous_offset, __global float *sums, ulong sums_offset,
+    LOCAL_AXES, int heads, int slices, int first_row, int last_row, int first_cell) {
+  const int cell = first_cell + (int)get_global_id(1) / slices, slice = (int)get_global_id(1) % slices;
+  const int head = (int)get_global_id(2);
+  LOCAL_REGION(cell, slice);
+  const ulong place = (((ulong)head * cells_down * cells_across + cell) * slices + slice) * LOCAL_SUMS;
+  __global float *sum = sums + sums_offset + place;
+  __global const float *before = previous + previous_offset + place;
+  for (int index = 0; index < LOCAL_SUMS; ++index) sum[index] = cell_top < first_row ? before[index] : 0.0f;
+  __global const in_t *q = PLANE(qk, 0, head * m), *k = PLANE(qk, 0, (heads + head) * m);
   float panel[PANEL_PIXELS * PANEL_CHANNELS];
-  for (int y = first; y < min(first + lines, bottom); ++y)
-    for (int begin = y * width + left; begin < y * width + right; begin += PANEL_PIXELS) {
-      const int end = min(begin + PANEL_PIXELS, y * width + right);
-      for (int j = 0; j < m; j += PANEL_CHANNELS) {
-        transpose_panel(k + (ulong)j * qkv_plane + begin, qkv_plane, min(m - j, PANEL_CHANNELS), end - begin, panel);
-        panel_product(q + begin, qkv_plane, 0, panel, 0, 1, end - begin, sum + j, m, m, m - j);
-      }
-      for (int i = 0; i < m; ++i) {
-        add_squares(q + (ulong)i * qkv_plane, begin, end, sum + m * m + i);
-        add_squares(k + (ulong)i * qkv_plane, begin, end, sum + m * m + m + i);
-      }
+  int count;
+  for (int p = begin; p < end; p += count) {
+    count = min(min(across - p % across, end - p), PANEL_PIXELS);
+    const int at = LOCAL_PIXEL(p);
+    for (int j = 0; j < m; j += PANEL_CHANNELS) {
+      transpose_panel(k + (ulong)j * qk_plane + at, qk_plane, min(m - j, PANEL_CHANNELS), count, panel);
+      panel_product(q + at, qk_plane, 0, panel, 0, 1, count, sum + j, m, m, m - j);
     }
+    for (int i = 0; i < m; ++i) {
+      add_squares(q + (ulong)i * qk_plane, at, at + count, sum + m * m + i);
+      add_squares(k + (ulong)i * qk_plane, at, at + count, sum + m * m + m + i);
+    }
+  }
 }
 #endif
 
-// For GPUs. One work-group of 8 x 8 items: LOCAL_TILE rows and columns (dimension 0) of one slice of one cell (1) of one
-// image and head (2), LOCAL_STEP pixels at a time in local memory.
+// For GPUs. One work-group of 8 x 8 items: LOCAL_TILE rows and columns (dimension 0) of one slice of one of the cells from
+// first_cell on (1) of one head (2), LOCAL_STEP pixels at a time in local memory.
 __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void local_gram_tiles(
-    ACTIVATION_IN(qkv), __global float *sums, ulong sums_offset, LOCAL_AXES, int heads, int slices, int places) {
+    ACTIVATION_IN(qk), __global const float *previous, ulong previous_offset, __global float *sums, ulong sums_offset,
+    LOCAL_AXES, int heads, int slices, int first_row, int last_row, int first_cell) {
   __local float rows[LOCAL_TILE][LOCAL_STEP + 1], columns[LOCAL_TILE][LOCAL_STEP + 1];
   const int item = (int)get_local_id(0), tiles = (m + LOCAL_TILE - 1) / LOCAL_TILE;
   const int row = LOCAL_TILE * ((int)get_group_id(0) / tiles), column = LOCAL_TILE * ((int)get_group_id(0) % tiles);
-  const int place = (int)get_global_id(1), cell = place / slices, slice = place % slices;
-  const int group = (int)get_global_id(2), n = group / heads, head = group % heads;
-  const int top = ROW_CUT(cell / cells_across), bottom = ROW_CUT(cell / cells_across + 1);
-  const int left = COLUMN_CUT(cell % cells_across), across = COLUMN_CUT(cell % cells_across + 1) - left;
-  const int lines = (bottom - top + slices - 1) / slices, first = top + slice * lines;
-  const int count = max(0, min(first + lines, bottom) - first) * across;
-  __global const in_t *q = LOCAL_PLANE(qkv, n, 0, head), *k = LOCAL_PLANE(qkv, n, 1, head);
+  const int cell = first_cell + (int)get_global_id(1) / slices, slice = (int)get_global_id(1) % slices;
+  const int head = (int)get_global_id(2);
+  LOCAL_REGION(cell, slice);
+  __global const in_t *q = PLANE(qk, 0, head * m), *k = PLANE(qk, 0, (heads + head) * m);
   float block[3][3] = {{0.0f}};
   float row_square = 0.0f, column_square = 0.0f;
-  for (int begin = 0; begin < count; begin += LOCAL_STEP) {
+  for (int p_begin = begin; p_begin < end; p_begin += LOCAL_STEP) {
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int index = item; index < LOCAL_TILE * LOCAL_STEP; index += 64) {
-      const int i = index / LOCAL_STEP, p = begin + index % LOCAL_STEP;
-      const ulong pixel = (ulong)(first + p / across) * width + left + p % across;
-      rows[i][index % LOCAL_STEP] = p < count && row + i < m ? READ(q + (row + i) * qkv_plane + pixel) : 0.0f;
-      columns[i][index % LOCAL_STEP] = p < count && column + i < m ? READ(k + (column + i) * qkv_plane + pixel) : 0.0f;
+      const int i = index / LOCAL_STEP, p = p_begin + index % LOCAL_STEP;
+      const ulong pixel = (ulong)LOCAL_PIXEL(p);
+      rows[i][index % LOCAL_STEP] = p < end && row + i < m ? READ(q + (row + i) * qk_plane + pixel) : 0.0f;
+      columns[i][index % LOCAL_STEP] = p < end && column + i < m ? READ(k + (column + i) * qk_plane + pixel) : 0.0f;
     }
     barrier(CLK_LOCAL_MEM_FENCE);
     for (int p = 0; p < LOCAL_STEP; ++p)
@@ -3465,59 +3498,49 @@ __kernel __attribute__((reqd_work_group_size(64, 1, 1))) void local_gram_tiles(
         column_square = fma(columns[item][p], columns[item][p], column_square);
       }
   }
-  __global float *sum = sums + sums_offset + ((ulong)group * places + place) * LOCAL_SUMS;
+  const ulong place = (((ulong)head * cells_down * cells_across + cell) * slices + slice) * LOCAL_SUMS;
+  __global float *sum = sums + sums_offset + place;
+  __global const float *before = previous + previous_offset + place;
+  const bool adds = cell_top < first_row;
 #pragma unroll
   for (int a = 0; a < 3; ++a)
 #pragma unroll
     for (int b = 0; b < 3; ++b) {
       const int i = row + item / 8 + 8 * a, j = column + item % 8 + 8 * b;
-      if (i < m && j < m) sum[i * m + j] = block[a][b];
+      if (i < m && j < m) sum[i * m + j] = block[a][b] + (adds ? before[i * m + j] : 0.0f);
     }
   if (item >= LOCAL_TILE) return;
-  if (column == 0 && row + item < m) sum[m * m + row + item] = row_square;
-  if (row == 0 && column + item < m) sum[m * m + m + column + item] = column_square;
+  const int q_place = m * m + row + item, k_place = m * m + m + column + item;
+  if (column == 0 && row + item < m) sum[q_place] = row_square + (adds ? before[q_place] : 0.0f);
+  if (row == 0 && column + item < m) sum[k_place] = column_square + (adds ? before[k_place] : 0.0f);
 }
 
 // One of a window's sums: number `index` of all its cells and their slices, in order.
-INLINE float window_sum(__global const float *sums, int index, int4 cells, int cells_across, int slices, int m) {
+INLINE float window_sum(__global const float *sums, int index, int2 down, int2 over, int cells_across, int slices, int m) {
   float total = 0.0f;
-  for (int y = cells.x; y < cells.y; ++y)
-    for (int x = cells.z; x < cells.w; ++x)
+  for (int y = down.x; y < down.y; ++y)
+    for (int x = over.x; x < over.y; ++x)
       total += sum_of_slices(sums + (ulong)(y * cells_across + x) * slices * LOCAL_SUMS + index, slices, LOCAL_SUMS);
   return total;
 }
 
-// The cells from `first` to `last` pixel along one side.
-INLINE int2 cells_between(int first, int last, int cells, int size, int window, int step, int windows) {
-  int2 found = (int2)(0, 0);
-  for (int i = 0; i < cells; ++i) {
-    const int cut = cell_cut(i, size, window, step, windows);
-    if (cut <= first) found.x = i;
-    if (cut < last) found.y = i + 1;
-  }
-  return found;
-}
-
-// One work-group: one row (dimension 0) of the weights of one window (1) of one image and head (2).
+// One work-group: one row (dimension 0) of the weights of one window (1) of one head (2).
 __kernel void local_softmax(
     __global const float *restrict sums, ulong sums_offset, TENSOR_IN(t), __global float *restrict weights,
-    ulong weights_offset, LOCAL_AXES, int heads, int cells_down, int slices) {
+    ulong weights_offset, LOCAL_AXES, int slices) {
   __local float shared[GROUP_SIZE];
-  const int i = (int)get_group_id(0), window = (int)get_global_id(1), group = (int)get_global_id(2);
+  const int i = (int)get_group_id(0), window = (int)get_global_id(1), head = (int)get_global_id(2);
   const int item = (int)get_local_id(0), items = (int)get_local_size(0);
-  const int top = window_start(window / windows_across, height, window_height, step_down);
-  const int left = window_start(window % windows_across, width, window_width, step_across);
-  const int4 cells = (int4)(
-      cells_between(top, top + window_height, cells_down, height, window_height, step_down, windows_down),
-      cells_between(left, left + window_width, cells_across, width, window_width, step_across, windows_across));
-  __global const float *from = sums + sums_offset + (ulong)group * cells_down * cells_across * slices * LOCAL_SUMS;
-  __global float *row = weights + weights_offset + (((ulong)group * get_global_size(1) + window) * m + i) * m;
-  const float q = fmax(sqrt(window_sum(from, m * m + i, cells, cells_across, slices, m)), NORM_FLOOR);
-  const float scale = PLANE(t, 0, group % heads)[0];
+  const int2 down = window_cells(window / windows_across, ROW_AXIS, cells_down);
+  const int2 over = window_cells(window % windows_across, COLUMN_AXIS, cells_across);
+  __global const float *from = sums + sums_offset + (ulong)head * cells_down * cells_across * slices * LOCAL_SUMS;
+  __global float *row = weights + weights_offset + (((ulong)head * windows_down * windows_across + window) * m + i) * m;
+  const float q = fmax(sqrt(window_sum(from, m * m + i, down, over, cells_across, slices, m)), NORM_FLOOR);
+  const float scale = PLANE(t, 0, head)[0];
   float largest = -INFINITY;
   for (int j = item; j < m; j += items) {
-    const float k = fmax(sqrt(window_sum(from, m * m + m + j, cells, cells_across, slices, m)), NORM_FLOOR);
-    row[j] = scale * (window_sum(from, i * m + j, cells, cells_across, slices, m) / q / k);
+    const float k = fmax(sqrt(window_sum(from, m * m + m + j, down, over, cells_across, slices, m)), NORM_FLOOR);
+    row[j] = scale * (window_sum(from, i * m + j, down, over, cells_across, slices, m) / q / k);
     largest = fmax(largest, row[j]);
   }
   largest = group_largest(largest, shared);
@@ -3530,43 +3553,55 @@ __kernel void local_softmax(
   for (int j = item; j < m; j += items) row[j] /= total;
 }
 
-// One work-item: one element (dimension 0) of the mean weights of one cell (1) of one image and head (2).
+// One work-item: one element (dimension 0) of the mean weights of one cell (1) of one head (2).
 __kernel void local_mean(
     __global const float *restrict weights, ulong weights_offset, __global float *restrict means, ulong means_offset,
-    LOCAL_AXES, int cells_down) {
-  const int element = (int)get_global_id(0), cell = (int)get_global_id(1), group = (int)get_global_id(2);
+    LOCAL_AXES) {
+  const int element = (int)get_global_id(0), cell = (int)get_global_id(1), head = (int)get_global_id(2);
   if (element >= m * m) return;
-  const int y = ROW_CUT(cell / cells_across), x = COLUMN_CUT(cell % cells_across);
-  __global const float *from = weights + weights_offset + (ulong)group * windows_down * windows_across * m * m;
+  const int2 down = windows_over(ROW_CUT(cell / cells_across), ROW_AXIS);
+  const int2 over = windows_over(COLUMN_CUT(cell % cells_across), COLUMN_AXIS);
+  __global const float *from = weights + weights_offset + (ulong)head * windows_down * windows_across * m * m;
   float total = 0.0f;
-  int count = 0;
-  for (int window = 0; window < windows_down * windows_across; ++window) {
-    const int top = window_start(window / windows_across, height, window_height, step_down);
-    const int left = window_start(window % windows_across, width, window_width, step_across);
-    if (y < top || y >= top + window_height || x < left || x >= left + window_width) continue;
-    total += from[(ulong)window * m * m + element];
-    ++count;
-  }
-  means[means_offset + ((ulong)group * cells_down * cells_across + cell) * m * m + element] = total / count;
+  for (int y = down.x; y < down.y; ++y)
+    for (int x = over.x; x < over.y; ++x) total += from[(ulong)(y * windows_across + x) * m * m + element];
+  means[means_offset + ((ulong)head * cells_down * cells_across + cell) * m * m + element] =
+      total / ((down.y - down.x) * (over.y - over.x));
 }
 
-// y = mean A v. One work-item: `columns` pixels of one cell's line (dimension 0: cell, then one of `blocks`), `strip` rows of
-// a head (1), one line of one image (2).
+#if !HALF_STORAGE  // Matrices are float always.
+// M = W_o mean A of every cell. One work-item: BLOCK_COLUMNS columns (dimension 0) and `rows` rows (1) of one head's columns of
+// one cell (2: cells, each with all heads).
+__kernel void local_project(
+    __global const float *restrict means, ulong means_offset, TENSOR_IN(w), __global float *restrict matrices,
+    ulong matrices_offset, int cells, int m, int heads, int rows) {
+  const int first = BLOCK_COLUMNS * (int)get_global_id(0), row_begin = rows * (int)get_global_id(1);
+  const int cell = (int)get_global_id(2) / heads, head = (int)get_global_id(2) % heads, channels = m * heads;
+  if (first >= m || row_begin >= channels) return;
+  product(
+      means + means_offset + ((ulong)head * cells + cell) * m * m, m, PLANE(w, 0, 0) + head * m, channels, 1, 0, 0, 0,
+      0, matrices + matrices_offset + (ulong)cell * channels * channels + head * m, channels, first, m, m, row_begin,
+      min(row_begin + rows, channels));
+}
+#endif
+
+// y = M v + start + r with the matrix of the cell, heads of m channels; start and r if there are any. One work-item: `columns`
+// pixels of one cell's line (dimension 0: cell, then one of `blocks`), `strip` rows of a head (1), one of `lines` lines (2).
 __kernel void local_apply(
-    __global const float *restrict means, ulong means_offset, ACTIVATION_IN(qkv), ACTIVATION_OUT(y), LOCAL_AXES, int heads, int cells_down, int blocks,
-    int columns, int strip) {
+    __global const float *restrict matrices, ulong matrices_offset, ACTIVATION_IN(v), __global const float *restrict start,
+    ulong start_offset, ACTIVATION_IN_SHARED(r), ACTIVATION_OUT_SHARED(y), LOCAL_AXES, int first_row, int lines,
+    int blocks, int columns, int strip, int has_start, int has_r) {
   const int column = (int)get_global_id(0) / blocks, strips = (m + strip - 1) / strip;
-  if (column >= cells_across) return;
   const int head = (int)get_global_id(1) / strips, row_begin = strip * ((int)get_global_id(1) % strips);
-  const int line = (int)get_global_id(2) % height, n = (int)get_global_id(2) / height;
-  int row = 0;
-  while (row + 1 < cells_down && ROW_CUT(row + 1) <= line) ++row;
-  const int right = COLUMN_CUT(column + 1);
+  const int line = (int)get_global_id(2);
+  if (column >= cells_across || line >= lines) return;
+  const int row = cell_at(first_row + line, ROW_AXIS, cells_down), right = COLUMN_CUT(column + 1);
   const int begin = COLUMN_CUT(column) + columns * ((int)get_global_id(0) % blocks), end = min(begin + columns, right);
-  __global const float *a =
-      means + means_offset + ((ulong)(n * heads + head) * cells_down * cells_across + row * cells_across + column) * m * m;
+  __global const float *matrix =
+      matrices + matrices_offset + ((ulong)head * cells_down * cells_across + row * cells_across + column) * m * m;
   for (int first = line * width + begin; first < line * width + end; first += BLOCK_COLUMNS)
     product(
-        LOCAL_PLANE(qkv, n, 2, head), qkv_plane, a, m, 1, 0, 0, 0, 0, LOCAL_PLANE(y, n, 0, head), y_plane, first,
-        line * width + right, m, row_begin, min(row_begin + strip, m));
+        PLANE(v, 0, head * m), v_plane, matrix, m, 1, has_start ? start + start_offset + head * m : 0,
+        has_r ? PLANE(r, 0, head * m) : 0, r_plane, 0, PLANE(y, 0, head * m), y_plane, first, line * width + right, m,
+        row_begin, min(row_begin + strip, m));
 }

@@ -21,7 +21,7 @@ package enum OpCatalog {
     LayerNorm.self, LayerNormBackwardInput.self, LayerNormBackwardWeight.self,
     ChannelAttention.self, ChannelAttentionBackward.self,
     AttentionGram.self, AttentionMatrix.self, AttentionBlock.self,
-    LocalAttention.self,
+    LocalAttention.self, LocalGram.self, LocalMatrix.self, LocalProduct.self,
   ]
 
   /// Every case of every operator.

@@ -21,6 +21,37 @@ final class BandTests: XCTestCase {
     }
   }
 
+  /// Windows as large as the image, of several bands, of a part of one, of single rows and of
+  /// single pixels; cells with fewer pixels than channels; two bands on the CPU backend too.
+  func testLocalAttentionInBandsIsTheComposition() throws {
+    for (x, heads, window) in [
+      (Shape(1, 4, 1, 1), 1, (5, 5)), (Shape(2, 8, 40, 24), 2, (17, 9)),
+      (Shape(1, 12, 33, 70), 3, (33, 16)), (Shape(1, 12, 33, 70), 3, (3, 7)),
+      (Shape(1, 6, 90, 16), 1, (1, 50)), (Shape(1, 6, 9, 5), 2, (1, 1)),
+      (Shape(2, 16, 64, 128), 2, (20, 48)), (Shape(1, 96, 60, 64), 2, (21, 40)),
+    ] {
+      for bias in [false, true] {
+        let half = BlockHalf.attention(heads: heads, normBias: bias, bias: bias, window: window)
+        for saving in [MemorySaving.bands, .values] {
+          try check(half, x, saving, made: "AttentionBlock")
+        }
+      }
+    }
+  }
+
+  /// Sums lie by cells and slices, whose number does not depend on who adds them up.
+  func testLocalAttentionDoesNotDependOnThreads() throws {
+    defer { WorkerThreads.limit(to: .max) }
+    let half = BlockHalf.attention(heads: 2, normBias: true, bias: true, window: (21, 17))
+    let shapes = [Shape(1, 24, 70, 50)] + half.parameterShapes(24)
+    let values = OpCase(Fill(0, .scalar), shapes).randomInputs(seed: 8)
+    let results = try [1, 2, 3, 7].map { threads in
+      WorkerThreads.limit(to: threads)
+      return try run(half, shapes, values, .bands, made: "AttentionBlock", on: CPUBackend())
+    }
+    for other in results.dropFirst() { XCTAssertEqual(other, results[0]) }
+  }
+
   func testFeedForwardInBandsIsTheComposition() throws {
     for (c, h, w, _) in sizes {
       for bias in [false, true] {

@@ -34,8 +34,8 @@ final class HalfStorageTests: XCTestCase {
         "Add", "DepthwiseConv", "DepthwiseGate", "DepthwiseWindow", "FeedForwardBlock", "GELUGate",
         "PixelShuffle", "PixelUnshuffle", "UpsampleConv", "Concat", "ChannelSlice", "Conv1x1",
         "NormProduct", "Conv3x3", "LayerNorm", "ChannelAttention", "AttentionGram",
-        "AttentionBlock", "LocalAttention", "PixelLossBackward", "ChannelSum",
-        "ChannelSliceBackward", "GELUGateBackward", "Conv1x1BackwardWeight",
+        "AttentionBlock", "LocalAttention", "LocalGram", "LocalProduct", "PixelLossBackward",
+        "ChannelSum", "ChannelSliceBackward", "GELUGateBackward", "Conv1x1BackwardWeight",
         "Conv3x3BackwardWeight", "LayerNormBackwardInput", "LayerNormBackwardWeight",
         "ChannelAttentionBackward", "DepthwiseConvGradients", "DepthwiseGateGradients",
       ])

@@ -44,6 +44,30 @@ final class LocalAttentionTests: XCTestCase {
     }
   }
 
+  /// Cells by their numbers against all starts and ends in order.
+  func testCellsLieBetweenTheEdgesOfWindows() {
+    for size in 1...60 {
+      for window in 1...size + 1 {
+        let axis = WindowAxis(size: size, window: window)
+        let starts = Self.starts(size, min(size, window))
+        let ends = starts.map { $0 + min(size, window) }
+        let title = "windows of \(window) in \(size)"
+        XCTAssertEqual((0..<axis.count).map(axis.start), starts, title)
+        let cuts = Set(starts + ends).sorted()
+        XCTAssertEqual((0...axis.cells).map(axis.cut), cuts, title)
+        for (index, pair) in zip(starts, ends).enumerated() {
+          XCTAssertEqual(cuts[axis.cells(of: index).lowerBound], pair.0, title)
+          XCTAssertEqual(cuts[axis.cells(of: index).upperBound], pair.1, title)
+        }
+        for cell in 0..<axis.cells {
+          let over = starts.indices.filter { starts[$0] <= cuts[cell] && cuts[cell] < ends[$0] }
+          XCTAssertEqual(Array(axis.windows(over: cell)), over, title)
+          XCTAssertEqual(axis.cells(over: cuts[cell]..<cuts[cell + 1]), cell..<cell + 1, title)
+        }
+      }
+    }
+  }
+
   /// The starts of the authors' windows along one side: steps of the rounded-up even spacing until
   /// the end is reached.
   private static func starts(_ size: Int, _ window: Int) -> [Int] {

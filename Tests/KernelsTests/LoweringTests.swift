@@ -97,6 +97,10 @@ final class LoweringTests: XCTestCase {
           BlockHalf.attention(heads: 1, normBias: normBias, bias: bias)
         ),
         ("attention-bands", "AttentionBlock", .attention(heads: 2, normBias: normBias, bias: bias)),
+        (
+          "attention-bands", "AttentionBlock",
+          .attention(heads: 2, normBias: normBias, bias: bias, window: (3, 8))
+        ),
         ("feed-forward-bands", "FeedForwardBlock", .feedForward(normBias: normBias, bias: bias)),
       ].flatMap { rule, made, half in
         // With v kept, and computed twice.

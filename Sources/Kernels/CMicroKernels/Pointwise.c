@@ -23,3 +23,5 @@ void restormer_gelu_gate_backward(
 double restormer_sum(const float *x, long count) { return PICK(sum)(x, count); }
 
 double restormer_sum_of_squares(const float *x, long count) { return PICK(sum_of_squares)(x, count); }
+
+void restormer_softmax(const float *x, float scale, float *y, long count) { PICK(softmax)(x, scale, y, count); }

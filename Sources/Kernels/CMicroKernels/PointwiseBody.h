@@ -1,9 +1,8 @@
 // Elementwise functions and sums, for one instruction set.
 
-// exp(-v v / 2): 2^k from the exponent bits, the rest from a polynomial; exactly 0 below 2^-127.
-INLINE float NAME(bell)(float v) {
-  float t = -0.72134752f * v * v;
-  t = t > -127.0f ? t : -127.0f;
+// 2^t for t <= 0: 2^k from the exponent bits, the rest from a polynomial; exactly 0 below 2^-127, and no number stays none.
+INLINE float NAME(power_of_two)(float t) {
+  t = t < -127.0f ? -127.0f : t;
   // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits.
   const float shifted = t + 12582912.0f;
   const float f = t - (shifted - 12582912.0f);
@@ -20,6 +19,9 @@ INLINE float NAME(bell)(float v) {
   p = p * f + 1.0000001f;
   return p * power;
 }
+
+// exp(-v v / 2).
+INLINE float NAME(bell)(float v) { return NAME(power_of_two)(-0.72134752f * v * v); }
 
 // The normal distribution function: exp(-t t / 2) R(t) below zero, R a polynomial on [0, 6.5].
 INLINE float NAME(distribution)(float v, float bell_of_v) {
@@ -77,4 +79,18 @@ static double NAME(sum_of_squares)(const float *x, long count) {
   for (; i < count; ++i) total += (double)x[i] * x[i];
   for (int k = 0; k < lanes; ++k) total += sums[k];
   return total;
+}
+
+static void NAME(softmax)(const float *restrict x, float scale, float *restrict y, long count) {
+  float largest = scale * x[0], sums[lanes] = {0}, total = 0;
+  for (long i = 1; i < count; ++i) largest = scale * x[i] > largest ? scale * x[i] : largest;
+  long i = 0;
+  for (; i + lanes <= count; i += lanes)
+    for (int k = 0; k < lanes; ++k) {
+      y[i + k] = NAME(power_of_two)(1.442695f * (scale * x[i + k] - largest));
+      sums[k] += y[i + k];
+    }
+  for (; i < count; ++i) total += y[i] = NAME(power_of_two)(1.442695f * (scale * x[i] - largest));
+  for (int k = 0; k < lanes; ++k) total += sums[k];
+  for (i = 0; i < count; ++i) y[i] /= total;
 }

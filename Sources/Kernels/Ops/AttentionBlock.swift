@@ -3,7 +3,9 @@
 ///
 /// q and k of a band feed the sums over pixels and are gone; v is kept for the whole image, or
 /// computed again when the attention matrix is known, which takes the memory of one feature map
-/// less and about a third more time. `y` may take the place of `x`.
+/// less and about a third more time. `y` may take the place of `x`. The statistics of attention are
+/// those of the image or of windows (`LocalAttention`), which have a matrix for each of their
+/// cells.
 ///
 /// Inputs: `x` `[n, c, h, w]`; weight and perhaps bias of the LayerNorm; `W_qkv` `[3 c, c, 1, 1]`,
 /// its depthwise kernel `[3 c, 1, 3, 3]` and `W_o` `[c, c, 1, 1]`, each followed by its bias if
@@ -20,6 +22,7 @@ package struct AttentionBlock: CompositeOp {
   private let entrance: BlockEntrance
   private let keepsValues: Bool
   private let mostSlices: Int
+  private let window: Shape?
 
   /// The block.
   /// - Parameters:
@@ -28,20 +31,29 @@ package struct AttentionBlock: CompositeOp {
   ///   - bias: whether the convolutions have one.
   ///   - keepsValues: whether v is kept for the whole image.
   ///   - mostSlices: slices of a band's sums over pixels, of all heads together, at most.
+  ///   - window: the largest windows of local statistics, of which rows and columns count; nil:
+  ///     those of the image.
   public init(
-    heads: Int, normBias: Bool, bias: Bool, keepsValues: Bool, mostSlices: Int = 64
+    heads: Int, normBias: Bool, bias: Bool, keepsValues: Bool, mostSlices: Int = 64,
+    window: Shape? = nil
   ) {
     (self.heads, self.keepsValues, self.mostSlices) = (heads, keepsValues, mostSlices)
+    self.window = window
     entrance = BlockEntrance(normBias: normBias, bias: bias)
   }
 
   public static var cases: [OpCase] {
     blockShapes.enumerated().flatMap { index, x in
-      [true, false].map { keeps in
-        let heads = index % 2 + 1
-        let op = AttentionBlock(
-          heads: heads, normBias: index % 2 == 0, bias: index % 3 == 0, keepsValues: keeps)
-        return OpCase(op, op.inputShapes(x))
+      // Windows that the image holds a few times, and so small ones that the projection stays
+      // apart.
+      let windows = [nil, Shape(1, 1, x.h / 2 + 1, x.w / 3 + 1), Shape(1, 1, 2, 3)]
+      return [true, false].flatMap { keeps in
+        windows.map { window in
+          let op = AttentionBlock(
+            heads: index % 2 + 1, normBias: index % 2 == 0, bias: index % 3 == 0,
+            keepsValues: keeps, window: window)
+          return OpCase(op, op.inputShapes(x))
+        }
       }
     }
   }
@@ -62,7 +74,11 @@ package struct AttentionBlock: CompositeOp {
   package func composition(_ graph: Graph, _ inputs: [Tensor]) -> Tensor {
     let temperature = inputs[entrance.weightIndex(3)]
     return entrance.composition(graph, inputs) {
-      graph.channelAttention($0, temperature: temperature, heads: heads)
+      guard let window else {
+        return graph.channelAttention($0, temperature: temperature, heads: heads)
+      }
+      return graph.localAttention(
+        $0, temperature: temperature, heads: heads, window: (window.h, window.w))
     }
   }
 
@@ -77,38 +93,42 @@ package struct AttentionBlock: CompositeOp {
     RowBands(height: x.h, width: x.w, pixels: elements / (3 * x.c))
   }
 
+  private func statistics(_ bands: RowBands, _ x: Shape) -> BlockStatistics {
+    BlockStatistics(
+      x, heads: heads, window: window, bandPixels: bands.rows * x.w, mostSlices: mostSlices)
+  }
+
   public func intermediates(_ inputs: [Shape], bandElements: Int) -> [Shape] {
     let (x, c) = (inputs[0], inputs[0].c)
     let bands = bands(x, bandElements)
-    let products = HeadProducts(
-      m: c / heads, heads: heads, images: 1, pixels: bands.rows * x.w, slices: slices(bands, x))
+    let statistics = statistics(bands, x)
     return entrance.intermediates(x, channels: 3 * c, bands) + [
       Shape(1, 2 * c, bands.readyRows, x.w),
       Shape(1, c, keepsValues ? x.h : bands.readyRows, x.w),
-      Shape(1, 1, 1, products.scratch), Shape(c, c, 1, 1),
+      statistics.sums, statistics.matrix,
     ]
-  }
-
-  /// Slices of a band's pixels, each with sums of its own.
-  private func slices(_ bands: RowBands, _ x: Shape) -> Int {
-    max(1, min(mostSlices, bands.rows * x.w / 512) / heads)
   }
 
   public func steps(_ inputs: [Shape], bandElements: Int) -> [CompositeStep] {
     let x = inputs[0]
     let bands = bands(x, bandElements)
+    let statistics = statistics(bands, x)
     return (0..<x.n).flatMap { image in
-      gather(x, image: image, bands, slices: slices(bands, x))
-        + (keepsValues ? applyToKept(image) : applyAgain(x, image: image, bands))
+      gather(x, image: image, bands, statistics)
+        + (keepsValues
+          ? applyToKept(x, image: image, bands, statistics)
+          : applyAgain(x, image: image, bands, statistics))
     }
   }
 
   /// Everything up to the attention matrix.
-  private func gather(_ x: Shape, image: Int, _ bands: RowBands, slices: Int) -> [CompositeStep] {
+  private func gather(
+    _ x: Shape, image: Int, _ bands: RowBands, _ statistics: BlockStatistics
+  ) -> [CompositeStep] {
     let c = x.c
     let sums = Memory.sums.piece
     var steps: [CompositeStep] = []
-    for (index, band) in bands.bands.enumerated() {
+    for band in bands.bands {
       steps += entrance.steps(image, band)
       guard !band.ready.isEmpty else { continue }
       let qk = Memory.qk.piece.rows(0..<band.ready.count)
@@ -119,40 +139,37 @@ package struct AttentionBlock: CompositeOp {
             x, band, channels: 2 * c..<3 * c, ring: 2 * c..<3 * c,
             into: Memory.value.piece.rows(band.ready)))
       }
-      let isFirst = !bands.bands[..<index].contains { !$0.ready.isEmpty }
-      steps.append(
-        CompositeStep(
-          AttentionGram(heads: heads, slices: slices), isFirst ? [qk] : [qk, sums], into: sums))
+      steps.append(statistics.add(qk, rows: band.ready, to: sums))
     }
     steps.append(
-      CompositeStep(
-        AttentionMatrix(heads: heads, slices: slices),
-        [sums, .input(entrance.weightIndex(3)), .input(entrance.weightIndex(2))],
-        into: Memory.matrix.piece))
+      statistics.matrix(
+        of: sums, temperature: .input(entrance.weightIndex(3)),
+        projection: .input(entrance.weightIndex(2)), into: Memory.matrix.piece))
     return steps
   }
 
-  private func applyToKept(_ image: Int) -> [CompositeStep] {
-    [
-      apply(
-        Memory.value.piece, to: .input(0).images(image..<image + 1),
-        .output(0).images(image..<image + 1))
-    ]
+  /// At once, or band by band where heads and projection are applied apart.
+  private func applyToKept(
+    _ x: Shape, image: Int, _ bands: RowBands, _ statistics: BlockStatistics
+  ) -> [CompositeStep] {
+    let parts = statistics.isOneProduct ? [0..<x.h] : bands.bands.map(\.ready)
+    return parts.filter { !$0.isEmpty }.flatMap { rows in
+      apply(Memory.value.piece.rows(rows), image: image, rows: rows, statistics)
+    }
   }
 
   /// v band by band once more, and the result of each.
-  private func applyAgain(_ x: Shape, image: Int, _ bands: RowBands) -> [CompositeStep] {
+  private func applyAgain(
+    _ x: Shape, image: Int, _ bands: RowBands, _ statistics: BlockStatistics
+  ) -> [CompositeStep] {
     let c = x.c
     return bands.bands.flatMap { band -> [CompositeStep] in
       let arrive = entrance.steps(image, band, channels: 2 * c..<3 * c)
       guard !band.ready.isEmpty else { return arrive }
       let value = Memory.value.piece.rows(0..<band.ready.count)
-      let source = Piece.input(0).images(image..<image + 1).rows(band.ready)
-      let target = Piece.output(0).images(image..<image + 1).rows(band.ready)
-      return arrive + [
-        convolve(x, band, channels: 2 * c..<3 * c, ring: 0..<c, into: value),
-        apply(value, to: source, target),
-      ]
+      return arrive
+        + [convolve(x, band, channels: 2 * c..<3 * c, ring: 0..<c, into: value)]
+        + apply(value, image: image, rows: band.ready, statistics)
     }
   }
 
@@ -166,9 +183,13 @@ package struct AttentionBlock: CompositeOp {
       [BlockEntrance.ring.channels(ring)] + entrance.weights(1, channels: channels), into: target)
   }
 
-  private func apply(_ value: Piece, to residual: Piece, _ target: Piece) -> CompositeStep {
-    CompositeStep(
-      Conv1x1(bias: entrance.bias, residual: true),
-      [value, Memory.matrix.piece] + entrance.weights(2).dropFirst() + [residual], into: target)
+  /// The result of some rows from v of these.
+  private func apply(
+    _ value: Piece, image: Int, rows: Range<Int>, _ statistics: BlockStatistics
+  ) -> [CompositeStep] {
+    statistics.apply(
+      Memory.matrix.piece, to: value, rows: rows,
+      projection: entrance.weights(2), residual: .input(0).images(image..<image + 1).rows(rows),
+      between: Memory.qk.piece, into: .output(0).images(image..<image + 1).rows(rows))
   }
 }

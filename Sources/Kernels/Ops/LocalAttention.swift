@@ -1,5 +1,4 @@
 import CLBackend
-import CMicroKernels
 
 /// Channel attention whose statistics are those of windows, for images larger than the patches of
 /// training (TLC, Chu et al., ECCV 2022, section 3.2).
@@ -13,8 +12,8 @@ import CMicroKernels
 /// Inputs: `qkv` `[n, 3 c, h, w]`, `t` `[heads]`. Output: `[n, c, h, w]`.
 package struct LocalAttention: CatalogOp, TerminalOp, HalfStoringOp {
   public static let name = "LocalAttention"
-  private let heads: Int
-  private let window: Shape
+  let heads: Int
+  let window: Shape
 
   /// Attention with `heads` heads in windows of at most `height x width` pixels.
   public init(heads: Int, height: Int, width: Int) {
@@ -49,48 +48,35 @@ package struct LocalAttention: CatalogOp, TerminalOp, HalfStoringOp {
     ChannelAttention(heads: heads).multiplyAdds(inputs)
   }
 
-  private func layout(_ qkv: Shape, _ traits: DeviceTraits) -> LocalWindows {
-    LocalWindows(qkv, heads: heads, window: window, traits)
+  /// The windows of one image, with slices that keep all cores busy: a GPU wants more of them, of
+  /// which each is a work-group's.
+  private func windows(_ qkv: Shape, _ traits: DeviceTraits) -> LocalWindows {
+    let image = qkv.channels(qkv.c / 3)
+    let cells = LocalWindows(image, heads: heads, window: window).cellCount
+    let wanted = ceilingQuotient(traits.isCPU ? 32 : 512, heads * cells)
+    return LocalWindows(
+      image, heads: heads, window: window,
+      slices: min(wanted, ceilingQuotient(image.plane, 512 * cells)))
   }
 
-  public func cpuScratch(_ inputs: [Shape]) -> [Int] { layout(inputs[0], .host).scratch }
+  /// Sums, mean weights of cells, then what the second step needs.
+  public func cpuScratch(_ inputs: [Shape]) -> [Int] {
+    let windows = windows(inputs[0], .host)
+    return own(windows) + LocalMatrix(windows, folds: false).cpuScratch([])
+  }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
-    layout(inputs[0], configuration.traits).scratch
+    let windows = windows(inputs[0], configuration.traits)
+    return own(windows) + LocalMatrix(windows, folds: false).openCLScratch([], configuration)
+  }
+
+  private func own(_ windows: LocalWindows) -> [Int] {
+    [windows.sumCount, windows.matrixCount(folded: false)]
   }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
-    let (qkv, t, y) = (inputs[0], inputs[1], outputs[0])
-    let layout = layout(qkv.shape, .host)
-    let m = layout.m
-    let (sums, weights, means) = (scratch[0].base, scratch[1].base, scratch[2].base)
-    layout.addUp(qkv, into: sums)
-    parallelFor(layout.images * heads * layout.windowCount) { index in
-      let (group, window) = (index / layout.windowCount, index % layout.windowCount)
-      layout.attention(
-        of: window, sums + group * layout.cellCount * layout.slices * layout.sums,
-        t: t.base[group % heads], into: weights + index * m * m)
-    }
-    parallelFor(layout.images * heads * layout.cellCount) { index in
-      let (group, cell) = (index / layout.cellCount, index % layout.cellCount)
-      layout.mean(
-        over: cell, weights + group * layout.windowCount * m * m, into: means + index * m * m)
-    }
-    let rows = layout.rows.cuts
-    let columns = layout.columns.cuts
-    parallelFor(layout.images * heads * y.shape.h) { index in
-      let (group, line) = (index / y.shape.h, index % y.shape.h)
-      let (n, head) = (group / heads, group % heads)
-      let row = rows.lastIndex { $0 <= line } ?? 0
-      for column in 0..<columns.count - 1 {
-        let first = line * y.shape.w + columns[column]
-        let matrix =
-          means + (group * layout.cellCount + row * (columns.count - 1) + column) * m * m
-        restormer_gemm(
-          qkv.plane(n, (2 * heads + head) * m) + first, qkv.planeStride, matrix, m, 1, nil, nil, 0,
-          y.plane(n, head * m) + first, y.planeStride,
-          Int32(columns[column + 1] - columns[column]), Int32(m), Int32(m))
-      }
+    for step in steps(inputs, outputs[0], scratch, windows(inputs[0].shape, .host)) {
+      step.op.evaluate(step.inputs, into: [step.output], scratch: step.scratch)
     }
   }
 
@@ -98,74 +84,40 @@ package struct LocalAttention: CatalogOp, TerminalOp, HalfStoringOp {
     _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
     on backend: OpenCLBackend
   ) throws -> [Launch] {
-    let layout = layout(inputs[0].shape, backend.traits)
-    return [
-      try gram(layout, inputs[0], into: scratch[0], on: backend),
-      try softmax(layout, scratch[0], inputs[1], into: scratch[1], on: backend),
-      try backend.launch(
-        Self.name, "local_mean",
-        [.region(scratch[1]), .region(scratch[2])] + layout.axes + [.int(layout.rows.cells)],
-        global: [layout.m * layout.m, layout.cellCount, layout.groups]),
-      try apply(layout, scratch[2], inputs[0], into: outputs[0], on: backend),
-    ]
+    try steps(inputs, outputs[0], scratch, windows(inputs[0].shape, backend.traits)).flatMap {
+      try $0.op.launches($0.inputs, into: [$0.output], scratch: $0.scratch, on: backend)
+    }
   }
 
-  /// The sums of every cell and slice. On a CPU a work-item has a slice to itself, on a GPU a
-  /// work-group has a square of its products.
-  private func gram(
-    _ layout: LocalWindows, _ qkv: DeviceTensor, into sums: DeviceTensor,
-    on backend: OpenCLBackend
-  ) throws -> Launch {
-    let isCPU = backend.traits.isCPU
-    let tiles = ceilingQuotient(layout.m, LocalWindows.tile)
-    return try backend.launch(
-      Self.name, isCPU ? "local_gram" : "local_gram_tiles",
-      [.tensor(qkv), .region(sums)] + layout.axes
-        + [.int(heads), .int(layout.slices), .int(layout.cellCount * layout.slices)],
-      global: [isCPU ? 1 : 64 * tiles * tiles, layout.cellCount * layout.slices, layout.groups],
-      local: [isCPU ? 1 : 64, 1, 1],
-      defines: (isCPU ? PanelBlock(channels: layout.m, backend.configuration).defines : [:])
-        .merging(HalfDefines.of(qkv)) { $1 },
-      multiplyAdds: multiplyAdds([qkv.shape]))
+  private struct Step<Storage> {
+    let op: any CatalogOp
+    let inputs: [TensorView<Storage>]
+    let output: TensorView<Storage>
+    var scratch: [TensorView<Storage>] = []
   }
 
-  /// The weights of every window: a work-group for each row, on a CPU of one item.
-  private func softmax(
-    _ layout: LocalWindows, _ sums: DeviceTensor, _ t: DeviceTensor, into weights: DeviceTensor,
-    on backend: OpenCLBackend
-  ) throws -> Launch {
-    let row = backend.traits.isCPU ? 1 : backend.configuration.groupSize
-    return try backend.launch(
-      Self.name, "local_softmax",
-      [.region(sums), .tensor(t), .region(weights)] + layout.axes
-        + [.int(heads), .int(layout.rows.cells), .int(layout.slices)],
-      global: [layout.m * row, layout.windowCount, layout.groups], local: [row, 1, 1])
-  }
-
-  /// On a CPU a work-item walks along a cell's line, on a GPU it has one block of registers.
-  private func apply(
-    _ layout: LocalWindows, _ means: DeviceTensor, _ qkv: DeviceTensor, into y: DeviceTensor,
-    on backend: OpenCLBackend
-  ) throws -> Launch {
-    let (isCPU, widest) = (backend.traits.isCPU, layout.columns.widestCell)
-    let block = backend.configuration.blockVectors * backend.configuration.vectorWidth
-    let blocks = isCPU ? 1 : ceilingQuotient(widest, block)
-    let strip = isCPU ? layout.m : backend.configuration.blockRows
-    return try backend.launch(
-      Self.name, "local_apply",
-      [.region(means), .tensor(qkv), .tensor(y)] + layout.axes
-        + [
-          .int(heads), .int(layout.rows.cells), .int(blocks), .int(isCPU ? widest : block),
-          .int(strip),
-        ],
-      global: [
-        layout.columns.cells * blocks, heads * ceilingQuotient(layout.m, strip),
-        layout.images * y.shape.h,
-      ],
-      local: backend.columnGroup,
-      defines: ["BLOCK_ROWS": backend.configuration.fittingBlockRows(layout.m)]
-        .merging(HalfDefines.of(qkv, into: y)) { $1 },
-      multiplyAdds: multiplyAdds([qkv.shape]))
+  /// Sums, matrices and products of each image.
+  private func steps<Storage>(
+    _ inputs: [TensorView<Storage>], _ y: TensorView<Storage>, _ scratch: [TensorView<Storage>],
+    _ windows: LocalWindows
+  ) -> [Step<Storage>] {
+    let (sums, means, c) = (scratch[0], scratch[1], y.shape.c)
+    let rows = 0..<y.shape.h
+    return (0..<y.shape.n).flatMap { image in
+      let qkv = { (channels: Range<Int>) in
+        inputs[0].part(images: image..<image + 1, channels: channels, rows: rows)
+      }
+      return [
+        Step(op: LocalGram(windows, rows: rows), inputs: [qkv(0..<2 * c)], output: sums),
+        Step(
+          op: LocalMatrix(windows, folds: false), inputs: [sums, inputs[1]], output: means,
+          scratch: Array(scratch.dropFirst(2))),
+        Step(
+          op: LocalProduct(windows, rows: rows, folded: false),
+          inputs: [qkv(2 * c..<3 * c), means],
+          output: y.part(images: image..<image + 1, channels: 0..<c, rows: rows)),
+      ]
+    }
   }
 }
 

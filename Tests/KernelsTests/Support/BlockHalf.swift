@@ -2,18 +2,19 @@ import Kernels
 
 /// Half of a transformer block, recorded operator by operator.
 enum BlockHalf {
-  case attention(heads: Int, normBias: Bool, bias: Bool)
+  case attention(
+    heads: Int, normBias: Bool, bias: Bool, window: (height: Int, width: Int)? = nil)
   case feedForward(normBias: Bool, bias: Bool)
 
   private var hasNormBias: Bool {
     switch self {
-    case .attention(_, let normBias, _), .feedForward(let normBias, _): normBias
+    case .attention(_, let normBias, _, _), .feedForward(let normBias, _): normBias
     }
   }
 
   private var hasBias: Bool {
     switch self {
-    case .attention(_, _, let bias), .feedForward(_, let bias): bias
+    case .attention(_, _, let bias, _), .feedForward(_, let bias): bias
     }
   }
 
@@ -28,7 +29,7 @@ enum BlockHalf {
       }
     let norm = [Shape.vector(c)] + (hasNormBias ? [.vector(c)] : [])
     let products = weights.flatMap { [$0] + (hasBias ? [.vector($0.n)] : []) }
-    guard case .attention(let heads, _, _) = self else { return norm + products }
+    guard case .attention(let heads, _, _, _) = self else { return norm + products }
     return norm + products + [.vector(heads)]
   }
 
@@ -47,8 +48,11 @@ enum BlockHalf {
     let (output, outputBias) = weights(hasBias)
     let inner =
       switch self {
-      case .attention(let heads, _, _):
+      case .attention(let heads, _, _, nil):
         graph.channelAttention(convolved, temperature: left.removeFirst(), heads: heads)
+      case .attention(let heads, _, _, let window?):
+        graph.localAttention(
+          convolved, temperature: left.removeFirst(), heads: heads, window: window)
       case .feedForward: graph.geluGate(convolved)
       }
     return graph.add(graph.conv1x1(inner, weight: output, bias: outputBias), x)

@@ -11,6 +11,10 @@ void restormer_gelu_gate_in_place(float *a, const float *b, long count);
 void restormer_gelu_gate_backward(const float *a, const float *b, const float *gy, float *ga,
                                   float *gb, long count);
 
+/// y = the softmax of scale x. The largest logit is taken off before the exponential: nothing overflows, and
+/// the largest share is never rounded to nothing.
+void restormer_softmax(const float *x, float scale, float *y, long count);
+
 /// The sum.
 double restormer_sum(const float *x, long count);
 

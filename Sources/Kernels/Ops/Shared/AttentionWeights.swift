@@ -1,3 +1,4 @@
+import CMicroKernels
 import Foundation
 
 /// The least norm of a row of q or k: a row of zeros has no direction.
@@ -7,9 +8,6 @@ let attentionNormFloor: Float = 1e-12
 /// - Parameters:
 ///   - sums: products of the rows `[m][m]`, then the squares of the left and of the right rows.
 ///   - norms: where the norms of q and k go, `normStep` apart.
-///
-/// The largest logit is taken off before the exponential: no temperature makes it overflow, and the
-/// largest weight of a row is never rounded to nothing.
 func attentionWeights(
   sums: UnsafePointer<Float>, m: Int, t: Float, weights: UnsafeMutablePointer<Float>,
   cosines: UnsafeMutablePointer<Float>,
@@ -24,12 +22,7 @@ func attentionWeights(
     for j in 0..<m {
       cosines[i * m + j] = sums[i * m + j] / norms.q[i * normStep] / norms.k[j * normStep]
     }
-    let row = UnsafeMutableBufferPointer(start: weights + i * m, count: m)
-    for j in 0..<m { row[j] = t * cosines[i * m + j] }
-    let largest = row.max() ?? 0
-    for j in 0..<m { row[j] = exp(row[j] - largest) }
-    let total = row.reduce(0, +)
-    for j in 0..<m { row[j] /= total }
+    restormer_softmax(cosines + i * m, t, weights + i * m, m)
   }
 }
 
