@@ -143,10 +143,13 @@ final class InventedGPUTests: XCTestCase {
       XCTAssertLessThanOrEqual(
         half["launches"] as? Int ?? .max, float["launches"] as? Int ?? 0)
     }
-    let bench = ["bench", "inference", "-d", "gpu", "--repeats", "1", "--json", "--precision"]
-    let run = try gpu.run(bench + ["half"])
-    let printed = try XCTUnwrap(number("memory", in: run.program.output))
-    XCTAssertEqual(run.mostInUse, printed, accuracy: 4096)
+    for part in ["inference", "training"] {
+      let run = try gpu.run([
+        "bench", part, "-d", "gpu", "--repeats", "1", "--json", "--precision", "half",
+      ])
+      let printed = try XCTUnwrap(number("memory", in: run.program.output))
+      XCTAssertEqual(run.mostInUse, printed, accuracy: 4096, part)
+    }
     let (picture, weights) = (try scratch.picture("a.png", 640, 480), try scratch.weights())
     let small = try InventedGPU(["MEMORY": 128 * mebi, "ALLOCATION": 128 * mebi])
     let sides = try ["float", "half"].map { precision in
