@@ -37,6 +37,23 @@ final class ChannelAttentionTests: XCTestCase {
     }
   }
 
+  /// What is no number stays none: a channel of q that has one gives none, the others do.
+  func testNaNShows() throws {
+    let qkv = Shape(1, 60, 4, 5)
+    let graph = Graph()
+    let inputs = [graph.placeholder(qkv), graph.placeholder(.vector(1))]
+    let attention = graph.channelAttention(inputs[0], temperature: inputs[1], heads: 1)
+    var values = OpCase(Fill(0, .scalar), [qkv]).randomInputs(seed: 4)[0]
+    values[3 * qkv.plane + 7] = .nan
+    for (name, results) in try onEveryBackend(
+      graph, [(inputs[0], values), (inputs[1], [1])], [attention])
+    {
+      for (index, value) in results[0].enumerated() {
+        XCTAssertEqual(value.isNaN, index / qkv.plane == 3, "\(name), element \(index)")
+      }
+    }
+  }
+
   /// With rows of the identity as k, the cosines are the normalised rows of q.
   func testNormalizationAgainstRecordedValues() throws {
     for file in try Golden.recordings(["l2normalize", "l2normalize_zero_rows"], of: "03_ops") {

@@ -39,6 +39,32 @@ final class LocalStatisticsTests: XCTestCase {
     }
   }
 
+  /// Windows run in the same bands: beside the plain network's memory there is little, even where
+  /// they are small and many.
+  func testWindowsTakeThePlainNetworksMemory() throws {
+    var model = RestormerModel(.tiny)
+    func bytes(_ saving: MemorySaving) throws -> (plan: Int, launches: Int) {
+      let recording = model.record(height: 96, width: 352)
+      recording.graph.lower(
+        for: LoweringTarget(.host, .inference, saving: saving, rules: .all),
+        keeping: [recording.output])
+      let names = Set(recording.graph.nodes.map(\.op.name))
+      XCTAssertFalse(names.contains("LocalAttention") || names.contains("ChannelAttention"))
+      let plan = try Plan(recording.graph, keeping: [recording.output], on: CPUBackend())
+      return (plan.memory.bytes, recording.graph.nodes.count)
+    }
+    for saving in [MemorySaving.none, .values] {
+      model.statistics = .wholeImage
+      let plain = try bytes(saving)
+      for side in [32, 192] {
+        model.statistics = .windows(side, above: 0)
+        let local = try bytes(saving)
+        XCTAssertEqual(local.launches, plain.launches)
+        XCTAssertLessThan(Double(local.plan), 1.15 * Double(plain.plan), "windows of \(side)")
+      }
+    }
+  }
+
   func testBothBackendsAgree() throws {
     var options = RestoreOptions()
     options.localStatistics = .pixels(24)

@@ -181,26 +181,21 @@ extension LocalMatrix: DefinedOp {
     let weights = (0..<windows.heads * count).map { index in
       exactWeights(inputs[0].values, index / count, index % count, inputs[1].values[index / count])
     }
-    /// One element of the mean weights of a cell and head.
-    func mean(_ head: Int, _ cell: Int, _ element: Int) -> Double {
-      let over = windows.windows(over: cell)
-      return over.reduce(0) { $0 + weights[head * count + $1][element] } / Double(over.count)
+    let means = (0..<windows.heads * windows.cellCount).flatMap { place in
+      let over = windows.windows(over: place % windows.cellCount).map {
+        weights[place / windows.cellCount * count + $0]
+      }
+      return (0..<m * m).map { i in over.reduce(0) { $0 + $1[i] } / Double(over.count) }
     }
     let shape = Shape(1, 1, 1, windows.matrixCount(folded: folds))
-    guard folds else {
-      return [
-        ExactTensor(shape) { _, _, _, place in
-          let matrix = place / (m * m)
-          return mean(matrix / windows.cellCount, matrix % windows.cellCount, place % (m * m))
-        }
-      ]
-    }
+    guard folds else { return [ExactTensor(shape, means)] }
     return [
       ExactTensor(shape) { _, _, _, place in
         let (cell, o, column) = (place / (c * c), place / c % c, place % c)
         let head = column / m
+        let mean = (head * windows.cellCount + cell) * m * m + column % m
         return (0..<m).reduce(0) {
-          $0 + inputs[2][o, head * m + $1, 0, 0] * mean(head, cell, $1 * m + column % m)
+          $0 + inputs[2][o, head * m + $1, 0, 0] * means[mean + $1 * m]
         }
       }
     ]
