@@ -67,16 +67,20 @@ final class RankWatch: @unchecked Sendable {
   }
 
   private func watch() {
+    var next = ContinuousClock.now
     while true {
       let signs = RankLink.wait(links, milliseconds: 1000)
       if lock.withLock({ isEnding }) { return }
+      // A sign for every sign that comes would send the two sides' back and forth without a pause.
+      let isTime = ContinuousClock.now >= next
+      if isTime { next = .now + .seconds(1) }
       for link in links {
         for sign in signs[link.rank] ?? [] { heard(sign, from: link) }
         if link.isSilent(for: Self.silence) {
           JobLauncher()?.endSoon()
           lost(link)
         }
-        link.send([Sign.alive.rawValue])
+        if isTime { link.send([Sign.alive.rawValue]) }
       }
     }
   }
