@@ -1,7 +1,7 @@
 import Foundation
 
 /// A connection between rank 0 and another rank.
-final class RankLink {
+package final class RankLink {
   /// The rank at the other end.
   let rank: Int
   /// Whether the other end has said that it is done.
@@ -18,7 +18,7 @@ final class RankLink {
   deinit { close(socket) }
 
   /// What came from the other end.
-  enum Received {
+  package enum Received {
     case bytes([UInt8])
     case closed
   }
@@ -30,7 +30,7 @@ final class RankLink {
   }
 
   /// Sends a few bytes, or none if the other end does not take them.
-  func send(_ bytes: [UInt8]) {
+  package func send(_ bytes: [UInt8]) {
     _ = bytes.withUnsafeBytes {
       Glibc.send(
         socket, $0.baseAddress, $0.count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
@@ -38,7 +38,7 @@ final class RankLink {
   }
 
   /// Waits until something comes, and gives it by rank.
-  static func wait(_ links: [RankLink], milliseconds: Int32) -> [Int: [Received]] {
+  package static func wait(_ links: [RankLink], milliseconds: Int32) -> [Int: [Received]] {
     let open = links.filter { !$0.isDone }
     var entries = open.map { pollfd(fd: $0.socket, events: Int16(POLLIN), revents: 0) }
     poll(&entries, nfds_t(entries.count), milliseconds)

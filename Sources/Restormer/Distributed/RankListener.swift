@@ -4,7 +4,7 @@ import Foundation
 ///
 /// What it offers is one line: a secret, a port and the addresses of this host. Who connects says
 /// the secret and its rank.
-final class RankListener {
+package final class RankListener {
   private static let patience: Int32 = 30
 
   private let socket: Int32
@@ -91,7 +91,7 @@ final class RankListener {
 
   /// Connects to the rank that made `offer`, whichever of its addresses answers.
   /// - Throws: `RankError` when none does.
-  static func connect(to offer: [UInt8], as rank: Int) throws -> RankLink {
+  package static func connect(to offer: [UInt8], as rank: Int) throws -> RankLink {
     let fields = String(decoding: offer, as: UTF8.self).split(separator: " ").map(String.init)
     guard fields.count > 2, let port = UInt16(fields[1]) else {
       throw RankError("rank 0 offers no address")

@@ -6,7 +6,7 @@ import Foundation
 /// rank 0, over which both sides give a sign of life every second. A connection that closes, or
 /// eight seconds of silence, end the job; rank 0 says why in one line, or rank 1 if it is rank 0
 /// that is gone.
-final class RankWatch: @unchecked Sendable {
+package final class RankWatch: @unchecked Sendable {
   private static let silence: TimeInterval = 8
 
   private enum Sign: UInt8 {
@@ -31,7 +31,7 @@ final class RankWatch: @unchecked Sendable {
   /// Connects every rank with rank 0.
   /// - Parameter offer: gives rank 0's addresses to all ranks.
   /// - Throws: `RankError` when a rank cannot be reached.
-  init(rank: Int, hosts: [String], offer: ([UInt8]) throws -> [UInt8]) throws {
+  package init(rank: Int, hosts: [String], offer: ([UInt8]) throws -> [UInt8]) throws {
     (self.rank, self.hosts) = (rank, hosts)
     if rank == 0 {
       let listener = try RankListener()
@@ -48,7 +48,7 @@ final class RankWatch: @unchecked Sendable {
   }
 
   /// The work is done: from now on connections may close.
-  func close() {
+  package func close() {
     lock.withLock { isEnding = true }
     for link in links { link.send([Sign.done.rawValue]) }
   }
