@@ -59,14 +59,15 @@ try() { # NAME LAUNCHER...
   shift
   launch=("$@")
   make_hosts
-  train "$name" 100000 "$name.log" & local job=$!
+  # A shell says on its own what was killed.
+  train "$name" 100000 "$name.log" 2>/dev/null & local job=$!
   for _ in $(seq 600); do
     compgen -G "experiments/$name/states/*" >/dev/null && break
     sleep 0.1
   done
   ip -n "${hosts[1]}" link set wire down
   started=$SECONDS
-  { wait $job; } 2>/dev/null || status=$?
+  wait $job || status=$?
   ((status != 0 && status != 124)) || fail "$name: a lost host ends the job with code $status" "$name.log"
   ((SECONDS - started <= 15)) || fail "$name: the job ends $((SECONDS - started)) s after its host is lost" "$name.log"
   grep -q "^error: rank 1 on ${hosts[1]}: " "$name.log" || fail "$name: the lost host is not named" "$name.log"
