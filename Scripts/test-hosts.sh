@@ -4,6 +4,7 @@
 # usage: Scripts/test-hosts.sh [PROGRAM]
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. Scripts/rank-runs.sh
 ((EUID == 0)) || { echo "test-hosts: network namespaces are for root only" >&2; exit 1; }
 program=$(realpath "${1:-.build/release/restormer}")
 examples=$PWD/Examples
@@ -47,24 +48,17 @@ exec ip netns exec "$host" unshare --uts bash -c "hostname $host; $*"
 AGENT
 chmod +x on-host
 
-fail() { echo "test-hosts: $1" >&2; cat "$2" >&2; exit 1; }
-
 train() { # NAME STEPS LOG
   timeout 120 "$folder/on-host" "${hosts[0]}" "cd '$folder' && exec ${launch[*]} '$program' train --degrade document \
     --data '$examples' --preset tiny --patch 16 --batch 1 --save-every 10 -d cpu -j 1 --name '$1' --steps $2" >"$3" 2>&1
 }
 
 try() { # NAME LAUNCHER...
-  local name=$1 status=0 state started
+  local name=$1 status=0 started job state
   shift
   launch=("$@")
   make_hosts
-  # A shell says on its own what was killed.
-  train "$name" 100000 "$name.log" 2>/dev/null & local job=$!
-  for _ in $(seq 600); do
-    compgen -G "experiments/$name/states/*" >/dev/null && break
-    sleep 0.1
-  done
+  start "$name"
   ip -n "${hosts[1]}" link set wire down
   started=$SECONDS
   wait $job || status=$?
@@ -73,12 +67,7 @@ try() { # NAME LAUNCHER...
   grep -q "^error: rank 1 on ${hosts[1]}: " "$name.log" || fail "$name: the lost host is not named" "$name.log"
   echo "test-hosts: $name: $(grep '^error: rank 1' "$name.log"), code $status after $((SECONDS - started)) s"
   make_hosts
-  state=$(ls "experiments/$name/states" | tail -n 1 | tr -dc 0-9)
-  state=$((10#$state))
-  train "$name" $((state + 6)) "$name.log" || fail "$name: the run does not go on" "$name.log"
-  grep -q "going on after step $state" "$name.log" || fail "$name: it does not go on after step $state" "$name.log"
-  train "$name-whole" $((state + 6)) "$name.log" || fail "$name: an undisturbed run fails" "$name.log"
-  cmp "experiments/$name/models/final.safetensors" "experiments/$name-whole/models/final.safetensors"
+  goes_on "$name"
   echo "test-hosts: $name: went on after step $state bit for bit"
 }
 

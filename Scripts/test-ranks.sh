@@ -3,6 +3,7 @@
 # ranks to stop. With Open MPI and MPICH, whichever are there.   usage: Scripts/test-ranks.sh [PROGRAM]
 set -euo pipefail
 cd "$(dirname "$0")/.."
+. Scripts/rank-runs.sh
 program=$(realpath "${1:-.build/release/restormer}")
 examples=$PWD/Examples
 Scripts/mpi.sh "$(dirname "$program")" >/dev/null
@@ -10,20 +11,11 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 
-fail() { echo "test-ranks: $1" >&2; cat "$2" >&2; exit 1; }
-
 train() { # NAME STEPS LOG [OPTIONS]: two ranks, for at most 90 seconds
   local name=$1 steps=$2 log=$3
   shift 3
   timeout 90 "${launch[@]}" "$program" train --degrade document --data "$examples" --preset tiny --patch 16 --batch 1 \
     --save-every 10 --ema 0.9 --accumulate 2 -d cpu --name "$name" --steps "$steps" "$@" >"$log" 2>&1
-}
-
-wait_for_state() { # NAME
-  for _ in $(seq 600); do
-    compgen -G "experiments/$1/states/*" >/dev/null && return
-    sleep 0.1
-  done
 }
 
 signal_ranks() { # SIGNAL RANK: those of this folder; RANK may be a pattern
@@ -37,28 +29,21 @@ signal_ranks() { # SIGNAL RANK: those of this folder; RANK may be a pattern
 }
 
 try() { # NAME LAUNCHER...
-  local name=$1 status=0 state
+  local name=$1 status=0 job state
   shift
   launch=("$@")
-  train "$name" 5000 "$name.log" & local job=$!
-  wait_for_state "$name"
+  start "$name"
   signal_ranks KILL 1
   wait $job || status=$?
   [ "$status" -ne 0 ] && [ "$status" -ne 124 ] || fail "a killed rank ends the job with code $status" "$name.log"
   # MPICH's launcher may kill the other ranks, too, before they can say what happened; it then names the lost one itself.
   [ "$(grep -c '^error: rank 1 on ' "$name.log")" -eq 1 ] || grep -q 'BAD TERMINATION' "$name.log" ||
     fail "a killed rank is not named" "$name.log"
-  state=$(ls "experiments/$name/states" | tail -n 1 | tr -dc 0-9)
-  state=$((10#$state))
-  train "$name" $((state + 6)) "$name.log" || fail "the run does not go on" "$name.log"
-  grep -q "going on after step $state" "$name.log" || fail "it does not go on after step $state" "$name.log"
-  train "$name-whole" $((state + 6)) "$name.log" || fail "an undisturbed run fails" "$name.log"
-  cmp "experiments/$name/models/final.safetensors" "experiments/$name-whole/models/final.safetensors"
-  train "$name-stopped" 5000 "$name.log" --shard-optimizer & job=$!
-  wait_for_state "$name-stopped"
+  goes_on "$name"
+  start "$name-stopped" --shard-optimizer
   signal_ranks TERM '*'
-  wait $job || fail "ranks that are asked to stop fail" "$name.log"
-  grep -q "stopped and saved" "$name.log" || fail "they do not save" "$name.log"
+  wait $job || fail "ranks that are asked to stop fail" "$name-stopped.log"
+  grep -q "stopped and saved" "$name-stopped.log" || fail "they do not save" "$name-stopped.log"
   echo "test-ranks: $name: killed after step $state, went on bit for bit; stopped and saved"
 }
 

@@ -37,19 +37,23 @@ final class ChannelAttentionTests: XCTestCase {
     }
   }
 
-  /// What is no number stays none: a channel of q that has one gives none, the others do.
+  /// What is no number stays none: a channel of q that has one gives none, the others do; every
+  /// channel of q meets a channel of k that has one.
   func testNaNShows() throws {
     let qkv = Shape(1, 60, 4, 5)
     let graph = Graph()
     let inputs = [graph.placeholder(qkv), graph.placeholder(.vector(1))]
     let attention = graph.channelAttention(inputs[0], temperature: inputs[1], heads: 1)
-    var values = OpCase(Fill(0, .scalar), [qkv]).randomInputs(seed: 4)[0]
-    values[3 * qkv.plane + 7] = .nan
-    for (name, results) in try onEveryBackend(
-      graph, [(inputs[0], values), (inputs[1], [1])], [attention])
-    {
-      for (index, value) in results[0].enumerated() {
-        XCTAssertEqual(value.isNaN, index / qkv.plane == 3, "\(name), element \(index)")
+    for (place, concerned) in [(3, 3..<4), (20 + 3, 0..<20)] {
+      var values = OpCase(Fill(0, .scalar), [qkv]).randomInputs(seed: 4)[0]
+      values[place * qkv.plane + 7] = .nan
+      for (name, results) in try onEveryBackend(
+        graph, [(inputs[0], values), (inputs[1], [1])], [attention])
+      {
+        for (index, value) in results[0].enumerated() {
+          XCTAssertEqual(
+            value.isNaN, concerned.contains(index / qkv.plane), "\(name), \(place), \(index)")
+        }
       }
     }
   }
