@@ -152,10 +152,10 @@ struct RestoreCommand: ParsableCommand {
         $0, source: "restored with \(chosen.title)", count: jobs.count, share: share)
     }
     let interrupt = InterruptGuard()
-    let own = try RestoreRun(
-      jobs: jobs, weights: chosen.weights, options: options, verbose: verbose, report: page,
-      interrupt: interrupt
-    ).run(on: opened.backend)
+    let run = RestoreRun(
+      jobs: jobs, options: options, verbose: verbose, report: page, interrupt: interrupt)
+    let weights = (consume chosen).weights
+    let own = try run.run(with: consume weights, on: opened.backend)
     let outcomes = try share.gathered(
       zip(jobs, own).map { Numbered(number: $0.number, value: $1) })
     var faults = outcomes.compactMap(\.error)

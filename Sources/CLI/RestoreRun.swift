@@ -37,7 +37,6 @@ struct RestoreOutcome: Codable {
 /// decoded and those before it encoded and written.
 struct RestoreRun {
   let jobs: [RestoreJob]
-  let weights: ModelWeights
   let options: RestoreOptions
   let verbose: Bool
   let report: ReportFile?
@@ -47,12 +46,15 @@ struct RestoreRun {
   /// an image.
   private static let writers = 4
 
-  /// Restores on `backend`, and says what became of each.
-  func run(on backend: some Backend) throws -> [RestoreOutcome] {
+  /// Restores on `backend`, and says what became of each. The weights are given up once the backend
+  /// has them.
+  func run(
+    with weights: consuming ModelWeights, on backend: some Backend
+  ) throws -> [RestoreOutcome] {
     let restorer = try Restorer(weights, on: backend, options: options)
     if verbose {
-      Console.note("network: \(weights.model.configuration.summary)")
-      Console.note("parameters: \(grouped(weights.model.parameterCount))")
+      Console.note("network: \(restorer.model.configuration.summary)")
+      Console.note("parameters: \(grouped(restorer.model.parameterCount))")
     }
     let clock = Stopwatch()
     var bar = ProgressLine()
@@ -92,7 +94,7 @@ struct RestoreRun {
     }
     finish(&state, until: \.isEmpty)
     bar.clear()
-    if verbose { noteBusy(state.busy, of: clock.seconds) }
+    if verbose { noteUse(state.busy, of: clock.seconds) }
     return state.outcomes.compactMap { $0 }
   }
 
@@ -193,10 +195,11 @@ struct RestoreRun {
     }
   }
 
-  private func noteBusy(_ busy: Double, of all: Double) {
+  private func noteUse(_ busy: Double, of all: Double) {
+    let peak = HostMemory.peak.map { ", this process took \(gigabytes($0)) at most" }
     Console.note(
       String(format: "the network ran %.0f %% of ", 100 * min(1, busy / max(all, 1e-9)))
-        + duration(all))
+        + duration(all) + (peak ?? ""))
   }
 
   /// Names the job in errors that name no file.

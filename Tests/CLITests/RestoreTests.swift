@@ -54,6 +54,24 @@ final class RestoreTests: XCTestCase {
     }
   }
 
+  /// Beside the network's memory a picture takes its own bytes and those of its result: no floats
+  /// while the network runs, no second copy of the weights, no driver that was not asked for.
+  func testMemoryBesideTheNetworks() throws {
+    let scratch = try Scratch()
+    let run = try Program.run([
+      "restore", try scratch.picture("a.png", 1400, 1000), "-o", scratch.file("b.png"),
+      "-m", try scratch.weights(), "-d", "cpu", "-v",
+    ])
+    XCTAssertEqual(run.status, 0, run.errors)
+    func megabytes(_ pattern: Regex<(Substring, Substring)>) throws -> Int {
+      try XCTUnwrap(
+        run.errors.firstMatch(of: pattern).flatMap { Int($0.1) }, run.errors)
+    }
+    let planned = try megabytes(/(\d+) MB of device memory/)
+    let taken = try megabytes(/this process took (\d+) MB at most/)
+    XCTAssertLessThan(taken - planned, 70, run.errors)
+  }
+
   /// Data in [-1, 1], as the file's metadata say: the dark half must come back.
   func testADeclaredNormalisationIsUndone() throws {
     let scratch = try Scratch()

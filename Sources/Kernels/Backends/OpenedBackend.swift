@@ -36,6 +36,10 @@ public enum OpenedBackend {
     _ request: String, for purpose: DevicePurpose = .restoring,
     configuration: KernelConfiguration? = nil, profiling: Bool = false, warn: (String) -> Void
   ) throws -> OpenedBackend {
+    // Drivers that nobody asked for need not be loaded: they take time and memory.
+    if request.lowercased() == "cpu" {
+      return try open(.cpu, configuration, profiling: profiling)
+    }
     let list = DeviceList()
     for error in list.errors { warn(error) }
     let candidates = try list.candidates(for: request, purpose: purpose)

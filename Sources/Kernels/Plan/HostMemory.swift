@@ -10,6 +10,11 @@ package enum HostMemory {
     return max(0, limits.min() ?? Int(clamping: ProcessInfo.processInfo.physicalMemory))
   }
 
+  /// The most bytes of memory that this process took so far; nil where the system does not say.
+  package static var peak: Int? {
+    ControlGroup.field("VmHWM:", of: "/proc/self/status").map { $0 * 1024 }
+  }
+
   /// What Linux says is available without swapping: free memory, and caches that it would give
   /// back.
   private static var machine: Int? {

@@ -102,6 +102,12 @@ public final class Plan<B: Backend> {
   /// The values of a kept tensor, dense and row-major, after the last run.
   public func read(_ tensor: Tensor) throws -> [Float] { try backend.read(view(of: tensor)) }
 
+  /// Rows of a kept tensor of one image, dense: `[channels, rows, width]`.
+  public func read(_ tensor: Tensor, rows: Range<Int>) throws -> [Float] {
+    let view = view(of: tensor)
+    return try backend.read(view.part(images: 0..<1, channels: 0..<view.shape.c, rows: rows))
+  }
+
   /// Where a kept tensor or placeholder lies.
   public func view(of tensor: Tensor) -> TensorView<B.Storage> {
     guard let view = views[tensor.id] else {

@@ -3,7 +3,8 @@ import Kernels
 extension Restorer {
   /// Bytes of the machine's own memory that an image of `width x height` takes beside that of the
   /// network, at most: the samples as read and as restored; as floats what goes into the network
-  /// and comes out of it at once; and where orientations are averaged, five copies more.
+  /// at once, twice where that is made of two views; and where orientations are averaged, five
+  /// copies more.
   public func hostMemoryNeed(width: Int, height: Int) -> Int {
     Self.hostMemoryNeed(model, options, orientations.count, width: width, height: height)
   }
@@ -12,8 +13,9 @@ extension Restorer {
     _ model: RestormerModel, _ options: RestoreOptions, _ orientations: Int, width: Int, height: Int
   ) -> Int {
     let float = 4
-    let copies = (orientations > 1 ? 5 : 0) + (options.tile.isFixed ? 0 : 2)
-    let values = copies * max(model.configuration.inputChannels, 3)
+    let channels = model.configuration.inputChannels
+    let copies = (orientations > 1 ? 5 : 0) + (options.tile.isFixed ? 0 : channels > 3 ? 2 : 1)
+    let values = copies * max(channels, 3)
     return 2 * samplesNeed(width: width, height: height) + width * height * float * values
   }
 

@@ -185,14 +185,15 @@ public final class Restorer<B: Backend> {
       width: image.width, height: image.height, tile: layout.side ?? image.longest,
       overlap: roundUp(options.overlap, 8), square: options.blend == .box && layout.side != nil)
     let channels = model.configuration.outputChannels
+    let shape = PlanShape(width: grid.tileWidth, height: grid.tileHeight)
     var merger = TileMerger(
       grid, blend: options.blend, channels: channels, width: width, height: height)
     for (row, y) in grid.ys.enumerated() {
       for (column, x) in grid.xs.enumerated() {
         let index = Double(row * grid.xs.count + column)
-        let tile = try run(window(x, y, grid.tileWidth, grid.tileHeight), layout) {
-          try progress((index + $0) / Double(grid.count))
-        }
+        let tile = try run(
+          shape, layout, on: { window(x, y, shape.width, shape.height) },
+          progress: { try progress((index + $0) / Double(grid.count)) })
         try merger.add(tile, column: column, row: row) { y, values in
           treatment.normalization.undo(on: &values, channels: channels)
           try take(y, &values)
@@ -201,31 +202,37 @@ public final class Restorer<B: Backend> {
     }
   }
 
-  /// The network's results for one tile; in float where half storage gives some that are not
-  /// finite.
+  /// The network's results for the tile that `pixels` gives; in float where half storage gives some
+  /// that are not finite.
   private func run(
-    _ tile: PlanarImage, _ layout: RestoreLayout, progress: (Double) throws -> Void
-  ) throws -> [Float] {
-    let (shape, isHalf) = (PlanShape(width: tile.width, height: tile.height), precision == .half)
+    _ shape: PlanShape, _ layout: RestoreLayout, on pixels: () -> PlanarImage,
+    progress: (Double) throws -> Void
+  ) throws -> TileResult {
+    let isHalf = precision == .half
     // A picture that began in half goes on in float in the same tiles, which take more memory.
     let saving = storage.hasFallenBack ? try layouts.saving(shape) : layout.saving
-    let result = try run(tile, shape, saving, progress: progress)
-    guard isHalf, !result.allSatisfy(\.isFinite) else { return result }
+    let result = try run(shape, saving, on: pixels, progress: progress)
+    guard isHalf, try !result.isFinite() else { return result }
     note("numbers beyond 65504 do not fit half storage: going on in float")
     storage.fallBack()
-    return try run(tile, layout, progress: progress)
+    return try run(shape, layout, on: pixels, progress: progress)
   }
 
   private func run(
-    _ tile: PlanarImage, _ shape: PlanShape, _ saving: MemorySaving,
+    _ shape: PlanShape, _ saving: MemorySaving, on pixels: () -> PlanarImage,
     progress: (Double) throws -> Void
-  ) throws -> [Float] {
+  ) throws -> TileResult {
     let session = try session(shape, saving)
-    var pixels = tile.pixels
-    treatment.normalization.apply(to: &pixels, channels: tile.channels)
-    try session.plan.write(pixels, to: session.recording.input)
-    try session.plan.run(reporting: progress)
-    return try session.plan.read(session.recording.output)
+    let (plan, output) = (session.plan, session.recording.output)
+    try write(pixels(), to: session)
+    try plan.run(reporting: progress)
+    return TileResult(height: shape.height) { try plan.read(output, rows: $0) }
+  }
+
+  /// The pixels are given up before the plan runs and takes most of its memory.
+  private func write(_ tile: consuming PlanarImage, to session: Session) throws {
+    treatment.normalization.apply(to: &tile.pixels, channels: tile.channels)
+    try session.plan.write(tile.pixels, to: session.recording.input)
   }
 
   private func session(_ shape: PlanShape, _ saving: MemorySaving) throws -> Session {

@@ -73,6 +73,30 @@ private func raisedCosine(_ index: Int, of count: Int) -> Float {
   0.5 - 0.5 * cos(Float.pi * (Float(index) + 0.5) / Float(count))
 }
 
+/// What the network made of a tile, where it lies until the next tile is run.
+struct TileResult {
+  let height: Int
+  /// Rows of all channels, planar: `[channels, rows, width]`.
+  let read: (_ rows: Range<Int>) throws -> [Float]
+
+  /// Gives `body` the first `height` rows, some at a time.
+  func forEachBand(
+    height: Int, _ body: (_ rows: Range<Int>, _ values: [Float]) throws -> Void
+  ) throws {
+    for top in stride(from: 0, to: height, by: 64) {
+      let rows = top..<min(top + 64, height)
+      try body(rows, read(rows))
+    }
+  }
+
+  /// Whether every value is a number and none is infinite.
+  func isFinite() throws -> Bool {
+    var isFinite = true
+    try forEachBand(height: height) { isFinite = isFinite && $1.allSatisfy(\.isFinite) }
+    return isFinite
+  }
+}
+
 /// Merges tiles, one row of them after the other, and gives away the rows of the picture that no
 /// later tile touches: only a band as high as a tile is kept.
 ///
@@ -105,13 +129,17 @@ struct TileMerger {
 
   /// Adds the tile number `column`, `row` of the grid; tiles come row by row. `take` gets the rows
   /// that are then complete.
-  mutating func add(_ tile: [Float], column: Int, row: Int, _ take: Taker) throws {
-    guard grid.count > 1 else { return try give(tile, grid.tileWidth, 0..<height, take) }
-    accumulate(tile, column: column, row: row)
+  mutating func add(_ tile: TileResult, column: Int, row: Int, _ take: Taker) throws {
+    guard grid.count > 1 else {
+      return try tile.forEachBand(height: height) { rows, values in
+        try give(values, rows.count, grid.tileWidth, rows, take)
+      }
+    }
+    accumulate(try tile.read(0..<grid.tileHeight), column: column, row: row)
     guard column + 1 == grid.xs.count else { return }
     let next = row + 1 < grid.ys.count ? grid.ys[row + 1] : grid.height
     divide(rows: next - top)
-    try give(sum, grid.width, top..<min(next, height), take)
+    try give(sum, grid.tileHeight, grid.width, top..<min(next, height), take)
     advance(by: next - top)
   }
 
@@ -142,13 +170,16 @@ struct TileMerger {
     }
   }
 
-  /// Gives rows of a band that begins with the first of them and is `stride` columns wide.
-  private func give(_ band: [Float], _ stride: Int, _ rows: Range<Int>, _ take: Taker) throws {
+  /// Gives rows of a band that begins with the first of them and has `height` rows of `stride`
+  /// columns.
+  private func give(
+    _ band: [Float], _ height: Int, _ stride: Int, _ rows: Range<Int>, _ take: Taker
+  ) throws {
     for y in rows {
       var row: [Float] = []
       row.reserveCapacity(channels * width)
       for channel in 0..<channels {
-        let start = (channel * grid.tileHeight + y - rows.lowerBound) * stride
+        let start = (channel * height + y - rows.lowerBound) * stride
         row += band[start..<start + width]
       }
       try take(y, &row)
