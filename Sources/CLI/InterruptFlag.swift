@@ -37,10 +37,13 @@ private func leave(_ number: Int32) -> Never {
 }
 
 /// Remembers that the user or the system asked the program to stop; a second request ends it at
-/// once.
+/// once. Requests that come together are one: what signals a launcher of ranks often signals the
+/// ranks as well, and the launcher hands it on.
 final class InterruptFlag: @unchecked Sendable {
   private let lock = NSLock()
   private var requested: Int32?
+  /// Until when a request is part of the first one.
+  private var togetherUntil = ContinuousClock.now
   private var leavesAtOnce = false
   private var sources: [any DispatchSourceSignal] = []
 
@@ -83,11 +86,14 @@ final class InterruptFlag: @unchecked Sendable {
   }
 
   private func request(_ number: Int32) {
-    lock.withLock {
+    let isFirst = lock.withLock {
       // The lock is kept: nothing that would be lost can begin any more.
-      if requested != nil || leavesAtOnce { leave(number) }
-      requested = number
+      if leavesAtOnce || requested != nil && ContinuousClock.now >= togetherUntil { leave(number) }
+      guard requested == nil else { return false }
+      (requested, togetherUntil) = (number, .now + .milliseconds(500))
+      return true
     }
+    guard isFirst else { return }
     Console.note(message)
     onRequest()
   }

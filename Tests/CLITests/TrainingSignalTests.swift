@@ -99,6 +99,30 @@ final class TrainingSignalTests: XCTestCase {
     }
   }
 
+  /// A launcher of ranks hands on what the ranks have been sent as well.
+  func testRequestsThatComeTogetherAreOne() throws {
+    let run = try Program.run(arguments(1_000_000, device: "cpu")) { process in
+      wait(process) { recorded > 0 }
+      for _ in 0..<3 {
+        kill(process.processIdentifier, SIGTERM)
+        usleep(2000)
+      }
+    }
+    XCTAssertEqual(run.status, 0, run.errors)
+    XCTAssertTrue(run.errors.contains("saved after step"), run.errors)
+  }
+
+  func testASecondRequestLeavesAtOnce() throws {
+    let run = try Program.run(arguments(9, device: "cpu") + ["--accumulate", "300"]) { process in
+      wait(process) { recorded > 0 }
+      kill(process.processIdentifier, SIGTERM)
+      usleep(600_000)
+      kill(process.processIdentifier, SIGTERM)
+    }
+    XCTAssertEqual(run.status, 143, run.errors)
+    XCTAssertTrue(run.errors.hasSuffix("interrupted\n"), run.errors)
+  }
+
   func testAClosedTerminalSaves() throws {
     let run = try Program.run(arguments(1_000_000, device: "cpu")) { process in
       wait(process) { recorded > 0 }

@@ -30,6 +30,20 @@ final class RankWatchTests: XCTestCase {
     XCTAssertLessThan(count.value, 6)
   }
 
+  /// A job that is suspended goes on afterwards: silence is counted in signs given, not in time.
+  func testSilenceIsCountedInSigns() throws {
+    var ends: [Int32] = [0, 0]
+    XCTAssertEqual(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends), 0)
+    let (link, other) = (RankLink(rank: 1, socket: ends[0]), RankLink(rank: 0, socket: ends[1]))
+    for _ in 0..<8 { link.giveSign() }
+    XCTAssertFalse(link.isSilent(for: 8))
+    link.giveSign()
+    XCTAssertTrue(link.isSilent(for: 8))
+    other.giveSign()
+    _ = RankLink.wait([link], milliseconds: 1000)
+    XCTAssertFalse(link.isSilent(for: 8))
+  }
+
   /// Written by one thread, read once that has ended.
   private final class Count: @unchecked Sendable { var value = 0 }
 }

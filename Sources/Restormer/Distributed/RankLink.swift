@@ -11,9 +11,10 @@ package final class RankLink {
   /// What has come of the other end's last words.
   var failure: [UInt8]?
   private let socket: Int32
-  private var lastHeard = DispatchTime.now()
+  /// Signs of life given since the other end was heard.
+  private var unanswered = 0
 
-  init(rank: Int, socket: Int32) { (self.rank, self.socket) = (rank, socket) }
+  package init(rank: Int, socket: Int32) { (self.rank, self.socket) = (rank, socket) }
 
   deinit { close(socket) }
 
@@ -23,11 +24,15 @@ package final class RankLink {
     case closed
   }
 
-  func isSilent(for seconds: TimeInterval) -> Bool {
-    guard !isDone else { return false }
-    let elapsed = DispatchTime.now().uptimeNanoseconds - lastHeard.uptimeNanoseconds
-    return Double(elapsed) > seconds * 1e9
+  /// Gives a sign of life.
+  package func giveSign() {
+    send([0x2E])
+    unanswered += 1
   }
+
+  /// Whether `signs` signs were given without one in return. It is not time that counts: a job that
+  /// is suspended gives none meanwhile, and goes on afterwards.
+  package func isSilent(for signs: Int) -> Bool { !isDone && unanswered > signs }
 
   /// Sends a few bytes, or none if the other end does not take them.
   package func send(_ bytes: [UInt8]) {
@@ -53,7 +58,7 @@ package final class RankLink {
     var bytes = [UInt8](repeating: 0, count: 4096)
     let count = recv(socket, &bytes, bytes.count, Int32(MSG_DONTWAIT))
     if count == 0 || (count < 0 && errno != EAGAIN && errno != EINTR) { return .closed }
-    lastHeard = .now()
+    unanswered = 0
     return .bytes(Array(bytes.prefix(max(0, count))))
   }
 }

@@ -4,13 +4,12 @@ import Foundation
 ///
 /// MPI's own sums wait for ever for a rank that is gone. Each rank therefore keeps a connection to
 /// rank 0, over which both sides give a sign of life every second. A connection that closes, or
-/// eight seconds of silence, end the job; rank 0 says why in one line, or rank 1 if it is rank 0
+/// eight signs without one in return, end the job; rank 0 says why in one line, or rank 1 if it is rank 0
 /// that is gone.
 package final class RankWatch: @unchecked Sendable {
-  private static let silence: TimeInterval = 8
+  private static let silence = 8
 
   private enum Sign: UInt8 {
-    case alive = 0x2E
     /// The rank has done its work.
     case done = 0x44
     /// Rank 0 has already said why the job ends; the exit code follows.
@@ -80,7 +79,7 @@ package final class RankWatch: @unchecked Sendable {
           JobLauncher()?.endSoon()
           lost(link)
         }
-        if isTime { link.send([Sign.alive.rawValue]) }
+        if isTime { link.giveSign() }
       }
     }
   }
@@ -106,7 +105,7 @@ package final class RankWatch: @unchecked Sendable {
     case .done: link.isDone = true
     case .ending: link.isEnding = true
     case .failing: link.failure = []
-    case .alive, nil: break
+    case nil: break
     }
   }
 
