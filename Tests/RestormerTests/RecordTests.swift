@@ -79,19 +79,34 @@ final class RecordTests: XCTestCase {
     XCTAssertEqual(values, Array(expected.prefix(8)))
   }
 
+  private func recordedEvent(time: Double = 1) throws -> [UInt8] {
+    let event = TensorBoardEvent.with {
+      ($0.wallTime, $0.step) = (time, 1)
+      $0.summary.value = [.with { ($0.tag, $0.simpleValue) = ("train/l1", 1) }]
+    }
+    return try EventWriter.record(event.serializedBytes())
+  }
+
+  private func write(_ bytes: [UInt8], to name: String) throws {
+    try FileManager.default.createDirectory(
+      atPath: scratch.file("events"), withIntermediateDirectories: true)
+    try Data(bytes).write(
+      to: URL(fileURLWithPath: scratch.file("events/events.out.tfevents.\(name)")))
+  }
+
+  /// A record of something else, or damaged within its length.
+  func testWhatIsNoEventIsSkipped() throws {
+    try write(recordedEvent() + EventWriter.record([0xFF, 0xFF]) + recordedEvent(), to: "1.1")
+    XCTAssertEqual(values, ["1 train/l1", "1 train/l1"])
+    XCTAssertEqual(times, [1, 0, 1])
+  }
+
   /// A clock that went back, as far as to 1970: the newer file is read behind the older one, and no
   /// event is older.
   func testAClockThatIsSetBackHidesNothing() throws {
     let future = Date().timeIntervalSince1970 + 86_400
     for (name, time) in [("0000000099.7", 99.0), ("\(Int(future)).999", future)] {
-      let event = TensorBoardEvent.with {
-        ($0.wallTime, $0.step) = (time, 1)
-        $0.summary.value = [.with { ($0.tag, $0.simpleValue) = ("train/l1", 1) }]
-      }
-      try FileManager.default.createDirectory(
-        atPath: scratch.file("events"), withIntermediateDirectories: true)
-      try Data(EventWriter.record(event.serializedBytes())).write(
-        to: URL(fileURLWithPath: scratch.file("events/events.out.tfevents.\(name)")))
+      try write(recordedEvent(time: time), to: name)
     }
     let later = try record(after: progress(3))
     later.epoch(1, step: 4, rate: 1, l1: 1, l2: 1)
