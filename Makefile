@@ -87,7 +87,7 @@ uninstall: ## remove it again
 demo: build ## restore the sample page, train for two minutes, into demo-output/
 	@Scripts/demo.sh
 
-.PHONY: test-ranks test-hosts fuzz
+.PHONY: test-ranks test-hosts fuzz protocols
 fuzz: setup-test ## feed every reader with damaged files for a few minutes (FUZZ_SECONDS each, by default 20)
 	@Scripts/fuzz.sh
 
@@ -102,6 +102,10 @@ gpu-folder: ## one folder under 30 MB that tries the program on a machine with a
 
 test-scripts: ## test the set-up script on an invented machine
 	@Scripts/test-setup.sh
+
+protocols: ## generate the Swift of the .proto files anew
+	@Scripts/setup.sh protocols
+	@Scripts/protocols.sh
 
 lint-swift: ## check the form of the Swift sources
 	swift format lint --strict -r Sources Tests Fuzz Examples Package.swift

@@ -25,6 +25,9 @@ let commit: [CSetting] =
     [.define("RESTORMER_COMMIT", to: "\"\($0.prefix(12))\"")]
   } ?? []
 
+/// What reads and writes protocol buffers.
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+
 // Every target names all modules whose types it sees, also those that it knows through another:
 // SwiftPM compiles a module anew only when one that it names changes, and the layout of a struct
 // from further down is part of its own.
@@ -39,6 +42,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
   ],
   targets: [
@@ -70,17 +74,20 @@ let package = Package(
         "page.html", "view.html", "page.css", "list.js", "viewer.js", "controls.js", "page.js",
       ]),
     .target(
+      name: "ProtocolBuffers", dependencies: [protobuf], path: "Sources/Restormer/ProtocolBuffers",
+      exclude: ["onnx.proto", "tensorboard.proto"], swiftSettings: strict),
+    .target(
       name: "Restormer",
       dependencies: [
         "Basics", "Kernels", "CLBackend", "CImage", "CZip", "CBundledModels", "CMessagePassing",
-        "CReportPage",
+        "CReportPage", "ProtocolBuffers", protobuf,
         .product(name: "Yams", package: "Yams"),
       ],
       path: "Sources/Restormer",
       exclude: [
         "IO/CImage", "IO/CZip", "CBundledModels", "Report/CReportPage",
         "Distributed/CMessagePassing",
-        "Distributed/MPIPlugin",
+        "Distributed/MPIPlugin", "ProtocolBuffers",
       ], swiftSettings: strict),
     .target(
       name: "CServePage", path: "Sources/Serve/CServePage",
@@ -107,7 +114,10 @@ let package = Package(
       name: "KernelsTests", dependencies: ["TestSupport", "Restormer", "Kernels", "CLBackend"],
       swiftSettings: strict),
     .testTarget(
-      name: "RestormerTests", dependencies: ["TestSupport", "Restormer", "Kernels", "CLBackend"],
+      name: "RestormerTests",
+      dependencies: [
+        "TestSupport", "Restormer", "Kernels", "CLBackend", "ProtocolBuffers", protobuf,
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "ServeTests",

@@ -103,6 +103,13 @@ terms() { # the root of a system, the tarball's root, libraries
   done
 }
 
+package_terms() { # the folder of the documentation: of the Swift packages that are part of the program
+  local folder
+  for folder in .build/checkouts/*; do
+    install -D -m 644 "$folder"/LICENSE* "$1/libraries/${folder##*/}"
+  done
+}
+
 newest_glibc() {
   objdump -T "$@" 2>/dev/null | grep -oE 'GLIBC_[0-9.]+' | sed 's/GLIBC_//' | sort -uV | tail -n 1
 }
@@ -130,6 +137,7 @@ tarball() {
   # The program prints its own help, for which it needs the libraries beside it.
   Scripts/install.sh "$work/linked/bin/restormer" "$root"
   cp -r "$work"/linked/lib "$work"/linked/share "$root/"
+  package_terms "$root/share/doc/restormer"
   tar -C "$work" --owner=0 --group=0 --sort=name -cJf "$out/$name.tar.xz" "$name"
   echo "$out/$name.tar.xz ($(du -h --apparent-size "$out/$name.tar.xz" | cut -f 1))"
   echo "  needs glibc $(newest_glibc "$root"/bin/restormer "$root"/lib/restormer/*) or newer"
@@ -148,6 +156,7 @@ debian() {
   rmdir "$share/zsh/site-functions"
   mv "$share/doc/restormer/LICENSE" "$share/doc/restormer/copyright"
   gzip -9n "$share/doc/restormer/CHANGELOG.md"
+  package_terms "$share/doc/restormer"
   mkdir -p "$work/debian" "$root/DEBIAN"
   printf 'Source: restormer\n\nPackage: restormer\nArchitecture: any\n' >"$work/debian/control"
   local needs

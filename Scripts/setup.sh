@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what building, running and testing need. Prints nothing when nothing is missing.
-# usage: Scripts/setup.sh [build|test|browser|package|mpi]
-# (test also wants oclgrind, browser a Chromium without windows, package what packs and what tries the packages)
+# usage: Scripts/setup.sh [build|test|browser|package|mpi|protocols]
+# (test also wants oclgrind, browser a Chromium without windows, package what packs and what tries the packages, protocols protoc)
 set -euo pipefail
 
 purpose=${1:-test}
@@ -95,6 +95,9 @@ find_missing() { # fills the array `missing` with package names
     has_command mpicc.openmpi || missing+=(libopenmpi-dev openmpi-bin)
     has_command mpicc.mpich || missing+=(libmpich-dev mpich)
     has_command ip || missing+=(iproute2)
+  fi
+  if [[ $purpose == protocols ]]; then
+    has_command protoc || missing+=(protobuf-compiler)
   fi
   if [[ $purpose == package ]]; then
     has_command dpkg-shlibdeps || missing+=(dpkg-dev)

@@ -53,6 +53,34 @@ final class ExportTests: XCTestCase {
     XCTAssertNotNil(few.range(of: Data("light.onnx.data".utf8)))
   }
 
+  /// Fields as onnx.proto numbers them and protocol buffers encode them; zeros are written, too.
+  func testNetworksHaveTheDocumentedBytes() throws {
+    let scratch = try Scratch()
+    let (whole, light) = (scratch.file("whole.onnx"), scratch.file("light.onnx"))
+    let source = try scratch.weights()
+    XCTAssertEqual(try Program.run(["export", source, "-o", whole]).status, 0)
+    XCTAssertEqual(try Program.run(["export", source, "-o", light, "--beside"]).status, 0)
+    let extents = [
+      Wire.text(2, "batch"), [0x08, 3], Wire.text(2, "height"), Wire.text(2, "width"),
+    ].flatMap { Wire.message(1, $0) }
+    let type = Wire.message(1, [0x08, 1], Wire.message(2, extents))
+    let pads = Wire.text(1, "pads") + [0x40, 0, 0x40, 0, 0x40, 0, 0x40, 0]
+    let result = Wire.text(2, "output") + Wire.text(3, "result") + Wire.text(4, "Identity")
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: whole))
+    XCTAssertTrue(bytes.starts(with: [0x08, 8] + Wire.text(2, "restormer")))
+    for part in [
+      result, Wire.message(8, Wire.text(1, ""), [0x10, 18]),
+      Wire.message(11, Wire.text(1, "input"), Wire.message(2, type)),
+      Wire.message(5, Wire.text(1, "axis"), [0x18, 1, 0xA0, 1, 2]),
+      Wire.message(5, Wire.text(1, "mode"), Wire.text(4, "CRD"), [0xA0, 1, 3]),
+      Wire.message(5, pads, [0xA0, 1, 7]),
+    ] {
+      XCTAssertNotNil(bytes.range(of: Data(part)), "\(part)")
+    }
+    let place = Wire.message(13, Wire.text(1, "location"), Wire.text(2, "light.onnx.data"))
+    XCTAssertNotNil(try Data(contentsOf: URL(fileURLWithPath: light)).range(of: Data(place)))
+  }
+
   func testWhatCannotBeWrittenIsSaid() throws {
     let scratch = try Scratch()
     let source = try scratch.weights()

@@ -1,5 +1,8 @@
 import Foundation
+import ProtocolBuffers
 import Restormer
+import SwiftProtobuf
+import TestSupport
 import XCTest
 
 /// What a run appends to its records: once each, in order, whatever stopped it and whatever the
@@ -76,18 +79,34 @@ final class RecordTests: XCTestCase {
     XCTAssertEqual(values, Array(expected.prefix(8)))
   }
 
+  private func recordedEvent(time: Double = 1) throws -> [UInt8] {
+    let event = TensorBoardEvent.with {
+      ($0.wallTime, $0.step) = (time, 1)
+      $0.summary.value = [.with { ($0.tag, $0.simpleValue) = ("train/l1", 1) }]
+    }
+    return try EventWriter.record(event.serializedBytes())
+  }
+
+  private func write(_ bytes: [UInt8], to name: String) throws {
+    try FileManager.default.createDirectory(
+      atPath: scratch.file("events"), withIntermediateDirectories: true)
+    try Data(bytes).write(
+      to: URL(fileURLWithPath: scratch.file("events/events.out.tfevents.\(name)")))
+  }
+
+  /// A record of something else, or damaged within its length.
+  func testWhatIsNoEventIsSkipped() throws {
+    try write(recordedEvent() + EventWriter.record([0xFF, 0xFF]) + recordedEvent(), to: "1.1")
+    XCTAssertEqual(values, ["1 train/l1", "1 train/l1"])
+    XCTAssertEqual(times, [1, 0, 1])
+  }
+
   /// A clock that went back, as far as to 1970: the newer file is read behind the older one, and no
   /// event is older.
   func testAClockThatIsSetBackHidesNothing() throws {
     let future = Date().timeIntervalSince1970 + 86_400
     for (name, time) in [("0000000099.7", 99.0), ("\(Int(future)).999", future)] {
-      let value = Message().string(1, "train/l1").float(2, 1)
-      let event = EventWriter.event(
-        step: 1, field: Message().message(5, Message().message(1, value)), time: time)
-      try FileManager.default.createDirectory(
-        atPath: scratch.file("events"), withIntermediateDirectories: true)
-      try Data(EventWriter.record(event)).write(
-        to: URL(fileURLWithPath: scratch.file("events/events.out.tfevents.\(name)")))
+      try write(recordedEvent(time: time), to: name)
     }
     let later = try record(after: progress(3))
     later.epoch(1, step: 4, rate: 1, l1: 1, l2: 1)
@@ -111,6 +130,36 @@ final class RecordTests: XCTestCase {
     _ = try record(after: progress(4))
     XCTAssertEqual(values, Array(whole.dropLast()))
     XCTAssertLessThan(try Data(contentsOf: URL(fileURLWithPath: file)).count, size - 4)
+  }
+
+  /// Fields as TensorBoard numbers them and protocol buffers encode them, behind the time.
+  func testEventsHaveTheDocumentedBytes() throws {
+    let black = Image(width: 3, height: 2, channels: 1, pixels: [0, 0, 0, 0, 0, 0])
+    let written = try record(after: progress(299))
+    written.epoch(1, step: 300, rate: 1, l1: 1.5, l2: 1)
+    written.validation(scores, [(name: "a", image: black)], step: 300, epoch: 1, rate: 1)
+    var rest = try bytes("events/\(eventFiles[0])")[...]
+    var events: [[UInt8]] = []
+    while rest.count > 16 {
+      let length = Int(rest[rest.startIndex]) + Int(rest[rest.startIndex + 1]) * 256
+      let event = rest.dropFirst(12).prefix(length)
+      XCTAssertEqual(event.first, 0x09)
+      events.append(Array(event.dropFirst(9)))
+      rest = rest.dropFirst(16 + length)
+    }
+    let step: [UInt8] = [0x10, 0xAC, 0x02]
+    XCTAssertEqual(events[0], Wire.text(3, "brain.Event:2"))
+    XCTAssertEqual(events[1], step + Wire.message(7, [0x08, 1]))
+    let number = Wire.message(1, Wire.text(1, "train/l1"), [0x15, 0, 0, 0xC0, 0x3F])
+    XCTAssertEqual(events[2], step + Wire.message(5, number))
+    let png = Wire.message(4, try bytes("samples/a.png"))
+    let picture = Wire.message(4, [0x08, 2, 0x10, 3, 0x18, 1], png)
+    let value = Wire.message(1, Wire.text(1, "samples/a"), picture)
+    XCTAssertEqual(events.last, step + Wire.message(5, value))
+  }
+
+  private func bytes(_ name: String) throws -> [UInt8] {
+    Array(try Data(contentsOf: URL(fileURLWithPath: scratch.file(name))))
   }
 
   /// Records that cannot be read are not replaced by empty ones.

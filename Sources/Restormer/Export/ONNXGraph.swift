@@ -1,12 +1,16 @@
-/// An ONNX graph under construction; field numbers are those of onnx.proto.
+import Foundation
+import ProtocolBuffers
+import SwiftProtobuf
+
+/// An ONNX graph under construction.
 struct ONNXGraph {
   /// A value of the graph by its name.
   typealias Value = String
 
-  private(set) var nodes: [UInt8] = []
-  private(set) var initializers: [UInt8] = []
+  /// What there is of it so far.
+  private(set) var message = ONNXGraphProto.with { $0.name = "restormer" }
   /// Elements of tensors that lie in a file of their own.
-  private(set) var external: [UInt8] = []
+  private(set) var external: [Float] = []
   /// The name of that file, or nil where everything lies in the graph.
   let externalFile: String?
   private var count = 0
@@ -16,7 +20,8 @@ struct ONNXGraph {
 
   /// Applies an operator and gives its outputs.
   mutating func apply(
-    _ operation: String, _ inputs: [Value], _ attributes: [Attribute] = [], outputs: Int = 1
+    _ operation: String, _ inputs: [Value], _ attributes: [ONNXAttributeProto] = [],
+    outputs: Int = 1
   ) -> [Value] {
     count += 1
     let name = "\(operation)_\(count)"
@@ -32,84 +37,89 @@ struct ONNXGraph {
 
   private mutating func append(
     _ operation: String, _ name: String, _ inputs: [Value], _ outputs: [Value],
-    _ attributes: [Attribute]
+    _ attributes: [ONNXAttributeProto]
   ) {
-    var node: [UInt8] = []
-    for input in inputs { node += Message().string(1, input).bytes }
-    for output in outputs { node += Message().string(2, output).bytes }
-    node += Message().string(3, name).string(4, operation).bytes
-    for attribute in attributes { node += Message().message(5, attribute.message).bytes }
-    nodes += Message().blob(1, node).bytes
+    message.node.append(
+      .with {
+        $0.opType = operation
+        $0.name = name
+        $0.input = inputs
+        $0.output = outputs
+        $0.attribute = attributes
+      })
   }
 
   /// Learned numbers.
-  mutating func parameter(_ name: String, _ shape: [Int], _ values: [Float]) -> Value {
-    let raw = values.flatMap { value in
-      withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) }
-    }
-    var tensor = Self.tensor(name, shape, type: 1)
-    if let externalFile {
-      let place = [
-        "location": externalFile, "offset": "\(external.count)", "length": "\(raw.count)",
-      ]
-      for (key, value) in place.sorted(by: { $0.key > $1.key }) {
-        tensor += Message().message(13, Message().string(1, key).string(2, value)).bytes
-      }
-      tensor += Message().integer(14, 1).bytes
-      external += raw
-    } else {
-      tensor += Message().blob(9, raw).bytes
-    }
-    initializers += Message().blob(5, tensor).bytes
+  mutating func parameter(
+    _ name: String, _ shape: [Int], _ values: ArraySlice<Float>
+  ) -> Value {
+    guard let externalFile else { return constant(name, shape, .float, values) }
+    let size = MemoryLayout<Float>.size
+    var tensor = ONNXTensorProto(name, shape, .float)
+    tensor.dataLocation = .external
+    tensor.externalData = [
+      ONNXStringStringEntryProto("offset", "\(external.count * size)"),
+      ONNXStringStringEntryProto("location", externalFile),
+      ONNXStringStringEntryProto("length", "\(values.count * size)"),
+    ]
+    message.initializer.append(tensor)
+    external += values
     return name
   }
 
   /// A number.
   mutating func scalar(_ value: Float) -> Value {
     count += 1
-    let raw = withUnsafeBytes(of: value.bitPattern.littleEndian) { Array($0) }
-    return constant("scalar_\(count)", [], type: 1, raw)
+    return constant("scalar_\(count)", [], .float, [value])
   }
 
   /// A list of whole numbers, such as a shape.
   mutating func integers(_ values: [Int64]) -> Value {
     if let known = constants[values] { return known }
     count += 1
-    let raw = values.flatMap { value in withUnsafeBytes(of: value.littleEndian) { Array($0) } }
-    let name = constant("integers_\(count)", [values.count], type: 7, raw)
+    let name = constant("integers_\(count)", [values.count], .int64, values[...])
     constants[values] = name
     return name
   }
 
-  private mutating func constant(
-    _ name: String, _ shape: [Int], type: Int, _ raw: [UInt8]
+  private mutating func constant<Element: BitwiseCopyable>(
+    _ name: String, _ shape: [Int], _ type: ONNXTensorProto.DataType,
+    _ values: ArraySlice<Element>
   ) -> Value {
-    initializers +=
-      Message().blob(5, Self.tensor(name, shape, type: type) + Message().blob(9, raw).bytes).bytes
+    var tensor = ONNXTensorProto(name, shape, type)
+    tensor.rawData = values.withUnsafeBytes { Data($0) }
+    message.initializer.append(tensor)
     return name
   }
+}
 
-  private static func tensor(_ name: String, _ shape: [Int], type: Int) -> [UInt8] {
-    shape.flatMap { Message().integer(1, $0).bytes }
-      + Message().integer(2, type).string(8, name).bytes
+extension ONNXTensorProto {
+  fileprivate init(_ name: String, _ shape: [Int], _ type: DataType) {
+    self.init()
+    self.name = name
+    dims = shape.map(Int64.init)
+    dataType = Int32(type.rawValue)
+  }
+}
+
+extension ONNXStringStringEntryProto {
+  init(_ key: String, _ value: String) {
+    self.init()
+    (self.key, self.value) = (key, value)
+  }
+}
+
+/// Settings of an operator.
+extension ONNXAttributeProto {
+  static func integer(_ name: String, _ value: Int) -> Self {
+    .with { ($0.name, $0.type, $0.i) = (name, .int, Int64(value)) }
   }
 
-  /// A setting of an operator.
-  struct Attribute {
-    let message: Message
+  static func text(_ name: String, _ value: String) -> Self {
+    .with { ($0.name, $0.type, $0.s) = (name, .string, Data(value.utf8)) }
+  }
 
-    static func integer(_ name: String, _ value: Int) -> Attribute {
-      Attribute(message: Message().string(1, name).integer(3, value).integer(20, 2))
-    }
-
-    static func text(_ name: String, _ value: String) -> Attribute {
-      Attribute(message: Message().string(1, name).string(4, value).integer(20, 3))
-    }
-
-    static func integers(_ name: String, _ values: [Int]) -> Attribute {
-      var message = Message().string(1, name)
-      for value in values { message = message.integer(8, value) }
-      return Attribute(message: message.integer(20, 7))
-    }
+  static func integers(_ name: String, _ values: [Int]) -> Self {
+    .with { ($0.name, $0.type, $0.ints) = (name, .ints, values.map(Int64.init)) }
   }
 }

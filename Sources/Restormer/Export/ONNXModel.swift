@@ -1,4 +1,6 @@
 import Foundation
+import ProtocolBuffers
+import SwiftProtobuf
 
 extension ModelWeights {
   /// Writes the network as an ONNX model (opset 18), whole or not at all.
@@ -18,31 +20,35 @@ extension ModelWeights {
     }
     let name = (data as NSString).lastPathComponent
     let graph = ONNXNetwork(self, externalFile: weightsBeside ? name : nil).graph
-    if weightsBeside { try writeAtomically(graph.external, to: data) }
-    try writeAtomically(model(graph), to: path)
+    if weightsBeside { try graph.external.withUnsafeBytes { try writeAtomically($0, to: data) } }
+    try writeAtomically(message(graph.message).serializedBytes(), to: path)
   }
 
-  private func model(_ graph: ONNXGraph) -> [UInt8] {
+  private func message(_ graph: ONNXGraphProto) -> ONNXModelProto {
     let configuration = model.configuration
-    var body = graph.nodes + Message().string(2, "restormer").bytes + graph.initializers
-    body += Message().message(11, Self.image("input", configuration.inputChannels)).bytes
-    body += Message().message(12, Self.image("output", configuration.outputChannels)).bytes
-    var model = Message().integer(1, 8).string(2, "restormer").bytes
-    model += Message().string(6, configuration.summary).bytes
-    model += Message().blob(7, body).bytes
-    model += Message().message(8, Message().string(1, "").integer(2, 18)).bytes
-    for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
-      model += Message().message(14, Message().string(1, key).string(2, value)).bytes
+    var message = ONNXModelProto()
+    message.irVersion = 8
+    message.producerName = "restormer"
+    message.docString = configuration.summary
+    message.opsetImport = [.with { ($0.domain, $0.version) = ("", 18) }]
+    message.metadataProps = metadata.sorted { $0.key < $1.key }.map {
+      ONNXStringStringEntryProto($0.key, $0.value)
     }
-    return model
+    message.graph = graph
+    message.graph.input = [Self.image("input", configuration.inputChannels)]
+    message.graph.output = [Self.image("output", configuration.outputChannels)]
+    return message
   }
 
   /// The description of a value: floats, `[batch, channels, height, width]`.
-  private static func image(_ name: String, _ channels: Int) -> Message {
-    func open(_ name: String) -> Message { Message().string(2, name) }
-    let extents = [open("batch"), Message().integer(1, channels), open("height"), open("width")]
-    let shape = extents.reduce(Message()) { $0.message(1, $1) }
-    let tensor = Message().integer(1, 1).message(2, shape)
-    return Message().string(1, name).message(2, Message().message(1, tensor))
+  private static func image(_ name: String, _ channels: Int) -> ONNXValueInfoProto {
+    func open(_ name: String) -> ONNXTensorShapeProto.Dimension { .with { $0.dimParam = name } }
+    return .with {
+      $0.name = name
+      $0.type.tensorType.elemType = Int32(ONNXTensorProto.DataType.float.rawValue)
+      $0.type.tensorType.shape.dim = [
+        open("batch"), .with { $0.dimValue = Int64(channels) }, open("height"), open("width"),
+      ]
+    }
   }
 }

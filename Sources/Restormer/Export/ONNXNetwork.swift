@@ -1,3 +1,5 @@
+import ProtocolBuffers
+
 /// Restormer's forward pass (see `RestormerModel`) in ONNX's operators; heights and widths are left
 /// open.
 struct ONNXNetwork {
@@ -134,7 +136,7 @@ struct ONNXNetwork {
   private mutating func add(_ a: Value, _ b: Value) -> Value { apply("Add", [a, b]) }
 
   private mutating func apply(
-    _ operation: String, _ inputs: [Value], _ attributes: [ONNXGraph.Attribute] = []
+    _ operation: String, _ inputs: [Value], _ attributes: [ONNXAttributeProto] = []
   ) -> Value {
     graph.apply(operation, inputs, attributes)[0]
   }
@@ -154,7 +156,7 @@ struct ONNXNetwork {
   private mutating func parameter(_ name: String, _ shape: [Int]) -> Value {
     guard let spec = specs[name] else { preconditionFailure("ONNXNetwork: no parameter \(name)") }
     return graph.parameter(
-      name, shape, Array(weights.values[spec.offset..<spec.offset + spec.count]))
+      name, shape, weights.values[spec.offset..<spec.offset + spec.count])
   }
 
   private mutating func normalized(_ x: Value) -> Value {
@@ -171,7 +173,9 @@ struct ONNXNetwork {
 
   private mutating func normalization(_ channels: Int, _ name: String) -> (mean: Value, std: Value)
   {
-    func numbers(_ values: [Float]) -> [Float] { (0..<channels).map { values[$0 % values.count] } }
+    func numbers(_ values: [Float]) -> ArraySlice<Float> {
+      (0..<channels).map { values[$0 % values.count] }[...]
+    }
     let (mean, std) = (weights.normalization.mean, weights.normalization.std)
     return (
       graph.parameter(name + ".mean", [channels, 1, 1], numbers(mean)),
