@@ -4,8 +4,8 @@ import Foundation
 ///
 /// MPI's own sums wait for ever for a rank that is gone. Each rank therefore keeps a connection to
 /// rank 0, over which both sides give a sign of life every second. A connection that closes, or
-/// eight signs without one in return, end the job; rank 0 says why in one line, or rank 1 if it is rank 0
-/// that is gone.
+/// eight signs without one in return, end the job; rank 0 says why in one line, or rank 1 if it is
+/// rank 0 that is gone.
 package final class RankWatch: @unchecked Sendable {
   private static let silence = 8
 
