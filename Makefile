@@ -34,6 +34,10 @@ test-ranks: mpi ## kill ranks in the midst of training, and let the run go on
 test-hosts: mpi ## cut one of two hosts off in the midst of training (root: hosts are network namespaces)
 	@Scripts/test-hosts.sh
 
+SLURM_MPI ?= openmpi
+test-slurm: mpi ## a running Slurm stops, requeues and finishes the example job; some minutes (SLURM_MPI=openmpi or mpich)
+	@Scripts/test-slurm.sh $(SLURM_MPI)
+
 build-tests: setup-test
 	$(BUILD) --build-tests
 
@@ -87,7 +91,7 @@ uninstall: ## remove it again
 demo: build ## restore the sample page, train for two minutes, into demo-output/
 	@Scripts/demo.sh
 
-.PHONY: test-ranks test-hosts fuzz protocols
+.PHONY: test-ranks test-hosts test-slurm fuzz protocols
 fuzz: setup-test ## feed every reader with damaged files for a few minutes (FUZZ_SECONDS each, by default 20)
 	@Scripts/fuzz.sh
 

@@ -13,7 +13,8 @@ import CMicroKernels
 ///
 /// As a product over pixels of nine times as many channels, which are never stored: a CPU device
 /// loads a row at three column offsets, a GPU's groups hold tiles with their margins in local
-/// memory (`ConvolutionTile`), the CPU twin gathers the neighbourhoods of one row into a panel.
+/// memory (`ConvolutionTile`), the CPU twin gathers the neighbourhoods of a part of a row into a
+/// panel.
 package struct Conv3x3: CatalogOp, HalfStoringOp {
   public static let name = "Conv3x3"
   public static let tuning = TuningSpace.registerBlock
@@ -32,6 +33,8 @@ package struct Conv3x3: CatalogOp, HalfStoringOp {
     let plain = [
       (2, 3, 7, 13, 17), (1, 3, 4, 1, 1), (1, 2, 3, 1, 9), (1, 2, 3, 9, 1), (1, 2, 3, 2, 2),
       (1, 5, 26, 16, 16), (1, 9, 13, 11, 33),
+      // Three panels of the CPU twin, the last of three columns.
+      (1, 230, 2, 2, 131),
     ].map { OpCase(Conv3x3(), [Shape($0.0, $0.1, $0.3, $0.4), Shape($0.2, $0.1, 3, 3)]) }
     return plain + [
       OpCase(Conv3x3(bias: true), [Shape(2, 4, 7, 9), Shape(3, 4, 3, 3), .vector(3)]),
@@ -68,7 +71,7 @@ package struct Conv3x3: CatalogOp, HalfStoringOp {
   }
 
   public func cpuScratch(_ inputs: [Shape]) -> [Int] {
-    let panels = patchTasks(inputs[0]) * 9 * inputs[0].c * patchStride(inputs[0].w)
+    let panels = patchTasks(inputs[0]) * 9 * inputs[0].c * patchStride(inputs[0])
     return isTransposed ? [panels, inputs[1].count] : [panels]
   }
 
@@ -76,16 +79,17 @@ package struct Conv3x3: CatalogOp, HalfStoringOp {
     isTransposed ? [inputs[1].count] : []
   }
 
-  /// Gathers the nine shifted copies of a row, then one matrix product with `K = 9 ci`.
+  /// Gathers the nine shifted copies of a part of a row, then one matrix product with `K = 9 ci`.
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
     let (x, y) = (inputs[0], outputs[0])
     let weight = isTransposed ? transposed(inputs[1], into: scratch[1].base) : inputs[1].base
     let bias = hasBias ? inputs[2].base : nil
     let depth = 9 * x.shape.c
-    forEachPatchRow(x, panels: scratch[0]) { n, row, panel, stride in
+    forEachPatchRow(x, panels: scratch[0]) { n, row, columns, panel, stride in
       restormer_gemm(
-        panel, stride, weight, depth, 1, bias, nil, 0, y.plane(n, 0) + row * x.shape.w,
-        y.planeStride, Int32(x.shape.w), Int32(depth), Int32(y.shape.c))
+        panel, stride, weight, depth, 1, bias, nil, 0,
+        y.plane(n, 0) + row * x.shape.w + columns.lowerBound, y.planeStride,
+        Int32(columns.count), Int32(depth), Int32(y.shape.c))
     }
   }
 
