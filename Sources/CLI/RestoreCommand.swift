@@ -76,7 +76,8 @@ struct RestoreCommand: ParsableCommand {
     help: "Leave a result that exists as it is, even where -o names it; in a folder that is so.")
   var skipExisting = false
 
-  @Flag(name: .long, help: "Print what became of each image as JSON.")
+  @Flag(
+    name: .long, help: "Print what became of each image as JSON; with --list-models the models.")
   var json = false
 
   @Option(name: .long, help: "Also write an HTML page that shows the images before and after.")
@@ -174,10 +175,11 @@ struct RestoreCommand: ParsableCommand {
   }
 
   private func printBundledModels() throws {
-    for name in BundledModel.names {
-      guard let model = try BundledModel(named: name) else { continue }
+    let models = try BundledModel.names.compactMap { try BundledModel(named: $0) }
+    if json { return try Console.printJSON(models.map(ModelDescription.init)) }
+    for model in models {
       let network = model.weights.model
-      Console.print("\(name): \(model.purpose)")
+      Console.print("\(model.name): \(model.purpose)")
       Console.print("  training    \(model.training)")
       Console.print("  gain        \(model.gain)")
       Console.print(
@@ -215,6 +217,20 @@ struct RestoreCommand: ParsableCommand {
     options.localStatistics = statistics.localStatistics
     options.precision = storage.precision
     return options
+  }
+}
+
+/// A bundled model as `--list-models --json` describes it.
+private struct ModelDescription: Encodable {
+  let name: String
+  let purpose: String
+  let training: String
+  let gain: String
+  let parameters: Int
+
+  init(_ model: BundledModel) {
+    (name, purpose, training, gain) = (model.name, model.purpose, model.training, model.gain)
+    parameters = model.weights.model.parameterCount
   }
 }
 

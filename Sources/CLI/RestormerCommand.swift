@@ -88,7 +88,7 @@ struct RestormerCommand: ParsableCommand {
     discussion: """
       Exit codes: 0 success; 1 a fault, told in a line that begins with 'error:'; 64 wrong \
       options; 130 and 143 ended by \
-      Ctrl-C and SIGTERM.
+      Ctrl-C and SIGTERM; 0 for 'serve', which is meant to end so.
       """,
     version: String(cString: restormer_version()),
     subcommands: [

@@ -74,6 +74,7 @@ struct ServeCommand: ParsableCommand {
     ] where !(1...1_000_000).contains(value) {
       throw ValidationError("--\(name) \(value): expected 1 to 1000000")
     }
+    do { try options.check() } catch { throw ValidationError(error.description) }
   }
 
   func run() throws {

@@ -32,7 +32,7 @@ struct Gatekeeper {
   }
 
   private func knows(host: String) -> Bool {
-    let name = Self.name(ofHost: host).lowercased()
+    guard let name = Self.name(ofHost: host)?.lowercased() else { return false }
     if name == "localhost" || options.hosts.contains(where: { $0.lowercased() == name }) {
       return true
     }
@@ -42,12 +42,17 @@ struct Gatekeeper {
     return !options.isLoopback || address.isLoopback
   }
 
-  /// `name`, `name:port`, `1.2.3.4:port` or `[::1]:port` without the port.
-  private static func name(ofHost host: String) -> String {
-    if host.first == "[", let end = host.firstIndex(of: "]") {
-      return String(host[host.index(after: host.startIndex)..<end])
-    }
-    return String(host.prefix { $0 != ":" })
+  /// `name`, `name:port`, `1.2.3.4:port` or `[::1]:port` without the port; nil for anything else.
+  private static func name(ofHost host: String) -> String? {
+    let isBracketed = host.hasPrefix("[")
+    let sides = (isBracketed ? String(host.dropFirst()) : host)
+      .parts(between: isBracketed ? "]" : ":", atMost: 2)
+    guard sides.count == 2 else { return isBracketed ? nil : host }
+    let port = isBracketed ? sides[1] : ":\(sides[1])"
+    guard port.isEmpty || port.hasPrefix(":"),
+      port.utf8.dropFirst().allSatisfy({ (48...57).contains($0) })
+    else { return nil }
+    return sides[0]
   }
 
   private func hasToken(_ request: HTTPRequest) -> Bool {

@@ -24,7 +24,7 @@ struct ServeAPI {
   func respond(
     to request: HTTPRequest, readBody: ((_ take: ([UInt8]) throws -> Void) throws -> Void)
   ) throws -> HTTPResponse {
-    let path = request.path.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+    let path = request.path.parts(between: "/")
     let isReading = request.method == "GET" || request.method == "HEAD"
     switch (path.dropFirst().count, path[1], isReading ? "GET" : request.method) {
     case (1, _, "GET"): if let page = try page(path[1]) { return page }
@@ -149,7 +149,11 @@ struct ServeAPI {
             .contentTooLarge,
             "\(header.width) x \(header.height) pixels: at most \(options.mostPixels) are taken")
         }
-        try checking.withLock { _ = try Image(bytes: bytes) }
+        try checking.withLock {
+          // Many may have waited for their turn, and are not to delay the end.
+          try store.checkIsOpen()
+          _ = try Image(bytes: bytes)
+        }
         return header
       }
     } catch let error as ImageError {
@@ -205,6 +209,7 @@ struct ServeAPI {
   /// The upload as every browser can show it, made once, and one at a time.
   private func picture(_ id: String, _ file: Data) throws -> Data {
     try checking.withLock {
+      try store.checkIsOpen()
       if let known = try store.picture(id) { return known }
       let made = try file.withUnsafeBytes { Data(try Image(bytes: $0).encode(format: .png)) }
       try store.keep(made, asPictureOf: id)
@@ -277,7 +282,8 @@ extension JobRequest {
       throw HTTPFault(.badRequest, "model \(model): expected one of \(known)")
     }
     if let format = query["format"], format != "same" {
-      guard let known = ImageFormat(pathExtension: format) else {
+      guard let known = ImageFormat(pathExtension: format), ImageFormat.writable.contains(known)
+      else {
         throw HTTPFault(.badRequest, "format \(format): expected png, jpeg or same")
       }
       self.format = known

@@ -40,8 +40,10 @@ public struct ServeOptions: Sendable {
   /// Whether only this machine can reach the address.
   var isLoopback: Bool { (try? SocketAddress(address, port: 0))?.isLoopback ?? false }
 
+  /// Checks them without listening.
   /// - Throws: `ServeError` for what is unsafe or impossible.
-  func check() throws(ServeError) {
+  public func check() throws(ServeError) {
+    let isLoopback = try SocketAddress(address, port: port).isLoopback
     if let token {
       guard token.utf8.count >= Self.leastTokenLength,
         token.utf8.allSatisfy({ (33...126).contains($0) && !"\";,\\%&+#".utf8.contains($0) })

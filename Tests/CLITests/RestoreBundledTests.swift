@@ -12,6 +12,11 @@ final class RestoreBundledTests: XCTestCase {
     for part in [model.name, model.purpose, model.training, model.gain] {
       XCTAssertTrue(run.output.contains(part), run.output)
     }
+    let json = try Program.run(["restore", "--list-models", "--json"])
+    let listed = try JSONSerialization.jsonObject(with: Data(json.output.utf8))
+    let first = try XCTUnwrap((listed as? [[String: Any]])?.first, json.output)
+    XCTAssertEqual(first["name"] as? String, model.name)
+    XCTAssertEqual(first["parameters"] as? Int, model.weights.model.parameterCount)
   }
 
   /// No `-m`, the model's name and the same weights in a file give the same picture, and a better

@@ -67,11 +67,12 @@ final class ServeCommandTests: XCTestCase {
   func testOtherMachinesNeedAToken() throws {
     for (options, fault) in [
       (["--address", "0.0.0.0"], "expected a token"),
-      (["--address", "everywhere"], "expected a token"),
+      (["--address", "everywhere"], "address everywhere: expected a numeric"),
       (["--token", "short"], "at least 12"), (["--max-jobs", "0"], "expected 1 to"),
+      (["-p", "65536"], "port 65536: expected 0 to 65535"),
     ] {
       let run = try Program.run(["serve", "-p", "0", "-d", "cpu"] + options)
-      XCTAssertNotEqual(run.status, 0)
+      XCTAssertEqual(run.status, 64, "wrong options")
       XCTAssertTrue(run.errors.contains(fault), run.errors)
     }
   }

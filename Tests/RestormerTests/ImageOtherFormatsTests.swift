@@ -55,6 +55,63 @@ final class ImageOtherFormatsTests: XCTestCase {
     XCTAssertEqual(turned.pixels, [1, 0])
   }
 
+  /// A folder of a TIFF as it stands at `offset`, with values that do not fit their entries behind.
+  private func folder(_ fields: [(Int, Int, [UInt8])], at offset: Int) -> [UInt8] {
+    var (entries, values) = ([UInt8](), [UInt8]())
+    for (tag, type, value) in fields.sorted(by: { $0.0 < $1.0 }) {
+      let count = value.count / [2: 1, 3: 2, 4: 4, 5: 8, 7: 1][type, default: 1]
+      entries += little(tag, 2) + little(type, 2) + little(count, 4)
+      if value.count <= 4 {
+        entries += value + [UInt8](repeating: 0, count: 4 - value.count)
+      } else {
+        entries += little(offset + 6 + 12 * fields.count + values.count, 4)
+        values += value
+      }
+    }
+    return little(fields.count, 2) + entries + little(0, 4) + values
+  }
+
+  func testNotesOfTIFFs() throws {
+    let maker = Array("A maker\0".utf8)
+    let exposure = little(1, 4) + little(125, 4)
+    let bound = Array("offsets of the maker".utf8)
+    var file = Array("II*\0".utf8) + little(0, 4) + [0, 255]
+    let details = file.count
+    file += folder(
+      [(0x829A, 5, exposure), (0x927C, 7, bound), (0xA002, 4, little(2, 4))], at: details)
+    let places = file.count
+    file += folder([(1, 2, Array("N\0".utf8))], at: places)
+    let first = file.count
+    file += folder(
+      [
+        (256, 4, little(2, 4)), (257, 4, little(1, 4)), (258, 3, little(8, 2)),
+        (259, 3, little(1, 2)), (262, 3, little(1, 2)), (0x010F, 2, maker), (273, 4, little(8, 4)),
+        (274, 3, little(3, 2)), (277, 3, little(1, 2)), (278, 4, little(1, 4)),
+        (279, 4, little(2, 4)), (0x8769, 4, little(details, 4)), (0x8825, 4, little(places, 4)),
+      ], at: first)
+    file.replaceSubrange(4..<8, with: little(first, 4))
+    let bitmap = try file.withUnsafeBytes { try Bitmap(bytes: $0) }
+    let upright: [(Int, Int, [UInt8])] = [(0x010F, 2, maker), (274, 3, little(1, 2))]
+    let size = folder(upright + [(0x8769, 4, little(0, 4)), (0x8825, 4, little(0, 4))], at: 8).count
+    let inner = folder([(0x829A, 5, exposure), (0xA002, 4, little(2, 4))], at: 8 + size)
+    let pointers = [
+      (0x8769, 4, little(8 + size, 4)), (0x8825, 4, little(8 + size + inner.count, 4)),
+    ]
+    XCTAssertEqual(
+      bitmap.tags.exif,
+      Array("II*\0".utf8) + little(8, 4) + folder(upright + pointers, at: 8) + inner
+        + folder([(1, 2, Array("N\0".utf8))], at: 0))
+    // What cannot be read is left out, and the picture is read all the same.
+    for (place, value) in [
+      (details, 65_535), (first + 2 + 12 * 11 + 8, 1 << 31), (details + 10, 1 << 24),
+    ] {
+      var damaged = file
+      damaged.replaceSubrange(place..<place + 4, with: little(value, 4))
+      let pixels = try damaged.withUnsafeBytes { try Bitmap(bytes: $0) }
+      XCTAssertEqual(pixels.tags.exif?.firstRange(of: maker)?.isEmpty, false)
+    }
+  }
+
   func testOpacityOfTIFFs() throws {
     let data: [UInt8] = [100, 50, 0, 200]
     for (extra, red, alpha) in [(2, 100, 200), (1, 127, 200), (0, 100, nil)] as [(Int, Int, Int?)] {

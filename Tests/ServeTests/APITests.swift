@@ -139,6 +139,7 @@ final class APITests: XCTestCase {
     for (query, status, fault) in [
       ("model=third", 400, "model third: expected one of first, second"),
       ("format=gif", 400, "format gif: expected png, jpeg or same"),
+      ("format=tiff", 400, "format tiff: expected png, jpeg or same"),
       ("tta=maybe", 400, "tta maybe: expected true or false"), ("size=3", 400, "parameter size"),
       ("batch=short", 400, "batch: expected 16 to 64"), ("name=%ff", 400, "percent-encoded"),
     ] {

@@ -112,7 +112,10 @@ final class HostileTests: XCTestCase {
       try server.ask("GET", "/api/jobs/\(answer.json["id"] as? String ?? "")/source").body, file)
     XCTAssertEqual(
       try server.ask("DELETE", "/api/jobs/\(answer.json["id"] as? String ?? "")").status, 204)
-    for bad in ["xyz\r\n", "-1\r\n", "fffffffff\r\n", "\r\n", "3\r\nabcdef\r\n", "1\r\na"] {
+    for bad in [
+      "xyz\r\n", "-1\r\n", "fffffffff\r\n", "\r\n", "3\r\nabcdef\r\n", "1\r\na",
+      "+1\r\na\r\n0\r\n\r\n", "-0\r\n\r\n",
+    ] {
       let status = try sent(text(bad)).status
       XCTAssertTrue(status == 400 || status == 0, "\(bad): \(status)")
     }
@@ -163,12 +166,16 @@ final class HostileTests: XCTestCase {
       ("%E2%80%AEgnp.exe", "gnp.exe"),
       (String(repeating: "n", count: 4000), String(repeating: "n", count: 150)),
       ("%3Cimg+src=x%3E", "img src=x"), ("a%2Bb%20c.png", "a+b c.png"),
+      // A slash or a dot with an accent behind it is one Character.
+      ("..%2F%CC%81b.png", "\u{301}b.png"), ("a%5C%CC%81b.png", "\u{301}b.png"),
+      ("%2E%CC%81b.png", "\u{301}b.png"),
     ] {
       let answer = try server.submit(Upload.png(), "batch=names-of-all-kinds&name=\(name)")
       XCTAssertEqual(answer.json["name"] as? String, expected, name)
     }
     for target in [
       "/../etc/passwd", "/api/../../etc/passwd", "/%2e%2e/etc/passwd", "/page.js/../..",
+      "/%CC%81", "/api%2F%CC%81", "/api/%CC%81", "/api/jobs/%E2%80%8D",
     ] {
       XCTAssertEqual(try server.ask("GET", target).status, 404, target)
     }

@@ -20,7 +20,8 @@ final class SafetyTests: XCTestCase {
     for host in [
       "evil.example", "evil.example:\(server.port)", "localhost.evil.example", "",
       "127.0.0.1.nip.io",
-      "192.168.1.2", "0.0.0.0", "[::2]", "[", "127.0.0.1@evil.example",
+      "192.168.1.2", "0.0.0.0", "[::2]", "[", "127.0.0.1@evil.example", "localhost:80@evil.example",
+      "[::1]evil.example", "[::1]:x",
     ] { XCTAssertEqual(try status(server, "Host: \(host)"), 403, host) }
   }
 
@@ -86,6 +87,12 @@ final class SafetyTests: XCTestCase {
           $0.token = token
         }, address
       ) { XCTAssertTrue($0 is ServeError, "\($0)") }
+    }
+    // However this machine's own addresses are written.
+    for address in ["127.9.9.9", "::1", "0:0:0:0:0:0:0:1"] {
+      var options = ServeOptions()
+      options.address = address
+      XCTAssertNoThrow(try options.check(), address)
     }
     let server = try RunningServer {
       $0.address = "0.0.0.0"

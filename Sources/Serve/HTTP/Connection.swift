@@ -71,8 +71,9 @@ final class Connection: @unchecked Sendable {
     case .chunked:
       while true {
         let size = try readLine(end).prefix { $0 != UInt8(ascii: ";") }
-        guard size.count <= 8, let count = Int(String(decoding: size, as: UTF8.self), radix: 16),
-          count >= 0
+        // A sign before them would be read as well.
+        guard size.count <= 8, size.allSatisfy({ UnicodeScalar($0).properties.isASCIIHexDigit }),
+          let count = Int(String(decoding: size, as: UTF8.self), radix: 16)
         else { throw HTTPFault(.badRequest, "a chunk's size is no hexadecimal number") }
         guard count > 0 else { break }
         try readPieces(count, end, take)

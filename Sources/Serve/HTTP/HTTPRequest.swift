@@ -29,16 +29,15 @@ struct HTTPRequest {
     guard let text = String(validating: head, as: UTF8.self) else {
       throw HTTPFault(.badRequest, "the head is no text")
     }
-    var lines = text.replacing("\r\n", with: "\n").split(
-      separator: "\n", omittingEmptySubsequences: false)
-    let start = lines.removeFirst().split(separator: " ", omittingEmptySubsequences: false)
-    guard start.count == 3, Self.isToken(start[0]), start[1].first == "/" else {
+    var lines = text.replacing("\r\n", with: "\n").parts(between: "\n")
+    let start = lines.removeFirst().parts(between: " ")
+    guard start.count == 3, Self.isToken(start[0]), start[1].utf8.first == UInt8(ascii: "/") else {
       throw HTTPFault(.badRequest, "expected a line METHOD /PATH HTTP/1.1")
     }
     guard ["HTTP/1.1", "HTTP/1.0"].contains(start[2]) else {
       throw HTTPFault(.versionNotSupported, "expected HTTP/1.1")
     }
-    method = String(start[0])
+    method = start[0]
     (path, query) = try Self.parts(of: start[1])
     headers = try Self.fields(lines)
     guard headers["host"] != nil || start[2] == "HTTP/1.0" else {
@@ -47,32 +46,33 @@ struct HTTPRequest {
     body = try Self.body(headers)
   }
 
-  private static func parts(of target: Substring) throws -> (String, [String: String]) {
-    let halves = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+  private static func parts(of target: String) throws -> (String, [String: String]) {
+    let halves = target.parts(between: "?", atMost: 2)
     var query: [String: String] = [:]
-    let form = halves.dropFirst().joined().replacing("+", with: "%20")
-    for pair in form.split(separator: "&") {
-      let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    let form = halves.dropFirst().joined().parts(between: "+").joined(separator: "%20")
+    for pair in form.parts(between: "&") where !pair.isEmpty {
+      let sides = pair.parts(between: "=", atMost: 2)
       query[try decoded(sides[0])] = sides.count > 1 ? try decoded(sides[1]) : ""
     }
     return (try decoded(halves[0]), query)
   }
 
-  private static func decoded(_ text: Substring) throws -> String {
+  private static func decoded(_ text: String) throws -> String {
     guard let plain = text.removingPercentEncoding else {
       throw HTTPFault(.badRequest, "the address is not percent-encoded UTF-8")
     }
     return plain
   }
 
-  private static func fields(_ lines: [Substring]) throws -> [String: String] {
+  private static func fields(_ lines: [String]) throws -> [String: String] {
     var fields: [String: String] = [:]
     for line in lines {
-      guard let colon = line.firstIndex(of: ":"), isToken(line[..<colon]) else {
+      let sides = line.parts(between: ":", atMost: 2)
+      guard sides.count == 2, isToken(sides[0]) else {
         throw HTTPFault(.badRequest, "expected fields NAME: VALUE")
       }
-      let name = line[..<colon].lowercased()
-      let value = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+      let name = sides[0].lowercased()
+      let value = sides[1].trimmingCharacters(in: .whitespaces)
       guard fields[name] == nil || !single.contains(name) else {
         throw HTTPFault(.badRequest, "the field \(name) is there twice")
       }
@@ -100,11 +100,21 @@ struct HTTPRequest {
   }
 
   /// Whether a text may be a method or a field's name.
-  private static func isToken(_ text: some StringProtocol) -> Bool {
+  private static func isToken(_ text: String) -> Bool {
     !text.isEmpty
       && text.utf8.allSatisfy { byte in
         (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
           || "!#$%&'*+-.^_`|~".utf8.contains(byte)
       }
+  }
+}
+
+extension String {
+  /// The parts between an ASCII sign, empty ones too. It is looked for among bytes: a sign with an
+  /// accent behind it is another `Character`.
+  func parts(between sign: Unicode.Scalar, atMost count: Int = .max) -> [String] {
+    utf8.split(
+      separator: UInt8(ascii: sign), maxSplits: count - 1, omittingEmptySubsequences: false
+    ).map { String(Substring($0)) }
   }
 }

@@ -6,6 +6,8 @@ struct SocketAddress {
   private let length: socklen_t
   private let host: String
   private let port: Int
+  /// Whether only this machine can reach it.
+  let isLoopback: Bool
 
   /// - Throws: `ServeError` for anything but a numeric address.
   init(_ host: String, port: Int) throws(ServeError) {
@@ -19,19 +21,20 @@ struct SocketAddress {
       four.sin_family = sa_family_t(AF_INET)
       four.sin_port = in_port_t(port).bigEndian
       length = socklen_t(MemoryLayout<sockaddr_in>.size)
+      isLoopback = withUnsafeBytes(of: four.sin_addr) { $0[0] == 127 }
       withUnsafeMutableBytes(of: &storage) { $0.storeBytes(of: four, as: sockaddr_in.self) }
     } else if inet_pton(AF_INET6, host, &six.sin6_addr) == 1 {
       six.sin6_family = sa_family_t(AF_INET6)
       six.sin6_port = in_port_t(port).bigEndian
       length = socklen_t(MemoryLayout<sockaddr_in6>.size)
+      isLoopback = withUnsafeBytes(of: six.sin6_addr) {
+        Array($0) == [UInt8](repeating: 0, count: 15) + [1]
+      }
       withUnsafeMutableBytes(of: &storage) { $0.storeBytes(of: six, as: sockaddr_in6.self) }
     } else {
       throw ServeError("address \(host): expected a numeric IPv4 or IPv6 address")
     }
   }
-
-  /// Whether only this machine can reach it.
-  var isLoopback: Bool { host == "::1" || host.hasPrefix("127.") }
 
   /// A socket that listens here.
   func listen() throws(ServeError) -> Int32 {

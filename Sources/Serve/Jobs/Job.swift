@@ -61,14 +61,16 @@ final class Job {
   /// The last part of whatever path an upload is called by, without what a terminal, a file system
   /// or a header could take for an order.
   static func plainName(_ name: String) -> String {
-    let last = name.split(whereSeparator: { $0 == "/" || $0 == "\\" }).last ?? ""
-    let harmless = last.unicodeScalars.filter { scalar in
+    // Scalars, as a slash with an accent behind it is another Character, and still a slash.
+    let last =
+      name.unicodeScalars.split(whereSeparator: { $0 == "/" || $0 == "\\" }).last ?? .init()
+    let harmless = last.filter { scalar in
       let category = scalar.properties.generalCategory
       return category != .control && category != .format && category != .lineSeparator
         && category != .paragraphSeparator && !"<>:\"|?*".unicodeScalars.contains(scalar)
     }
-    var text = String(String.UnicodeScalarView(harmless)).trimmingCharacters(in: .whitespaces)
-    while text.first == "." { text.removeFirst() }
+    let trimmed = String(String.UnicodeScalarView(harmless)).trimmingCharacters(in: .whitespaces)
+    var text = String(trimmed.unicodeScalars.drop { $0 == "." })
     while text.utf8.count > 150 { text.remove(at: text.index(before: text.endIndex)) }
     return text.isEmpty ? "image" : text
   }

@@ -63,8 +63,15 @@ final class JobStore: @unchecked Sendable {
     }
   }
 
-  private func checkRoom() throws {
+  /// - Throws: `HTTPFault` once the store is stopped.
+  func checkIsOpen() throws { try lock.withLock { try checkStopped() } }
+
+  private func checkStopped() throws {
     guard !isStopped else { throw HTTPFault(.serviceUnavailable, "the server is stopping") }
+  }
+
+  private func checkRoom() throws {
+    try checkStopped()
     guard jobs.count < options.mostJobs else {
       throw HTTPFault(
         .tooManyRequests, "\(options.mostJobs) jobs are known already: fetch and delete some",

@@ -35,6 +35,15 @@ final class ByteSource {
     }
   }
 
+  /// `count` bytes from `offset` on; nil where there are fewer.
+  func bytes(_ count: Int, at offset: Int) -> [UInt8]? {
+    guard offset >= 0, offset <= self.count, count <= self.count - offset else { return nil }
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { bytes, read in
+      read = fetch(UnsafeMutableRawBufferPointer(bytes), offset)
+    }
+    return bytes.count == count ? bytes : nil
+  }
+
   /// The source for C, as long as this object lives.
   var c: CImageSource {
     CImageSource(context: Unmanaged.passUnretained(self).toOpaque(), size: UInt64(count)) {

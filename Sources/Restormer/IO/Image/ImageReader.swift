@@ -8,6 +8,7 @@ final class ImageReader {
   let header: ImageHeader
   private let source: ByteSource
   private let reader: UnsafeMutablePointer<CImageReader>
+  private let exif: EXIF?
   private let xmp: (packet: [UInt8], remark: String?)
 
   /// Reads up to the pixels.
@@ -18,7 +19,7 @@ final class ImageReader {
     let format = try ImageFormat.sniff(source.start(16), path: source.path)
     guard let reader = format.open(source.c) else { throw source.error("out of memory") }
     self.reader = reader
-    let exif = EXIF([UInt8](reader.pointee.exif))
+    exif = EXIF((format == .tiff ? TIFFNotes.exif(source) : nil) ?? [UInt8](reader.pointee.exif))
     let packet = [UInt8](reader.pointee.xmp)
     xmp =
       format == .jpeg
@@ -61,7 +62,7 @@ final class ImageReader {
     bitmap.tags = ImageTags(file.tags)
     let exchanged = header.orientation.swapsSides
     if exchanged { bitmap.tags.exchangeSides() }
-    if var exif = EXIF([UInt8](file.exif)) {
+    if var exif {
       exif.setUpright(exchangingSides: exchanged)
       bitmap.tags.exif = exif.bytes
       if bitmap.tags.pixelsPerMeter == nil, bitmap.tags.aspect == nil {
