@@ -92,6 +92,9 @@ public final class CPUBackend: Backend {
     guard let op = op as? any CPUOp else {
       preconditionFailure("\(op.name): no CPU twin")
     }
+    if let op = op as? any CompositeOp {
+      return op.cpuSteps(inputs, into: outputs, scratch: scratch)
+    }
     return [{ op.evaluate(inputs, into: outputs, scratch: scratch) }]
   }
 

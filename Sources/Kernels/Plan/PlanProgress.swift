@@ -1,5 +1,7 @@
-/// A run of consecutive steps of a plan, about a hundredth of its work.
+/// A run of consecutive steps of a plan, about a hundredth of its work, but no more than a processor
+/// does in a second or two: between parts a run can be told to stop.
 struct PlanPart {
+  private static let mostMultiplyAdds = 5e10
   let steps: Range<Int>
   /// The share of the plan's work that is done after them.
   let done: Double
@@ -8,10 +10,11 @@ struct PlanPart {
   /// - Parameter work: multiply-adds of each step.
   static func parts(_ work: [Double]) -> [PlanPart] {
     let total = max(1, work.reduce(0, +))
+    let size = min(0.01, mostMultiplyAdds / total)
     var (parts, start, done, last) = ([PlanPart](), 0, 0.0, 0.0)
     for (index, share) in work.enumerated() {
       done += share / total
-      guard done - last >= 0.01 || index == work.count - 1 else { continue }
+      guard done - last >= size || index == work.count - 1 else { continue }
       parts.append(PlanPart(steps: start..<index + 1, done: min(1, done)))
       (start, last) = (index + 1, done)
     }

@@ -95,13 +95,20 @@ extension CompositeOp {
   }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
+    for step in cpuSteps(inputs, into: outputs, scratch: scratch) { step() }
+  }
+
+  /// The steps one by one, so that what runs them can be asked to stop between two of them.
+  func cpuSteps(
+    _ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]
+  ) -> [CPUBackend.Step] {
     let plan = CompositePlan(self, inputs.map(\.shape), bandElements: CPUBackend.bandElements)
     let views = CompositeViews(inputs, outputs, scratch, plan)
-    for step in plan.steps {
-      let stepInputs = step.inputs.map(views.view)
-      step.op.evaluate(
-        stepInputs, into: step.outputs.map(views.view),
-        scratch: views.scratch(step.op.cpuScratch(stepInputs.map(\.shape))))
+    return plan.steps.map { step in
+      let (op, stepInputs) = (step.op, step.inputs.map(views.view))
+      let stepOutputs = step.outputs.map(views.view)
+      let stepScratch = views.scratch(op.cpuScratch(stepInputs.map(\.shape)))
+      return { op.evaluate(stepInputs, into: stepOutputs, scratch: stepScratch) }
     }
   }
 
