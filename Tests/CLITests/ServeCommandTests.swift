@@ -67,8 +67,8 @@ final class ServeCommandTests: XCTestCase {
   func testOtherMachinesNeedAToken() throws {
     for (options, fault) in [
       (["--address", "0.0.0.0"], "expected a token"),
-      (["--address", "everywhere"], "expected a token"),
-      (["--token", "short"], "at least 12"), (["--max-jobs", "0"], "expected 1 to"),
+      (["--address", "everywhere"], "expected a numeric"),
+      (["--token", "short"], "at least 12"), (["--max-jobs", "0"], "from 1 to"),
     ] {
       let run = try Program.run(["serve", "-p", "0", "-d", "cpu"] + options)
       XCTAssertNotEqual(run.status, 0)
