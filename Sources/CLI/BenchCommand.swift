@@ -35,22 +35,20 @@ struct BenchCommand: ParsableCommand {
   @Option(name: .long, help: "How what lies between layers is stored: float or half.")
   var precision = Precision.float
 
-  @Option(name: .long, help: "Size of the restored image, WIDTHxHEIGHT.")
+  @Option(
+    name: .long, parsing: .unconditional, help: "Size of the restored image, WIDTHxHEIGHT.")
   var size = "256x256"
 
-  @Option(
-    name: .long, help: "Rows and columns of a training patch, a multiple of 8.",
-    transform: whole(8...8192))
+  @Option(within: 8...8192, help: "Rows and columns of a training patch, a multiple of 8.")
   var patch = 128
 
-  @Option(name: .long, help: "Patches of a training step.", transform: whole(1...4096))
+  @Option(within: 1...4096, help: "Patches of a training step.")
   var batch = 1
 
   @Option(name: .long, help: "off or on: compute blocks again in the training step.")
   var recompute = RecomputeChoice.off
 
-  @Option(
-    name: .long, help: "Measured runs of each; the median is printed.", transform: whole(1...1000))
+  @Option(within: 1...1000, help: "Measured runs of each; the median is printed.")
   var repeats = 5
 
   @Flag(

@@ -34,7 +34,7 @@ struct CompareCommand: ParsableCommand {
   @Option(name: [.short, .long], help: "The page to write.")
   var output: String
 
-  @Option(name: .long, help: "Megabytes of the page at most.", transform: whole(1...2000))
+  @Option(within: 1...2000, help: "Megabytes of the page at most.")
   var limit = ComparisonReport.defaultLimit / 1_000_000
 
   @OptionGroup var talk: TalkOptions

@@ -42,19 +42,17 @@ struct DegradeCommand: ParsableCommand {
   @Option(name: [.short, .long], help: "What is done to the images.")
   var recipe = DegradationRecipe.document.description
 
-  @Option(
-    name: [.short, .long], help: "Pairs from each image or page.", transform: whole(1...100_000))
+  @Option(name: [.short, .long], within: 1...100_000, help: "Pairs from each image or page.")
   var count = 1
 
   @Option(
-    name: .long, help: "Take a random square of so many pixels, where there is print.",
-    transform: whole(8...8192))
+    within: 8...8192, help: "Take a random square of so many pixels, where there is print.")
   var crop: Int?
 
-  @Option(name: .long, help: "Seed of every random choice.")
-  var seed: UInt64 = 100
+  @Option(within: 0...Int.max, help: "Seed of every random choice.")
+  var seed = 100
 
-  @Option(name: .long, help: "Pixels per inch of a PDF's pages.", transform: whole(20...1200))
+  @Option(within: 20...1200, help: "Pixels per inch of a PDF's pages.")
   var dpi = 110
 
   @Flag(name: .long, help: "Make gray pairs.")
@@ -67,7 +65,8 @@ struct DegradeCommand: ParsableCommand {
 
   func run() throws {
     let writer = PairFolderWriter(
-      folder: output, recipe: try DegradationRecipe(recipe), seed: seed, count: count, crop: crop,
+      folder: output, recipe: try DegradationRecipe(recipe), seed: UInt64(seed), count: count,
+      crop: crop,
       dpi: dpi, gray: gray)
     let share = try sharing.share()
     let batch = DegradeBatch(inputs, writer: writer, overwrite: overwrite, share: share)

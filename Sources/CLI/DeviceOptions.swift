@@ -6,7 +6,7 @@ import Restormer
 /// The device option shared by every command that computes.
 struct DeviceOptions: ParsableArguments {
   @Option(
-    name: [.short, .long],
+    name: [.short, .long], parsing: .unconditional,
     help: """
       auto, gpu, cpu (the CPU backend), a number of `restormer devices`, or part of a name. \
       RESTORMER_DEVICE sets the default. Ranks of an MPI job share out a list \
@@ -15,9 +15,8 @@ struct DeviceOptions: ParsableArguments {
   var device: String?
 
   @Option(
-    name: [.customShort("j"), .long],
-    help: "Threads of the CPU backend and of PoCL at most; by default one for each core.",
-    transform: whole(1...4096))
+    name: [.customShort("j"), .long], within: 1...4096,
+    help: "Threads of the CPU backend and of PoCL at most; by default one for each core.")
   var threads: Int?
 
   func validate() throws {

@@ -53,8 +53,7 @@ struct EvaluateCommand: ParsableCommand {
   @Flag(name: .long, help: "The same as --format json.")
   var json = false
 
-  @Option(
-    name: .long, help: "Pixels to leave out on every side.", transform: whole(0...10_000))
+  @Option(within: 0...10_000, help: "Pixels to leave out on every side.")
   var border = 0
 
   @Option(name: .long, help: "Also write an HTML page with the images, their targets and scores.")

@@ -46,11 +46,12 @@ extension Numbered: Sendable where Value: Sendable {}
 /// How files are shared out over processes.
 struct ShareOptions: ParsableArguments {
   @Option(
-    name: .long,
+    name: .long, parsing: .unconditional,
     help: """
       K/N: every N-th file from the K-th on, for job arrays. Ranks of mpirun or srun share files \
       out by themselves.
-      """)
+      """,
+    transform: Shard.init(text:))
   var shard: Shard?
 
   /// The share of this process.
@@ -68,15 +69,18 @@ struct ShareOptions: ParsableArguments {
 }
 
 /// The K-th of N parts.
-struct Shard: ExpressibleByArgument {
+struct Shard {
   let number: Int
   let count: Int
 
-  init?(argument: String) {
-    let parts = argument.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
+  /// - Throws: `ValidationError` with what was expected.
+  init(text: String) throws {
+    let parts = text.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
     guard parts.count == 2, let number = parts[0], let count = parts[1],
       (1...1_000_000).contains(count), (1...count).contains(number)
-    else { return nil }
+    else {
+      throw ValidationError("expected K/N, such as 2/8, with K from 1 to N and N at most 1000000")
+    }
     (self.number, self.count) = (number, count)
   }
 }

@@ -14,7 +14,8 @@ struct InfoCommand: ParsableCommand {
 
   @OptionGroup var weightsOptions: WeightsOptions
 
-  @Option(name: .long, help: "Image size for cost and memory, WIDTHxHEIGHT.")
+  @Option(
+    name: .long, parsing: .unconditional, help: "Image size for cost and memory, WIDTHxHEIGHT.")
   var size = "256x256"
 
   @Flag(name: .long, help: "List every tensor.")
@@ -119,9 +120,11 @@ func parseSize(_ text: String) throws -> (width: Int, height: Int) {
   }
   let parts = numbers.count == 1 ? numbers + numbers : numbers
   guard parts.count == 2, let width = parts[0], let height = parts[1],
-    (1...65535).contains(width), (1...65535).contains(height)
+    (1...ImageHeader.maximumSide).contains(width), (1...ImageHeader.maximumSide).contains(height)
   else {
-    throw ValidationError("size '\(text)': expected WIDTHxHEIGHT, such as 1280x720")
+    throw ValidationError(
+      "size '\(text)': expected WIDTHxHEIGHT, such as 1280x720, each from 1 to "
+        + "\(ImageHeader.maximumSide)")
   }
   return (width, height)
 }

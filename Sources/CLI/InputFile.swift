@@ -61,14 +61,21 @@ struct InputFiles {
       leftOut += folder.leftOut.map(path.appending)
       folders += folder.folders.map(path.appending)
       for file in folder.files { add(path.appending(fileName: file), place: file, fault: nil) }
-      if folder.files.isEmpty {
+      for (inside, reason) in folder.faults {
+        add(path.appending(fileName: inside), place: "", fault: Self.unreadable(reason))
+      }
+      if folder.files.isEmpty, folder.faults.isEmpty {
         let images = ImageFolder.readable
         let kinds = pdf ? images.replacing(" or ", with: ", ") + " or PDF file" : images + " image"
         add(path, place: "", fault: "no \(kinds) in this folder")
       }
     } catch {
-      add(path, place: "", fault: "the folder cannot be read: \(error.reason)")
+      add(path, place: "", fault: Self.unreadable(error.reason))
     }
+  }
+
+  private static func unreadable(_ reason: String) -> String {
+    "the folder cannot be read: \(reason)"
   }
 
   /// A file under two spellings of its path is one.

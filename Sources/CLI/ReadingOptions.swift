@@ -13,14 +13,8 @@ struct ReadingOptions: ParsableArguments {
   @Option(name: .long, help: "Language of the text, as tesseract names it.")
   var ocrLanguage = "eng"
 
-  @Option(name: .long, help: "Tesseract's page segmentation mode (--psm), 0 to 13.")
+  @Option(within: 0...13, help: "Tesseract's page segmentation mode (--psm), 0 to 13.")
   var ocrLayout = 3
-
-  func validate() throws {
-    guard (0...13).contains(ocrLayout) else {
-      throw ValidationError("--ocr-layout \(ocrLayout): expected 0 to 13")
-    }
-  }
 }
 
 /// How well images can be read beside their targets, found out a few images at a time.

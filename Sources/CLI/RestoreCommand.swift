@@ -46,11 +46,12 @@ struct RestoreCommand: ParsableCommand {
   @OptionGroup var device: DeviceOptions
 
   @Option(
-    name: [.short, .long],
+    name: [.short, .long], parsing: .unconditional,
     help: "auto: the largest tile that memory holds; 0: whole images; or a multiple of 8.")
   var tile = "auto"
 
-  @Option(name: .long, help: "Pixels that neighbouring tiles share.")
+  @Option(
+    within: 0...ImageHeader.maximumSide, help: "Pixels that neighbouring tiles share.")
   var overlap = 32
 
   @Option(name: .long, help: "How tiles are merged: smooth, or box as the official demo does.")
@@ -106,7 +107,6 @@ struct RestoreCommand: ParsableCommand {
     guard !listModels else { return }
     guard !inputs.isEmpty else { throw ValidationError("no images or folders given") }
     guard let output else { throw ValidationError("-o is missing: where to write the results") }
-    guard !output.isEmpty else { throw ValidationError("--output is empty") }
     guard !overwrite || !skipExisting else {
       throw ValidationError("--overwrite and --skip-existing exclude each other")
     }
@@ -206,10 +206,6 @@ struct RestoreCommand: ParsableCommand {
       guard overlap < side else {
         throw ValidationError("--overlap \(overlap): expected less than the tile's \(side) pixels")
       }
-    }
-    guard (0...ImageHeader.maximumSide).contains(overlap) else {
-      throw ValidationError(
-        "--overlap \(overlap): expected 0 to \(ImageHeader.maximumSide)")
     }
     options.overlap = overlap
     options.blend = blend

@@ -10,6 +10,7 @@ enum Program {
     // A write beyond the limit of file sizes is then an error like a full disk, not the end of the
     // program.
     signal(SIGXFSZ, SIG_IGN)
+    ignoreImpossibleWidth()
     _ = Hangup.isIgnored
     do {
       guard let ranks = try RankGroup.join() else { return try runCommand() }
@@ -23,6 +24,7 @@ enum Program {
   }
 
   private static func runCommand() throws {
+    try checkForEmptyWords()
     var command = try RestormerCommand.parseAsRoot(arguments)
     if let ranks = RankGroup.current, type(of: command) is any SingleProcess.Type {
       let name = type(of: command).configuration.commandName ?? ""
@@ -55,6 +57,29 @@ enum Program {
     (1..<max(1, Int(CommandLine.argc))).compactMap { CommandLine.unsafeArgv[$0] }.map {
       String(systemBytes: UnsafeRawBufferPointer(start: $0, count: strlen($0)))
     }
+  }
+
+  /// An empty word is what an unset variable leaves of `-o "$OUT"`: it names no file, and with a
+  /// name put behind it one of the system's root.
+  /// - Throws: `ValidationError` naming the word before it.
+  private static func checkForEmptyWords() throws {
+    let words = arguments
+    let options = words.prefix { $0 != "--" }
+    let isAssigned = { (word: String) in
+      word.hasPrefix("--") && word.firstIndex(of: "=") == word.indices.last
+    }
+    if let option = options.first(where: isAssigned) {
+      throw ValidationError("\(option.dropLast()) is empty")
+    }
+    guard let empty = words.firstIndex(of: "") else { return }
+    let place = empty == 0 ? "first argument" : "argument after \(words[empty - 1])"
+    throw ValidationError("the \(place) is empty")
+  }
+
+  /// The parser breaks its lines at `COLUMNS`, some of which leave no room for a letter.
+  private static func ignoreImpossibleWidth() {
+    let columns = ProcessInfo.processInfo.environment["COLUMNS"] ?? ""
+    if let columns = Int(columns), !(20...100_000).contains(columns) { unsetenv("COLUMNS") }
   }
 
   /// Requests for help, wrong options and plain exit codes: the parser has its own codes for them.

@@ -21,7 +21,7 @@ struct ServeCommand: ParsableCommand {
   @Option(name: .long, help: "Numeric address to listen at.")
   var address = ServeOptions().address
 
-  @Option(name: .shortAndLong, help: "Port to listen at; 0 takes a free one.")
+  @Option(name: .shortAndLong, within: 0...65_535, help: "Port to listen at; 0 takes a free one.")
   var port = ServeOptions().port
 
   @Option(
@@ -45,35 +45,28 @@ struct ServeCommand: ParsableCommand {
 
   @OptionGroup var storage: PrecisionOptions
 
-  @Option(name: .long, help: "MB of one upload at most.")
+  @Option(within: 1...1_000_000, help: "MB of one upload at most.")
   var maxUpload = ServeOptions().mostBytes >> 20
 
-  @Option(name: .long, help: "Megapixels of one image at most.")
+  @Option(within: 1...1_000_000, help: "Megapixels of one image at most.")
   var maxPixels = ServeOptions().mostPixels / 1_000_000
 
-  @Option(name: .long, help: "Jobs at most, waiting and finished together.")
+  @Option(within: 1...1_000_000, help: "Jobs at most, waiting and finished together.")
   var maxJobs = ServeOptions().mostJobs
 
-  @Option(name: .long, help: "MB of all uploads and results at most.")
+  @Option(within: 1...1_000_000, help: "MB of all uploads and results at most.")
   var maxMemory = ServeOptions().mostMemory >> 20
 
-  @Option(name: .long, help: "Connections at once at most.")
+  @Option(within: 1...1_000_000, help: "Connections at once at most.")
   var maxConnections = ServeOptions().mostConnections
 
-  @Option(name: .long, help: "Seconds that one image may take.")
+  @Option(within: 1...1_000_000, help: "Seconds that one image may take.")
   var maxSeconds = Int(ServeOptions().mostJobSeconds)
 
-  @Option(name: .long, help: "Seconds after which results are forgotten.")
+  @Option(within: 1...1_000_000, help: "Seconds after which results are forgotten.")
   var keep = Int(ServeOptions().keepSeconds)
 
   func validate() throws {
-    for (name, value) in [
-      ("max-upload", maxUpload), ("max-pixels", maxPixels), ("max-jobs", maxJobs),
-      ("max-memory", maxMemory), ("max-connections", maxConnections),
-      ("max-seconds", maxSeconds), ("keep", keep),
-    ] where !(1...1_000_000).contains(value) {
-      throw ValidationError("--\(name) \(value): expected 1 to 1000000")
-    }
     do { try options.check() } catch { throw ValidationError(error.description) }
   }
 

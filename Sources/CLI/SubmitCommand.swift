@@ -52,11 +52,11 @@ struct SubmitCommand: ParsableCommand {
   @Option(name: .long, help: "unit: values from 0 to 1; byte: from 0 to 255.")
   var range = SubmissionFormat.Range.unit
 
-  @Option(name: .long, help: "Digits after the point, 0 to 6; by default 5, for bytes 0.")
+  @Option(within: 0...6, help: "Digits after the point, 0 to 6; by default 5, for bytes 0.")
   var decimals: Int?
 
   @Option(
-    name: .long,
+    within: 0...1,
     help: "Number of the first row and column, 0 or 1; by default the sample's, without one 1.")
   var firstIndex: Int?
 
@@ -86,6 +86,7 @@ struct SubmitCommand: ParsableCommand {
     let images = try SubmissionImage.list(input, targets: targets)
     let submission = try Submission(
       images, format: format, sample: sample.map(SampleSubmission.init(contentsOf:)))
+    try checkOutput(against: images)
     let decisions = DecisionNotes()
     let restore = try makeRestore(decisions)
     let interrupt = InterruptFlag("leaving after this image (once more to leave at once)")
@@ -113,13 +114,17 @@ struct SubmitCommand: ParsableCommand {
     }
   }
 
+  /// The file that is written must be none of those that are read.
+  private func checkOutput(against images: [SubmissionImage]) throws {
+    guard let written = FileIdentity(output) else { return }
+    let read = images.flatMap { [$0.path, $0.target] } + [sample, model]
+    for path in read.compactMap({ $0 }) where FileIdentity(path) == written {
+      throw SubmitFailure(
+        description: "\(output): would replace \(path), which is read: expected another name")
+    }
+  }
+
   private func submissionFormat() throws -> SubmissionFormat {
-    if let decimals, !(0...6).contains(decimals) {
-      throw ValidationError("--decimals \(decimals): expected 0 to 6")
-    }
-    if let firstIndex, !(0...1).contains(firstIndex) {
-      throw ValidationError("--first-index \(firstIndex): expected 0 or 1")
-    }
     guard restored != (model != nil) else {
       throw ValidationError("expected either weights (--model) or --restored")
     }

@@ -48,7 +48,8 @@ struct TrainCommand: ParsableCommand {
   var experiments = "experiments"
 
   @Option(
-    name: .long, help: "Save and leave after so many minutes.", transform: number(0...1e7))
+    name: .long, parsing: .unconditional, help: "Save and leave after so many minutes.",
+    transform: number(0...1e7))
   var maxMinutes: Double?
 
   @Flag(name: .long, help: "Print where the device's time went, per kernel.")

@@ -43,7 +43,11 @@ public struct ServeOptions: Sendable {
   /// Checks them without listening.
   /// - Throws: `ServeError` for what is unsafe or impossible.
   public func check() throws(ServeError) {
-    let isLoopback = try SocketAddress(address, port: port).isLoopback
+    let listened = try SocketAddress(address, port: port)
+    for host in hosts where !Self.isName(host) {
+      throw ServeError(
+        "host '\(host)': expected a name without scheme and port, such as pages.example")
+    }
     if let token {
       guard token.utf8.count >= Self.leastTokenLength,
         token.utf8.allSatisfy({ (33...126).contains($0) && !"\";,\\%&+#".utf8.contains($0) })
@@ -52,10 +56,18 @@ public struct ServeOptions: Sendable {
           "the token: expected at least \(Self.leastTokenLength) letters, digits or signs other "
             + "than \" ; , \\ % & + #")
       }
-    } else if !isLoopback {
+    } else if !listened.isLoopback {
       throw ServeError(
         "address \(address) can be reached by other machines: expected a token (--token) as well")
     }
+  }
+
+  /// Whether a browser can name a server so.
+  private static func isName(_ host: String) -> Bool {
+    let letters = host.unicodeScalars.allSatisfy {
+      $0.isASCII && ($0.properties.isAlphabetic || "0123456789-._".unicodeScalars.contains($0))
+    }
+    return letters && !host.isEmpty || (try? SocketAddress(host, port: 0)) != nil
   }
 }
 

@@ -96,6 +96,26 @@ final class RestoreTargetTests: XCTestCase {
     }
   }
 
+  /// Such as `lost+found` of a disk: it is named, and the images around it are restored.
+  func testAFolderInsideThatCannotBeReadStopsNoOther() throws {
+    try scratch.picture("in/a.png", 16, 16)
+    try scratch.picture("in/closed/b.png", 16, 16)
+    try scratch.picture("in/open/c.png", 16, 16)
+    let closed = scratch.file("in/closed")
+    XCTAssertEqual(chmod(closed, 0), 0)
+    defer { chmod(closed, 0o755) }
+    // An administrator may read what is closed to all others.
+    let run = try Program.run(
+      [
+        "restore", scratch.file("in"), "-r", "-o", scratch.file("out"), "-d", "cpu", "-m",
+        try scratch.weights(),
+      ], launcher: geteuid() == 0 ? ["setpriv", "--bounding-set=-all"] : [])
+    XCTAssertEqual(run.status, 1, run.errors)
+    XCTAssertEqual(
+      run.faults, ["error: \(closed): the folder cannot be read: Permission denied"])
+    XCTAssertEqual(scratch.names(in: "out"), ["a.png", "open"])
+  }
+
   func testStandardInputAndOutput() throws {
     let input = try scratch.picture("a.png", 16, 20)
     let piped = try restore(["-", "-o", "-", "-f", "png", "-q"], input: input)

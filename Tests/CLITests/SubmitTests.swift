@@ -30,6 +30,30 @@ final class SubmitTests: XCTestCase {
     XCTAssertLessThanOrEqual(zip(a, b).map { abs($0 - $1) }.max() ?? 99, 1)
   }
 
+  /// A slip of the finger must not cost the image or the sample.
+  func testWhatIsReadIsNotReplaced() throws {
+    let scratch = try Scratch()
+    let picture = try scratch.picture("in/a.png", 8, 8)
+    let submit = ["submit", picture, "--restored", "-o"]
+    let sample = scratch.file("sample.csv")
+    XCTAssertEqual(try Program.run(submit + [sample]).status, 0)
+    let link = scratch.file("link.csv")
+    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: sample)
+    for (output, options, read) in [
+      (picture, [], picture), (sample, ["--sample", sample], sample),
+      (link, ["--sample", sample], sample),
+      (scratch.file("in/../in/a.png"), ["--targets", picture], picture),
+    ] {
+      let before = try Data(contentsOf: URL(fileURLWithPath: read))
+      let run = try Program.run(submit + [output] + options)
+      XCTAssertEqual(run.status, 1, run.errors)
+      XCTAssertTrue(run.fault.contains("would replace \(read), which is read"), run.errors)
+      XCTAssertEqual(try Data(contentsOf: URL(fileURLWithPath: read)), before)
+    }
+    // An earlier submission is replaced.
+    XCTAssertEqual(try Program.run(submit + [sample]).status, 0)
+  }
+
   func testFaultsAreOneLineAndLeaveNothing() throws {
     let scratch = try Scratch()
     try scratch.picture("in/a.png", 8, 8)

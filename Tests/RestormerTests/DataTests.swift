@@ -45,7 +45,10 @@ final class DataTests: XCTestCase {
     XCTAssertEqual(try PairedFolder(root: folder).pairs.count, 2)
     try write("target/c.png")
     XCTAssertTrue(message { _ = try PairedFolder(root: folder) }.contains("target/c.png"))
-    XCTAssertTrue(message { _ = try PairedFolder(root: "\(folder)/none") }.contains("input"))
+    XCTAssertTrue(
+      message { _ = try PairedFolder(root: "\(folder)/none") }
+        .hasSuffix("/none: the folder cannot be read: No such file or directory"))
+    XCTAssertTrue(message { _ = try PairedFolder(root: "\(folder)/target") }.contains("'input'"))
   }
 
   func testNameTemplatesAndRightViews() throws {

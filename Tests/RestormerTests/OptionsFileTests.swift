@@ -30,6 +30,42 @@ final class OptionsFileTests: XCTestCase {
     }
   }
 
+  /// A key of another section that nothing comes of is no help, and three letters are like many.
+  func testNoFarFetchedKeyIsSuggested() {
+    XCTAssertThrowsError(try options("bar: 1\n")) {
+      XCTAssertTrue("\($0)".hasSuffix("unknown key bar"), "\($0)")
+    }
+    XCTAssertThrowsError(try options("num_gpus: 1\n")) {
+      XCTAssertTrue("\($0)".hasSuffix("did you mean num_gpu?"), "\($0)")
+    }
+  }
+
+  func testABackendWithoutASectionIsNamed() throws {
+    for set in ["train", "val"] {
+      let found = try options("datasets:\n  \(set): {dataroot_gt: a, io_backend: lmdb}\n")
+      XCTAssertEqual(
+        found.notes,
+        ["datasets.\(set).io_backend 'lmdb' has no effect: images are read from folders of files"])
+    }
+    let plain = try options("datasets:\n  train: {dataroot_gt: a, io_backend: disk}\n")
+    XCTAssertEqual(plain.notes, [])
+  }
+
+  func testUTF16WithoutAMarkIsTold() throws {
+    for encoding in [String.Encoding.utf16LittleEndian, .utf16BigEndian] {
+      let bytes = try XCTUnwrap("name: x\n".data(using: encoding))
+      XCTAssertThrowsError(try options(bytes)) {
+        XCTAssertTrue("\($0)".hasSuffix("not UTF-8 at line 1: save it as UTF-8"), "\($0)")
+      }
+    }
+  }
+
+  /// `pages/`, as shells complete it, is `pages`.
+  func testSlashesAtTheEndOfAPathMeanNothing() throws {
+    let found = try options("datasets:\n  train: {dataroot_lq: pages//, dataroot_gt: /}\n")
+    XCTAssertEqual([found.data.input, found.data.target], ["pages", "/"])
+  }
+
   func testUnknownKeysSuggestTheNearest() {
     XCTAssertThrowsError(try options("train:\n  optim_g:\n    weight_decya: 0.1\n")) {
       XCTAssertTrue(

@@ -39,6 +39,20 @@ final class TrainingFaultTests: TrainingRunCase {
     }
   }
 
+  /// Who removed the states of a finished run to make room has its weights still.
+  func testAFinishedRunWithoutStatesIsNotBegunAnew() throws {
+    try run(options("cleared"))
+    let weights = try finalWeights("cleared")
+    let states = "\(folder)/cleared/states"
+    for state in try names(states, ending: ".state") {
+      try FileManager.default.removeItem(atPath: "\(states)/\(state)")
+    }
+    XCTAssertThrowsError(try run(options("cleared"))) {
+      XCTAssertTrue("\($0)".contains("models/final.safetensors") && "\($0)".contains("--name"))
+    }
+    XCTAssertEqual(try finalWeights("cleared"), weights)
+  }
+
   /// Weights that were sent far away are neither what the run goes on from nor push sound ones out.
   func testDivergedWeightsAreNotGoneOnFrom() throws {
     var wild = options("wild")

@@ -103,6 +103,8 @@ final class WeightsAsSavedTests: XCTestCase {
     let negated = Self.weights.values.map { -$0 }
     for (trained, averaged) in [
       ("params", "params_ema"), ("model", "ema_model"), ("zebra", "averaged"),
+      ("zebra", "emaModel"), ("zebra", "modelEMA"), ("zebra", "netGema"), ("zebra", "avg_model"),
+      ("zebra", "shadow"), ("zebra", "polyak"), ("schema", "swa"),
     ] {
       let file = archive(
         PickleText.dictionary([trained: pickled(), averaged: pickled(storage: "1")]))
@@ -120,6 +122,19 @@ final class WeightsAsSavedTests: XCTestCase {
     let both = StateDict(tensors: renamed("params.") + renamed("params_ema."))
     let found = try ModelWeights(contentsOf: write(both), key: "params_ema")
     XCTAssertEqual(found.values, Self.weights.values)
+  }
+
+  /// `torch.save({"params": weights, "params_ema": weights})` writes the weights once.
+  func testWeightsMayLieUnderTwoKeys() throws {
+    let shared = PickleText.items([
+      [PickleText.text("params_ema"), pickled(), PickleText.keep(0)].flatMap { $0 },
+      [PickleText.text("params"), PickleText.recall(0)].flatMap { $0 },
+    ])
+    for key in [nil, "params", "params_ema"] {
+      let found = try load(archive([UInt8(ascii: "}")] + shared), key: key)
+      XCTAssertEqual(found.values, Self.weights.values, key ?? "none")
+      XCTAssertTrue(found.notes[0].contains("\(key ?? "params") taken"), "\(found.notes)")
+    }
   }
 
   func testTheUsualKeyMeansTheOnlySet() throws {
@@ -186,6 +201,12 @@ final class WeightsAsSavedTests: XCTestCase {
       "args": PickleText.global("argparse", "Namespace") + [UInt8(ascii: ")"), 0x81]
         + PickleText.dictionary(["lr": PickleText.integer(1)]) + [UInt8(ascii: "b")],
       "path": call("pathlib", "PosixPath", [text("/"), text("a")]),
+      "zone": call("datetime", "timezone", [call("datetime", "timedelta", [])]),
+      "decimal": call("decimal", "Decimal", [text("1.5")]),
+      // What pickles of Python 3 call its types in the protocol that torch.save writes.
+      "range": call("__builtin__", "xrange", [PickleText.integer(0), PickleText.integer(4)]),
+      "int": PickleText.global("__builtin__", "long"),
+      "str": PickleText.global("__builtin__", "unicode"),
       "quantized": call("torch._utils", "_rebuild_qtensor", []),
       "list": PickleText.list([PickleText.tuple([])]),
     ]
@@ -193,9 +214,48 @@ final class WeightsAsSavedTests: XCTestCase {
       let pair = PickleText.dictionary(["state_dict": pickled(), name: value])
       XCTAssertEqual(try load(archive(pair)).values, Self.weights.values, name)
       let beside = pickled(further: [text(name) + value])
-      guard name != "quantized" else { continue }
       XCTAssertEqual(try load(archive(beside)).values, Self.weights.values, name)
     }
+  }
+
+  /// Tensors of elements that are no plain numbers do no harm beside the network, but make one that
+  /// has them another network.
+  func testUnreadableTensorsMayLieBesideTheNetworkOnly() throws {
+    let complex = PickleText.tensor(
+      storage: "1", type: "ComplexFloat", count: 1, shape: [1], strides: [1])
+    let beside = try load(archive(pickled(further: [PickleText.text("fft.table") + complex])))
+    XCTAssertEqual(beside.values, Self.weights.values)
+    XCTAssertEqual(beside.notes, ["a tensor beside the network's left out: fft.table"])
+    let within = archive(pickled(further: [PickleText.text("latent.0.table") + complex]))
+    XCTAssertThrowsError(try load(within)) {
+      XCTAssertTrue("\($0)".contains("'latent.0.table' holds complex64"), "\($0)")
+    }
+    let path = try write(state)
+    for (name, isHarmless) in [("fft.table", true), ("latent.0.table", false)] {
+      try Self.append(name, type: "C64", to: path)
+      if isHarmless {
+        XCTAssertEqual(try ModelWeights(contentsOf: path).notes, beside.notes)
+      } else {
+        XCTAssertThrowsError(try ModelWeights(contentsOf: path)) {
+          XCTAssertTrue("\($0)".contains("'latent.0.table' has type C64"), "\($0)")
+        }
+      }
+    }
+  }
+
+  /// Puts a tensor of eight bytes at the end of a safetensors file.
+  private static func append(_ name: String, type: String, to path: String) throws {
+    var file = try Data(contentsOf: URL(fileURLWithPath: path))
+    let length = file.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+    let end = file.count - 8 - length
+    var header = String(decoding: file[8..<8 + length], as: UTF8.self)
+    header = String(header[...(header.lastIndex(of: "}") ?? header.startIndex)].dropLast())
+    header +=
+      ",\"\(name)\":{\"dtype\":\"\(type)\",\"shape\":[1],"
+      + "\"data_offsets\":[\(end),\(end + 8)]}}"
+    let head = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Data($0) }
+    file.replaceSubrange(0..<8 + length, with: head + Data(header.utf8))
+    try (file + Data(count: 8)).write(to: URL(fileURLWithPath: path))
   }
 
   func testWholeModulesAreRefusedWithAHint() {

@@ -76,6 +76,20 @@ final class SafetyTests: XCTestCase {
       try status(server, "Host: evil.example", "Authorization: Bearer \(token)"), 403)
   }
 
+  func testWhatCannotBeListenedAtIsToldAsThat() {
+    for (change, part) in [
+      ({ $0.address = "localhost" }, "address localhost: expected a numeric"),
+      ({ $0.address = "999.1.1.1" }, "address 999.1.1.1: expected a numeric"),
+      ({ $0.hosts = ["http://pages.example"] }, "host 'http://pages.example'"),
+      ({ $0.hosts = ["pages.example", "*"] }, "host '*'"),
+      ({ $0.hosts = ["pages.example:8080"] }, "host 'pages.example:8080'"),
+    ] as [((inout ServeOptions) -> Void, String)] {
+      XCTAssertThrowsError(try RunningServer(change)) {
+        XCTAssertTrue("\($0)".hasPrefix(part), "\($0)")
+      }
+    }
+  }
+
   func testOtherAddressesNeedAToken() throws {
     for (address, token) in [
       ("0.0.0.0", nil), ("::", nil), ("192.0.2.1", nil), ("0.0.0.0", "short"), ("127.0.0.1", ""),

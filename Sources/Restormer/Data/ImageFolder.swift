@@ -9,6 +9,8 @@ package struct ImageFolder: Sendable {
   package private(set) var leftOut: [String] = []
   /// Folders that were not gone into, likewise.
   package private(set) var folders: [String] = []
+  /// Folders inside that cannot be read, likewise, and why.
+  package private(set) var faults: [(folder: String, reason: String)] = []
 
   /// The formats that are read, for messages.
   package static let readable: String = {
@@ -38,7 +40,7 @@ package struct ImageFolder: Sendable {
   ///   - recursive: whether to go into the folders inside; a folder that links lead to again is
   ///     gone into once.
   ///   - excluded: a folder that is not gone into, such as that of the results.
-  /// - Throws: `FileError` when the folder, or one inside, cannot be read.
+  /// - Throws: `FileError` when the folder cannot be read; one inside is among the `faults` then.
   package init(
     _ path: String, pdf: Bool = false, recursive: Bool = false, except excluded: String? = nil
   ) throws(FileError) {
@@ -59,7 +61,11 @@ package struct ImageFolder: Sendable {
           continue
         }
         guard let identity = FileIdentity(path), seen.insert(identity).inserted else { continue }
-        try look(in: root, below: inside, pdf: pdf, recursive: true, &seen)
+        do {
+          try look(in: root, below: inside, pdf: pdf, recursive: true, &seen)
+        } catch {
+          faults.append((inside, error.reason))
+        }
       } else if ImageFormat(pathExtension: ending) != nil || pdf && ending == "pdf" {
         files.append(inside)
       } else if Self.foreignEndings.contains(ending) {

@@ -41,6 +41,8 @@ package struct PairedFolder: Sendable {
   /// - Throws: `DataError` naming what is missing.
   package init(root: String) throws {
     guard let (input, target) = Self.folders(in: root) else {
+      // Names the reason where there is another one.
+      _ = try NamedImages.contents(of: root)
       throw DataError("\(root): no folders 'input' and 'target' (or 'lq' and 'gt') in it")
     }
     try self.init(input: input, target: target)
@@ -161,12 +163,7 @@ private struct NamedImages {
       byName[Array(path.fileStem.utf8)] = [path]
       return
     }
-    let folder: ImageFolder
-    do {
-      folder = try ImageFolder(path)
-    } catch {
-      throw DataError("\(path): the folder cannot be read: \(error.reason)")
-    }
+    let folder = try Self.contents(of: path)
     for file in folder.files {
       let name = template == "{}" ? file.fileStem : template.replacing("{}", with: file.fileStem)
       byName[Array(name.utf8), default: []].append(path.appending(fileName: file))
@@ -174,6 +171,14 @@ private struct NamedImages {
     guard !byName.isEmpty else {
       let others = ImageFolder.note(leftOut: folder.leftOut).map { "; \($0)" } ?? ""
       throw DataError("\(path): no \(ImageFolder.readable) image in this folder\(others)")
+    }
+  }
+
+  static func contents(of path: String) throws -> ImageFolder {
+    do {
+      return try ImageFolder(path)
+    } catch {
+      throw DataError("\(path): the folder cannot be read: \(error.reason)")
     }
   }
 

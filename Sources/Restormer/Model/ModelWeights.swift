@@ -52,6 +52,7 @@ public struct ModelWeights: Sendable {
   /// Takes the parameters from `state`.
   /// - Throws: `ModelError` as above.
   public init(_ state: StateDict) throws {
+    try Self.checkUnreadable(state.unreadable)
     let shapes = Dictionary(state.tensors.map { ($0.name, $0.shape) }) { first, _ in first }
     let model = RestormerModel(try ModelConfiguration(inferredFrom: shapes))
     let normalization = try ImageNormalization(metadata: state.metadata)
@@ -65,7 +66,8 @@ public struct ModelWeights: Sendable {
     let tensors = Dictionary(state.tensors.map { ($0.name, $0) }) { first, _ in first }
     // Checked before the block is allocated: its size is then that of tensors that really exist.
     try Self.check(tensors, against: model)
-    let strangers = try Self.strangers(among: state.tensors, to: model) + state.leftOut
+    let strangers =
+      try Self.strangers(among: state.tensors, to: model) + state.leftOut + state.unreadable.keys
     self.init(model: model, normalization: normalization)
     metadata = state.metadata
     notes = state.notes
@@ -75,6 +77,18 @@ public struct ModelWeights: Sendable {
       values.replaceSubrange(spec.offset..<spec.offset + spec.count, with: tensor.values)
     }
   }
+
+  /// A tensor that cannot be read may lie beside the network, but not in one of its modules.
+  private static func checkUnreadable(_ faults: [String: String]) throws {
+    guard !faults.isEmpty else { return }
+    var widest = ModelConfiguration()
+    (widest.inputChannels, widest.dualPixel) = (6, true)
+    let modules = Set(RestormerModel(widest).parameters.map { module($0.name) })
+    let own = faults.filter { modules.contains(module($0.key)) }
+    if let fault = own.min(by: { $0.key < $1.key })?.value { throw ModelError(fault) }
+  }
+
+  private static func module(_ name: String) -> Substring { name.prefix { $0 != "." } }
 
   private static func check(
     _ tensors: [String: NamedTensor], against model: RestormerModel
@@ -98,7 +112,6 @@ public struct ModelWeights: Sendable {
   private static func strangers(
     among tensors: [NamedTensor], to model: RestormerModel
   ) throws -> [String] {
-    func module(_ name: String) -> Substring { name.prefix { $0 != "." } }
     let known = Set(model.parameters.map(\.name))
     let modules = Set(known.map(module))
     let extra = tensors.filter { !known.contains($0.name) }

@@ -189,7 +189,8 @@ extension OptionKind where Value == String {
 
   /// A file or folder; `~` at its beginning is the home folder.
   static let path = Self(
-    expected: "one path", parse: { $0.text.map { ($0 as NSString).expandingTildeInPath } },
+    expected: "one path",
+    parse: { $0.text.map { ($0 as NSString).expandingTildeInPath.withoutLastSlashes } },
     holds: { !$0.unicodeScalars.contains("\0") }, format: { $0.quotedForYAML }, shown: { $0 })
 }
 
@@ -197,6 +198,12 @@ extension String {
   /// `1_000` as `1000`.
   fileprivate var withoutSeparators: String {
     hasPrefix("_") || hasSuffix("_") ? self : replacing("_", with: "")
+  }
+
+  /// `pages/`, as shells complete it, as `pages`.
+  fileprivate var withoutLastSlashes: String {
+    let end = utf8.lastIndex { $0 != UInt8(ascii: "/") } ?? startIndex
+    return isEmpty ? self : String(self[...end])
   }
 
   /// As a YAML text in double quotes.

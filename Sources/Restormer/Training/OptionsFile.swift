@@ -124,14 +124,18 @@ struct OptionsFile {
   /// Names the known key that an unknown one is like: here or, where another section's is clearly
   /// more like it, there.
   private static func unknown(_ key: String, in section: String) -> String {
-    let known = paths.union(sections).map { path in
+    let path = section.isEmpty ? key : "\(section).\(key)"
+    // Another section's key that nothing comes of is no suggestion.
+    let known = paths.union(sections).filter { other in
+      !ignored.contains(other) || ancestors(of: other).last == ancestors(of: path).last
+    }
+    .map { path in
       let parts = path.split(separator: ".")
       return (section: parts.dropLast().joined(separator: "."), key: String(parts[parts.count - 1]))
     }
     func distance(_ other: (section: String, key: String)) -> Int {
       2 * editDistance(other.key, key) + (other.section == section ? 0 : 1)
     }
-    let path = section.isEmpty ? key : "\(section).\(key)"
     let best = known.filter { isNear($0.key, key) }
       .min { (distance($0), $0.key, $0.section) < (distance($1), $1.key, $1.section) }
     guard let best else { return "unknown key \(path)" }

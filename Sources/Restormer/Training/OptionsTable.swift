@@ -107,15 +107,18 @@ extension TrainingOption {
         ignored: "logger.wandb.project", "curves lie in the run's folder, for TensorBoard",
         unless: []),
       TrainingOption(
-        ignored: "datasets.train.io_backend.type", "images are read from folders of files",
-        unless: ["disk"]),
-      TrainingOption(
-        ignored: "datasets.val.io_backend.type", "images are read from folders of files",
-        unless: ["disk"]),
-      TrainingOption(
         ignored: "val.use_image", "images are scored as files of 8 bits hold them",
         unless: ["true"]),
-    ] + silent.map { TrainingOption(ignored: $0) }
+    ] + backends + silent.map { TrainingOption(ignored: $0) }
+
+  /// The section, and what people write in its place.
+  private static let backends = ["train", "val"].flatMap { set in
+    ["io_backend", "io_backend.type"].map { key in
+      TrainingOption(
+        ignored: "datasets.\(set).\(key)", "images are read from folders of files",
+        unless: ["disk"])
+    }
+  }
 
   /// Keys that nobody misses.
   private static let silent: [String] =
@@ -131,7 +134,6 @@ extension TrainingOption {
     """
     name type mode num_worker_per_gpu dataset_enlarge_ratio prefetch_mode num_prefetch_queue
     pin_memory in_ch scale phase
-    io_backend
     """)
 
   /// Of validation, where images are taken whole.

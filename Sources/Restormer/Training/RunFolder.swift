@@ -35,8 +35,8 @@ package final class RunFolder {
   /// The newest state that can be read, and what was wrong with newer ones. Those are put aside as
   /// `.damaged`: by their numbers they would count as the newest, and whole ones be removed in
   /// their place.
-  /// - Throws: `DataError` when there are states and none is whole: to start anew would overwrite
-  ///   the run.
+  /// - Throws: `DataError` when there are states and none is whole, or none and final weights: to
+  ///   start anew would overwrite the run.
   package func newestState() throws -> (checkpoint: Checkpoint?, faults: [String]) {
     var faults: [String] = []
     for (index, state) in states.enumerated() {
@@ -50,7 +50,15 @@ package final class RunFolder {
         faults.append("\(error)")
       }
     }
-    guard let fault = faults.first else { return (nil, []) }
+    guard let fault = faults.first else {
+      // Somebody made room: the weights are what the run was for.
+      guard FileKind("\(path)/models/final.safetensors") == nil else {
+        throw DataError(
+          "\(path): holds the weights of a finished run (models/final.safetensors) and no state to "
+            + "go on from: choose another --name to start anew")
+      }
+      return (nil, [])
+    }
     throw DataError("\(fault); no state of this run is whole: choose another --name to start anew")
   }
 

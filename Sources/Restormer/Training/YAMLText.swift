@@ -43,7 +43,9 @@ enum YAMLText {
       (.utf8, [0xEF, 0xBB, 0xBF]),
     ]
     let (encoding, mark) = marks.first { bytes.starts(with: $0.1) } ?? (.utf8, [])
-    guard let text = String(data: bytes.dropFirst(mark.count), encoding: encoding) else {
+    // UTF-16 without a mark looks like UTF-8 with zeros.
+    let isWide = mark.isEmpty && bytes.prefix(2).contains(0)
+    guard !isWide, let text = String(data: bytes.dropFirst(mark.count), encoding: encoding) else {
       throw DataError("\(path): not UTF-8 at line \(lineOfFault(bytes)): save it as UTF-8")
     }
     return text

@@ -91,7 +91,8 @@ enum PickleGlobal: Equatable {
     pathlib.PurePath \
     pathlib.PosixPath pathlib.PurePosixPath pathlib.WindowsPath pathlib.PureWindowsPath \
     datetime.date \
-    datetime.datetime datetime.timedelta collections.deque
+    datetime.datetime datetime.time datetime.timedelta datetime.timezone collections.deque \
+    decimal.Decimal fractions.Fraction uuid.UUID builtins.long builtins.unicode builtins.xrange
     """
 }
 

@@ -111,9 +111,9 @@ struct PyTorchContent {
     let found = try dictionaries()
     let sets = found.flatMap { WeightSet.sets(among: $0.members, under: $0.keys) }
     if let (set, notes) = try WeightSet.choose(among: sets, key: key) {
-      var state = StateDict(
-        tensors: try storages.tensors(set.members), format: set.format(format))
-      (state.notes, state.leftOut) = (notes, set.strangers)
+      let (readable, unreadable) = set.members(PyTorchStorages.fault)
+      var state = StateDict(tensors: try storages.tensors(readable), format: set.format(format))
+      (state.notes, state.leftOut, state.unreadable) = (notes, set.strangers, unreadable)
       return state
     }
     // No Restormer: whatever tensors there are.
@@ -135,18 +135,27 @@ struct PyTorchContent {
 
   private typealias Dictionary = (keys: [String], members: [(name: String, value: PickleValue)])
 
+  /// One that lies under more keys than this is an attack.
+  private static let mostDictionaries = 16
+
   /// Every dictionary with named tensors in it, outermost first.
   private func dictionaries() throws -> [Dictionary] {
     var found: [Dictionary] = []
-    var seen: Set<ObjectIdentifier> = []
+    // Where in `found` the tensors of a container are, which may lie under several keys.
+    var seen: [ObjectIdentifier: Int?] = [:]
     var level: [(keys: [String], value: PickleValue)] = [([], root)]
     // Containers in containers in a container: deeper than that nobody hides weights.
     for _ in 0..<4 {
       var inner: [(keys: [String], value: PickleValue)] = []
       for (keys, value) in level {
-        guard let container = Self.container(value),
-          seen.insert(ObjectIdentifier(container)).inserted
-        else { continue }
+        guard let container = Self.container(value) else { continue }
+        let identity = ObjectIdentifier(container)
+        if let place = seen[identity] {
+          if let place, found.count < Self.mostDictionaries {
+            found.append((keys, found[place].members))
+          }
+          continue
+        }
         inner += container.items.map { (keys, $0) }
         var members: [(name: String, value: PickleValue)] = []
         for (key, value) in container.pairs {
@@ -158,6 +167,7 @@ struct PyTorchContent {
           }
         }
         members.removeAll { !Self.isTensor($0.value) }
+        seen[identity] = .some(members.isEmpty ? nil : found.count)
         if !members.isEmpty { found.append((keys, members)) }
       }
       level = inner

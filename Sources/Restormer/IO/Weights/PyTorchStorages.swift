@@ -12,9 +12,7 @@ struct PyTorchStorages {
     // Views may overlap, but no weights need more memory than eight bits widened do.
     var room = 4 * bytes.values.reduce(fileBytes) { $0 + $1.count } + (1 << 16)
     return try members.compactMap { name, value in
-      if case .unreadable(let kind) = value {
-        throw PickleFault("'\(name)' is a \(kind) tensor, expected a plain one")
-      }
+      if let fault = Self.fault(of: value, called: name) { throw PickleFault(fault) }
       guard case .tensor(let tensor) = value else { return nil }
       let count = try elementCount(tensor, name: name)
       guard count <= room / MemoryLayout<Float>.stride else {
@@ -25,14 +23,24 @@ struct PyTorchStorages {
     }
   }
 
-  private func materialize(_ tensor: PickleTensor, count: Int, name: String) throws -> NamedTensor {
-    let storage = tensor.storage
-    let type: ElementType
-    switch tensor.element {
-    case .readable(let readable): type = readable
-    case .other(let kind, _):
-      throw PickleFault("'\(name)' holds \(kind) elements, expected plain numbers")
+  /// Why a tensor is no array of numbers; nil for one that is.
+  static func fault(of value: PickleValue, called name: String) -> String? {
+    switch value {
+    case .unreadable(let kind): "'\(name)' is a \(kind) tensor, expected a plain one"
+    case .tensor(let tensor):
+      if case .other(let kind, _) = tensor.element {
+        "'\(name)' holds \(kind) elements, expected plain numbers"
+      } else {
+        nil
+      }
+    default: nil
     }
+  }
+
+  private func materialize(_ tensor: PickleTensor, count: Int, name: String) throws -> NamedTensor?
+  {
+    let storage = tensor.storage
+    guard case .readable(let type) = tensor.element else { return nil }
     guard let held = bytes[storage.key] else {
       throw PickleFault("'\(name)' needs storage '\(storage.key)', which is missing")
     }

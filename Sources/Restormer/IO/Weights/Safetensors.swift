@@ -25,18 +25,28 @@ struct SafetensorsReader {
       throw fault(error.text)
     }
     try checkCoverage(header.entries, bytes: data.count - start)
-    for entry in header.entries { _ = try type(of: entry) }
+    for entry in header.entries where ElementType(rawValue: entry.type) != nil {
+      _ = try type(of: entry)
+    }
     let sets =
       isWhole ? [] : WeightSet.sets(among: header.entries.map { ($0.name, $0) }, under: [])
     guard let (set, notes) = try choose(among: sets, key: key) else {
       let tensors = try header.entries.map { try tensor($0, called: $0.name, start: start) }
       return StateDict(tensors: tensors, metadata: header.metadata)
     }
-    let tensors = try set.members.map { try tensor($0.value, called: $0.name, start: start) }
+    let (readable, unreadable) = set.members { Self.fault(of: $0, called: $1) }
     var state = StateDict(
-      tensors: tensors, metadata: header.metadata, format: set.format("safetensors"))
-    (state.notes, state.leftOut) = (notes, set.strangers)
+      tensors: try readable.map { try tensor($0.value, called: $0.name, start: start) },
+      metadata: header.metadata, format: set.format("safetensors"))
+    (state.notes, state.leftOut, state.unreadable) = (notes, set.strangers, unreadable)
     return state
+  }
+
+  /// Why the elements of an entry cannot be read; nil where they can.
+  private static func fault(of entry: SafetensorsHeader.Entry, called name: String) -> String? {
+    guard ElementType(rawValue: entry.type) == nil else { return nil }
+    let known = ElementType.allCases.map(\.rawValue).joined(separator: ", ")
+    return "tensor '\(name)' has type \(entry.type), expected one of \(known)"
   }
 
   private func choose<Value>(
@@ -52,8 +62,7 @@ struct SafetensorsReader {
   /// The type of an entry whose shape and bytes agree.
   private func type(of entry: SafetensorsHeader.Entry) throws -> ElementType {
     guard let type = ElementType(rawValue: entry.type) else {
-      let known = ElementType.allCases.map(\.rawValue).joined(separator: ", ")
-      throw fault("tensor '\(entry.name)' has type \(entry.type), expected one of \(known)")
+      throw fault(Self.fault(of: entry, called: entry.name) ?? "")
     }
     var count = 1
     for extent in entry.shape {

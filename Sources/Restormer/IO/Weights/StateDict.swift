@@ -31,6 +31,9 @@ public struct StateDict: Sendable {
   public var notes: [String] = []
   /// Names of tensors that lie in the file beside the network's and were not read.
   public var leftOut: [String] = []
+  /// What is wrong with tensors that cannot be read and need not be where they are not the
+  /// network's, by their names.
+  var unreadable: [String: String] = [:]
 
   /// A state dict of given tensors.
   public init(

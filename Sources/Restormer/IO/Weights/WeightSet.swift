@@ -17,6 +17,19 @@ struct WeightSet<Value> {
   /// `format` and, in brackets, where the set lies.
   func format(_ format: String) -> String { keys.isEmpty ? format : "\(format) (\(label))" }
 
+  /// The members that can be read, and of the others by their names why not.
+  /// - Parameter fault: what is wrong with a member, nil for nothing.
+  func members(
+    _ fault: (_ value: Value, _ name: String) -> String?
+  ) -> (readable: [(name: String, value: Value)], unreadable: [String: String]) {
+    var (readable, unreadable) = (members, [String: String]())
+    readable.removeAll { name, value in
+      unreadable[name] = fault(value, name)
+      return unreadable[name] != nil
+    }
+    return (readable, unreadable)
+  }
+
   /// The first tensor of the network.
   private static var anchor: String { "patch_embed.proj.weight" }
   /// What wrappers put into names, at their beginning or within.
@@ -84,10 +97,19 @@ struct WeightSet<Value> {
     return label == key || keys.contains(key) || (isOnly && keys.isEmpty && key == "params")
   }
 
+  private static var averages: Set<String> {
+    ["ema", "average", "averaged", "avg", "swa", "shadow", "polyak"]
+  }
+
   /// Trained weights come before averaged ones, well-known keys before others.
   private var rank: Int {
-    let words = label.lowercased().split { !$0.isLetter }
-    let isAverage = words.contains { ["ema", "average", "averaged", "swa"].contains($0) }
+    let words = label.split { !$0.isLetter }
+    let isAverage = words.contains { word in
+      Self.averages.contains(word.lowercased())
+        // As in modelEMA, emaModel and netGema.
+        || word.hasPrefix("ema") && word.dropFirst(3).first?.isUppercase == true
+        || ["EMA", "Ema", "Gema"].contains(where: word.hasSuffix)
+    }
     let known = [
       "params", "state_dict", "model", "model_state_dict", "model_state", "net", "net_g",
     ]
