@@ -1,5 +1,5 @@
-/// A run of consecutive steps of a plan, about a hundredth of its work, but no more than a processor
-/// does in a second or two: between parts a run can be told to stop.
+/// A run of consecutive steps of a plan, about a hundredth of its work, but no more than a
+/// processor does in a second or two: between parts a run can be told to stop.
 struct PlanPart {
   private static let mostMultiplyAdds = 5e10
   let steps: Range<Int>

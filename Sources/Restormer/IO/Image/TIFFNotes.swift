@@ -1,5 +1,6 @@
 /// What a TIFF file says of its picture, gathered into a block of EXIF as other formats carry it:
-/// the describing tags of its first folder, and the folders of details and places that it points to.
+/// the describing tags of its first folder, and the folders of details and places that it points
+/// to.
 struct TIFFNotes {
   private let source: ByteSource
   private let isLittleEndian: Bool
