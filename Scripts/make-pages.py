@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Renders the bundled sample pages: clean crops of printed manual pages under Examples/pages/.
+"""Renders the bundled sample pages: clean crops of printed manual pages under Examples/pages/. With a number of pages, a larger
+and more varied set for a longer training, which is not bundled: more fonts and sizes, other scripts, pictures, other words.
 
 Needed only to make the files anew: Pillow, numpy and the fonts named in FONTS (Debian packages fonts-liberation2, fonts-cmu,
 fonts-linuxlibertine, fonts-texgyre, fonts-inconsolata, fonts-firacode, fonts-lato, fonts-crosextra-carlito,
 fonts-crosextra-caladea, fonts-roboto-slab; for the held-out pages fonts-dejavu, fonts-sil-gentium-basic, fonts-open-sans,
-fonts-hack). The text lies in Scripts/pages-text. Pages for validation share neither text nor fonts with the training pages.
-usage: Scripts/make-pages.py [OUTPUT_FOLDER]
+fonts-hack). The larger set also wants fonts-ebgaramond, fonts-sil-charis, fonts-sil-andika, fonts-cabin, fonts-cantarell,
+fonts-paratype, fonts-vollkorn, fonts-oldstandard, fonts-junicode, fonts-mononoki, fonts-quicksand and fonts-jura.
+The text lies in Scripts/pages-text. Pages for validation share neither text nor fonts with the training pages.
+usage: Scripts/make-pages.py [OUTPUT_FOLDER [NUMBER_OF_PAGES]]
 """
 
 import random
@@ -51,6 +54,23 @@ FONTS = {
     "gentium": ("GenBasR.ttf", "GenBasB.ttf", "GenBasI.ttf"),
     "open-sans": ("OpenSans-Regular.ttf", "OpenSans-Bold.ttf", "OpenSans-Italic.ttf"),
     "hack": ("Hack-Regular.ttf", "Hack-Bold.ttf", "Hack-Italic.ttf"),
+    "garamond": ("EBGaramond12-Regular.otf", "EBGaramond12-Bold.otf", "EBGaramond12-Italic.otf"),
+    "charis": ("CharisSIL-Regular.ttf", "CharisSIL-Bold.ttf", "CharisSIL-Italic.ttf"),
+    "andika": ("Andika-Regular.ttf", "Andika-Bold.ttf", "Andika-Italic.ttf"),
+    "cabin": ("Cabin-Regular.otf", "Cabin-Bold.otf", "Cabin-Italic.otf"),
+    "cantarell": ("Cantarell-Regular.otf", "Cantarell-Bold.otf", "Cantarell-Light.otf"),
+    "pt-serif": ("PTF55F.ttf", "PTF75F.ttf", "PTF56F.ttf"),
+    "pt-sans": ("PTS55F.ttf", "PTS75F.ttf", "PTS56F.ttf"),
+    "pt-mono": ("PTM55F.ttf", "PTM55F.ttf", "PTM55F.ttf"),
+    "vollkorn": ("Vollkorn-Regular.ttf", "Vollkorn-Bold.ttf", "Vollkorn-Italic.ttf"),
+    "old-standard": ("OldStandard-Regular.ttf", "OldStandard-Bold.ttf", "OldStandard-Italic.ttf"),
+    "junicode": ("JunicodeTwoBeta-Regular.otf", "JunicodeTwoBeta-Bold.otf", "JunicodeTwoBeta-Italic.otf"),
+    "adventor": ("texgyreadventor-regular.otf", "texgyreadventor-bold.otf", "texgyreadventor-italic.otf"),
+    "mononoki": ("mononoki-Regular.ttf", "mononoki-Bold.ttf", "mononoki-Italic.ttf"),
+    "quicksand": ("Quicksand-Regular.ttf", "Quicksand-Bold.ttf", "Quicksand-Light.ttf"),
+    "jura": ("Jura-Regular.otf", "Jura-Bold.otf", "Jura-Light.otf"),
+    "lato-light": ("Lato-Light.ttf", "Lato-Heavy.ttf", "Lato-LightItalic.ttf"),
+    "libertine-heavy": ("LinLibertine_RZ.otf", "LinLibertine_RB.otf", "LinLibertine_RZI.otf"),
 }
 # Body, headings, code.
 TRAIN = [
@@ -69,8 +89,34 @@ TRAIN = [
     ("bonum", "roboto-slab", "liberation-mono"),
     ("lato", "lato", "inconsolata"),
 ]
+# Besides those, in the larger set.
+WIDER = [
+    ("garamond", "cabin", "mononoki"),
+    ("charis", "andika", "pt-mono"),
+    ("pt-serif", "pt-sans", "pt-mono"),
+    ("pt-sans", "pt-sans", "mononoki"),
+    ("vollkorn", "cantarell", "inconsolata"),
+    ("old-standard", "old-standard", "computer-modern-mono"),
+    ("junicode", "cabin", "cursor"),
+    ("cabin", "adventor", "liberation-mono"),
+    ("andika", "cantarell", "mononoki"),
+    ("lato-light", "quicksand", "fira-code"),
+    ("libertine-heavy", "jura", "liberation-mono"),
+    ("liberation-mono", "liberation-mono", "liberation-mono"),
+    ("cursor", "heros", "cursor"),
+    ("adventor", "bonum", "pt-mono"),
+]
 VAL = [("gentium", "open-sans", "hack"), ("dejavu-serif", "dejavu-sans", "dejavu-mono"), ("open-sans", "open-sans", "hack")]
 SIZES = [12, 12.6, 13.4, 14, 14.5, 15, 15.6, 16.5, 18]
+WIDER_SIZES = [9, 10, 11, 11.5] + SIZES + SIZES + [20, 23, 27, 34]
+LATIN = "abcdefghijklmnopqrstuvwxyz"
+# Where a page is set in another script, each letter becomes one of it: nothing that can be read, but its shapes. By families
+# that have them.
+SCRIPTS = [
+    ("абцдефгхийклмнопярстувжчыз", ("liberation-serif", "liberation-sans", "liberation-mono", "computer-modern", "libertine",
+                                    "charis", "andika", "pt-serif", "pt-sans", "old-standard")),
+    ("αβξδεφγηικκλμνοπθρστυβωχψζ", ("liberation-serif", "liberation-sans", "liberation-mono", "libertine", "old-standard")),
+]
 INKS = [(0, 0, 0)] * 6 + [(26, 26, 30), (40, 38, 36), (62, 60, 64)]
 # The darker ones are what a camera makes of white paper in poor light.
 PAPERS = [(255, 255, 255)] * 7 + [(250, 248, 240), (244, 244, 246), (230, 227, 218), (212, 212, 210), (194, 192, 186)]
@@ -328,6 +374,23 @@ class Page:
         self.y = top + height + size * 1.6
         self.paragraph(f"**Figure {rng.randint(1, 9)}.{rng.randint(1, 30)}:** {caption(rng)}", size=size, indent=20)
 
+    def picture(self) -> None:
+        """What a photograph on a page looks like to a network: soft shapes, edges and grain, without print."""
+        height, width = round(self.style.size * self.rng.uniform(6, 14)), round(self.width)
+        if not self.room(height + self.style.size * 2):
+            return
+        noise = np.random.default_rng(self.rng.randrange(1 << 30))
+        total = np.zeros((height, width, 3))
+        for cells in (2, 5, 11, 40):
+            field = noise.uniform(0, 255, (cells, cells * 2, 3)).astype(np.uint8)
+            smooth = self.rng.choice([Image.Resampling.BICUBIC, Image.Resampling.BICUBIC, Image.Resampling.NEAREST])
+            total += np.asarray(Image.fromarray(field).resize((width, height), smooth)) / cells**0.7
+        total = (total - total.min()) / np.ptp(total) * self.rng.uniform(150, 255) + noise.normal(0, 3, total.shape)
+        soft = Image.fromarray(total.clip(0, 255).astype(np.uint8))
+        where = (round(self.left * FINE), round((self.y + 6) * FINE))
+        self.image.paste(soft.resize((width * FINE, height * FINE), Image.Resampling.BICUBIC), where)
+        self.y += height + self.style.size
+
     def furniture(self, title: str, number: int) -> None:
         """Running head and page number."""
         size = self.style.size * 0.9
@@ -369,8 +432,29 @@ def deal(items: list[str], rng: random.Random):
         yield from rng.sample(items, len(items))
 
 
-def make_page(fonts, number: int, sentences, code, heads, rng: random.Random) -> Image.Image:
-    style = Style(*fonts, rng.choice(SIZES), rng.uniform(1.15, 1.4), rng.random() < 0.75, rng.choice(INKS),
+def shuffled(sentences: list[str], rng: random.Random):
+    """The sentences, and as many made of their words in any order, with other numbers, in small or large letters."""
+    words = [word for sentence in sentences for word in sentence.replace("**", "").replace("`", "").split()]
+    while True:
+        if rng.random() < 0.4:
+            yield rng.choice(sentences)
+            continue
+        drawn = [rng.choice(words) for _ in range(rng.randint(6, 30))]
+        drawn = ["".join(rng.choice("0123456789") if c.isdigit() else c for c in word) for word in drawn]
+        if rng.random() < 0.25:
+            drawn.insert(rng.randrange(len(drawn)), f"{rng.uniform(0, 10 ** rng.randint(1, 6)):.{rng.randint(0, 3)}f}")
+        case = rng.choices([str.upper, str.title, str], [1, 1, 8])[0]
+        yield case(" ".join(drawn))
+
+
+def transliterated(lines, letters: str):
+    """The lines in another script."""
+    table = str.maketrans(LATIN + LATIN.upper(), letters + letters.upper())
+    return (line.translate(table) for line in lines)
+
+
+def make_page(fonts, number: int, sentences, code, heads, rng: random.Random, sizes=SIZES, pictures=0.0) -> Image.Image:
+    style = Style(*fonts, rng.choice(sizes), rng.uniform(1.15, 1.4), rng.random() < 0.75, rng.choice(INKS),
                   rng.choice(PAPERS), rng.choice(ACCENTS))
     page = Page(style, 2 if rng.random() < 0.25 else 1, rng)
     chapter = rng.randint(1, 12)
@@ -382,8 +466,8 @@ def make_page(fonts, number: int, sentences, code, heads, rng: random.Random) ->
         return " ".join(next(sentences) for _ in range(count))
 
     while page.room(style.size * 2):
-        kind = rng.choices(["text", "list", "code", "table", "note", "inverse", "heading", "figure", "foot"],
-                           [9, 3, 5, 2.5, 1, 1.2, 3, 1, 1.5])[0]
+        kind = rng.choices(["text", "list", "code", "table", "note", "inverse", "heading", "figure", "foot", "picture"],
+                           [9, 3, 5, 2.5, 1, 1.2, 3, 1, 1.5, pictures])[0]
         if kind == "text":
             page.paragraph(run(rng.randint(1, 3)), first=rng.choice([0, 0, style.size * 1.5]))
         elif kind == "list":
@@ -401,6 +485,8 @@ def make_page(fonts, number: int, sentences, code, heads, rng: random.Random) ->
             page.heading(next(heads), f"{chapter}.{section}" if rng.random() < 0.7 else "", rng.randint(1, 2))
         elif kind == "figure":
             page.figure()
+        elif kind == "picture":
+            page.picture()
         else:
             page.paragraph(f"{rng.randint(1, 40)} " + next(sentences), size=style.size * 0.8)
     return page.finished()
@@ -427,10 +513,11 @@ def save(crop: Image.Image, path: Path) -> None:
         crop.quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
-def write(folder: Path, families, pages: int, each: int, prefix: str, heads: list[str], seed: int) -> None:
-    def read(name: str) -> list[str]:
-        return [line for line in (TEXT / name).read_text().splitlines() if line and not line.startswith("# ")]
+def read(name: str) -> list[str]:
+    return [line for line in (TEXT / name).read_text().splitlines() if line and not line.startswith("# ")]
 
+
+def write(folder: Path, families, pages: int, each: int, prefix: str, heads: list[str], seed: int) -> None:
     rng = random.Random(seed)
     sentences, code = deal(read(f"{prefix}.txt"), rng), deal(read(f"{prefix}-code.txt"), rng)
     titles = deal(heads, rng)
@@ -441,8 +528,27 @@ def write(folder: Path, families, pages: int, each: int, prefix: str, heads: lis
             save(crop, folder / f"{number:02}-{index}.png")
 
 
+def write_wider(folder: Path, pages: int, each: int, seed: int) -> None:
+    rng = random.Random(seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    code, titles = deal(read("train-code.txt"), rng), deal(HEADS, rng)
+    families = TRAIN + WIDER
+    for number in range(pages):
+        fonts = families[number % len(families)]
+        sentences = shuffled(read("train.txt"), rng)
+        letters = [letters for letters, known in SCRIPTS if fonts[0] in known]
+        if letters and rng.random() < 0.3:
+            sentences = transliterated(sentences, rng.choice(letters))
+        page = make_page(fonts, rng.randint(1, 300), sentences, code, titles, rng, WIDER_SIZES, pictures=0.5)
+        for index, crop in enumerate(crops(page, each, rng)):
+            save(crop, folder / f"{number:03}-{index:02}.png")
+
+
 def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "Examples/pages")
+    if len(sys.argv) > 2:
+        write_wider(folder, int(sys.argv[2]), 8, seed=3)
+        return
     write(folder / "train", TRAIN, 56, 6, "train", HEADS, seed=1)
     write(folder / "val", VAL, 8, 3, "val", VAL_HEADS, seed=2)
 

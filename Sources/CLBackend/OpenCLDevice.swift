@@ -51,6 +51,8 @@ public final class OpenCLDevice: @unchecked Sendable {
   /// Generation of an NVIDIA device's instructions (8 for 8.6); 0 for others, whose drivers do not
   /// know the question.
   package let nvidiaComputeCapability: Int
+  /// Whether it is Mesa's renderer for host processors, whatever kind it says it is.
+  package var isMesaSoftware: Bool { Mesa.isSoftware(name, platform: platformName) }
   let id: cl_device_id
 
   init(_ id: cl_device_id, platform: String, platformVersion: String) {

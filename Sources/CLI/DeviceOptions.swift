@@ -57,10 +57,3 @@ struct DeviceOptions: ParsableArguments {
     return "\(gpus[ranks.localRank])"
   }
 }
-
-extension ComputeDevice {
-  fileprivate var isGPU: Bool {
-    guard case .openCL(let device) = self else { return false }
-    return device.kind == .gpu
-  }
-}

@@ -39,6 +39,9 @@ struct DevicesCommand: ParsableCommand {
     // A wrong request must not hide the list that would correct it.
     _ = try chosen.get()
     Console.print("* is what '\(request)' takes")
+    for (index, device) in list.devices.enumerated() {
+      if let caution = device.caution { Console.print("\(index): \(caution)") }
+    }
     guard request == "auto" else { return }
     for (index, device) in list.devices.enumerated() where device.sharesCores {
       Console.print(

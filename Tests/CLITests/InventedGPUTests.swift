@@ -104,6 +104,19 @@ final class InventedGPUTests: XCTestCase {
     XCTAssertTrue(run.launches.count < 10, "nothing was tried")
   }
 
+  /// Mesa's renderer for host processors says that it is a GPU and ends long loops: nobody gets it
+  /// who did not ask, and who asks is told.
+  func testWhatOnlyPosesAsAGPUIsNotChosen() throws {
+    let gpu = try InventedGPU(["MESA": 1])
+    let list = try gpu.run(["devices"]).program
+    XCTAssertTrue(list.output.contains("*  1  CPU backend"), list.output)
+    XCTAssertTrue(list.output.contains("0: llvmpipe ends loops"), list.output)
+    let asked = try gpu.run([
+      "bench", "inference", "-d", "gpu", "--preset", "tiny", "--size", "16x16", "--repeats", "1",
+    ]).program
+    XCTAssertTrue(asked.errors.contains("llvmpipe ends loops"), asked.errors)
+  }
+
   /// Launches cost a GPU more than most of the work in them: the plan says how many there are, and
   /// so many are started.
   func testLaunchesOfThePapersNetwork() throws {

@@ -48,7 +48,7 @@ static cl_int platform_ids(cl_uint room, cl_platform_id *ids, cl_uint *count) {
 static cl_int platform_info(
     cl_platform_id id, cl_platform_info what, size_t room, void *target, size_t *length) {
   switch (what) {
-    case CL_PLATFORM_NAME: ANSWER_TEXT("Invented");
+    case CL_PLATFORM_NAME: ANSWER_TEXT(setting("INVENTED_GPU_MESA", 0) ? "rusticl" : "Invented");
     case CL_PLATFORM_VENDOR: ANSWER_TEXT("nobody");
     case CL_PLATFORM_VERSION: ANSWER_TEXT("OpenCL 1.2");
     case CL_PLATFORM_PROFILE: ANSWER_TEXT("FULL_PROFILE");
@@ -70,7 +70,7 @@ static cl_int device_info(
     cl_device_id id, cl_device_info what, size_t room, void *target, size_t *length) {
   const size_t memory = setting("INVENTED_GPU_MEMORY", (size_t)8 << 30);
   switch (what) {
-    case CL_DEVICE_NAME: ANSWER_TEXT("Invented GPU");
+    case CL_DEVICE_NAME: ANSWER_TEXT(setting("INVENTED_GPU_MESA", 0) ? "llvmpipe (invented)" : "Invented GPU");
     case CL_DEVICE_VENDOR: ANSWER_TEXT("nobody");
     case CL_DRIVER_VERSION: ANSWER_TEXT("1");
     case CL_DEVICE_VERSION: ANSWER_TEXT("OpenCL 1.2");

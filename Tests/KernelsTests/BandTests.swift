@@ -61,6 +61,26 @@ final class BandTests: XCTestCase {
     }
   }
 
+  /// A run can be told to stop between bands, not only between blocks: those of large pictures take
+  /// minutes.
+  func testARunIsToldOfBetweenBands() throws {
+    let half = BlockHalf.feedForward(normBias: false, bias: false)
+    let graph = Graph()
+    let shapes = [Shape(1, 16, 600, 500)] + half.parameterShapes(16)
+    let inputs = shapes.map(graph.placeholder)
+    let output = half.record(graph, inputs[0], Array(inputs.dropFirst()))
+    let backend = CPUBackend()
+    graph.lower(
+      for: LoweringTarget(backend.traits, .inference, saving: .bands, rules: .all),
+      keeping: [output])
+    let plan = try Plan(graph, keeping: [output], on: backend)
+    var told: [Double] = []
+    try plan.run { told.append($0) }
+    XCTAssertGreaterThan(told.count, 10)
+    XCTAssertEqual(told, told.sorted())
+    XCTAssertEqual(try XCTUnwrap(told.last), 1, accuracy: 1e-9)
+  }
+
   /// Runs both on every backend, the banded one in place of a copy of `x`, with bands of few and of
   /// many rows.
   private func check(

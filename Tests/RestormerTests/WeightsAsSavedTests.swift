@@ -133,7 +133,8 @@ final class WeightsAsSavedTests: XCTestCase {
     for key in [nil, "params", "params_ema"] {
       let found = try load(archive([UInt8(ascii: "}")] + shared), key: key)
       XCTAssertEqual(found.values, Self.weights.values, key ?? "none")
-      XCTAssertTrue(found.notes[0].contains("\(key ?? "params") taken"), "\(found.notes)")
+      let note = found.notes.first ?? "none"
+      XCTAssertTrue(note.contains("\(key ?? "params") taken"), note)
     }
   }
 

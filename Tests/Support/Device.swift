@@ -20,8 +20,9 @@ public enum Device {
   nonisolated(unsafe) private static let gpuBackend = Result {
     try open(KernelConfiguration(for: .gpu))
   }
-  nonisolated(unsafe) private static let smallBandBackend = Result {
-    var configuration = KernelConfiguration(for: .cpu)
+  nonisolated(unsafe) private static let smallBandBackend = Result { () -> OpenCLBackend? in
+    guard let kind = try backend.get()?.traits.kind else { return nil }
+    var configuration = KernelConfiguration(for: kind)
     configuration.bandElements = 2048
     return try open(configuration)
   }

@@ -27,9 +27,10 @@ public enum ComputeDevice {
 
   /// The order of preference of `auto`, lowest first: GPU, accelerator, and then the machine's own
   /// cores: by OpenCL where that was measured to be faster or its driver is to be looked at, else
-  /// by the CPU backend, which starts at once.
+  /// by the CPU backend, which starts at once. Last what only poses as a GPU.
   func rank(for purpose: DevicePurpose) -> Int {
     switch self {
+    case .openCL(let device) where device.isMesaSoftware: 5
     case .openCL(let device):
       switch device.kind {
       case .gpu: 0
@@ -40,10 +41,22 @@ public enum ComputeDevice {
     }
   }
 
+  /// Whether it is a GPU, or says so.
+  public var isGPU: Bool {
+    guard case .openCL(let device) = self else { return false }
+    return device.kind == .gpu
+  }
+
   /// Whether it computes on the CPU backend's cores, so that only time tells which to take.
   public var sharesCores: Bool {
     guard case .openCL(let device) = self else { return false }
-    return device.kind == .cpu
+    return device.kind == .cpu && !device.isMesaSoftware
+  }
+
+  /// What a user should know before computing there, in one line, or nil.
+  public var caution: String? {
+    guard case .openCL(let device) = self, device.isMesaSoftware else { return nil }
+    return Mesa.softwareWarning
   }
 
   /// Its time as a share of the CPU backend's as `restormer bench --tune` measured it, or nil.
@@ -94,14 +107,15 @@ public struct DeviceList {
     for request: String, purpose: DevicePurpose = .restoring
   ) throws -> [ComputeDevice] {
     let wanted = request.lowercased()
+    let ranked = devices.enumerated().map { ($0.element.rank(for: purpose), $0.offset) }
+      .sorted(by: <).map { devices[$0.1] }
     let fitting: [ComputeDevice]
     if wanted == "auto" {
-      let ranked = devices.enumerated().map { ($0.element.rank(for: purpose), $0.offset) }
-      fitting = ranked.sorted(by: <).map { devices[$0.1] }
+      fitting = ranked
     } else if wanted == "cpu" {
       fitting = [.cpu]
     } else if wanted == "gpu" {
-      fitting = devices.filter { $0.rank(for: purpose) == 0 }
+      fitting = ranked.filter(\.isGPU)
     } else if let index = Int(wanted), devices.indices.contains(index) {
       fitting = [devices[index]]
     } else if Int(wanted) != nil {

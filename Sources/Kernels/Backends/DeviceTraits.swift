@@ -41,7 +41,8 @@ public struct DeviceTraits: Hashable, Sendable {
   ///   - device: the device.
   ///   - kind: how its work is to be cut; by default as suits it.
   public init(_ device: OpenCLDevice, shapedAs kind: Kind? = nil) {
-    self.init(kind ?? (device.kind == .cpu ? .cpu : .gpu))
+    // Mesa's software renderer wants many short work-items too: it bounds their loops.
+    self.init(kind ?? (device.kind == .cpu && !device.isMesaSoftware ? .cpu : .gpu))
     computeUnits = max(1, device.computeUnits)
     localMemory = device.localMemory
     maxGroupSize = max(1, device.maxWorkGroupSize)

@@ -46,7 +46,9 @@ public enum OpenedBackend {
     var lastError = DeviceError("no device fits '\(request)'")
     for candidate in candidates {
       do {
-        return try open(candidate, configuration, profiling: profiling)
+        let opened = try open(candidate, configuration, profiling: profiling)
+        if let caution = candidate.caution { warn(caution) }
+        return opened
       } catch {
         lastError = DeviceError("\(candidate.name) does not open: \(error)")
         guard request.lowercased() == "auto" else { break }
