@@ -537,6 +537,76 @@ INLINE void put_four(float4 v, int count, __global out_t *p) {
   if (count > 2) WRITE(v.z, p + 2);
 }
 
+#ifndef MATRIX_UNIT
+#error "MATRIX_UNIT: 0 none, 1 products of small matrices by NVIDIA's PTX, 2 the same steps in plain code, such as 0"
+#endif
+#if MATRIX_UNIT == 2
+#define MATRIX_MEMORY(items) __local float matrix_memory[6 * (items)];
+#define MATRIX_PARAMETER , __local float *matrix_memory
+#define MATRIX_ARGUMENT , matrix_memory
+#define MATRIX_LOOP _Pragma("nounroll")
+#else
+#define MATRIX_MEMORY(items)
+#define MATRIX_PARAMETER
+#define MATRIX_ARGUMENT
+#define MATRIX_LOOP _Pragma("unroll")
+#endif
+
+#if MATRIX_UNIT
+// C += A B for 16 by 8 by 8 elements by the 32 items of a warp, as mma.sync.m16n8k8 does it (PTX ISA, matrix fragments for
+// m16n8k8). Item l holds, with r = MATRIX_ROW = l / 4 and q = MATRIX_STEP = l % 4,
+//   of A, 16 x 8:  A[r, q], A[r + 8, q], A[r, q + 4], A[r + 8, q + 4]
+//   of B, 8 x 8:   B[q, r], B[q + 4, r]
+//   of C, 16 x 8:  C[r, 2 q], C[r, 2 q + 1], C[r + 8, 2 q], C[r + 8, 2 q + 1]
+#define MATRIX_LANE ((int)get_local_id(0) % 32)
+#define MATRIX_ROW (MATRIX_LANE / 4)
+#define MATRIX_STEP (MATRIX_LANE % 4)
+#define MATRIX_WARP ((int)get_local_id(0) / 32)
+
+#if MATRIX_UNIT == 1
+INLINE float4 matrix_step(float4 a, float2 b, float4 c) {
+  __asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+f"(c.x), "+f"(c.y), "+f"(c.z), "+f"(c.w)
+      : "r"(as_uint(a.x)), "r"(as_uint(a.y)), "r"(as_uint(a.z)), "r"(as_uint(a.w)), "r"(as_uint(b.x)), "r"(as_uint(b.y)));
+  return c;
+}
+#else
+// Of a factor the unit sees the upper 19 bits.
+INLINE float matrix_seen(float x) { return as_float(as_uint(x) & 0xffffe000u); }
+
+INLINE float4 matrix_step(float4 a, float2 b, float4 c MATRIX_PARAMETER) {
+  __local float *warp = matrix_memory + 6 * 32 * MATRIX_WARP;
+  barrier(CLK_LOCAL_MEM_FENCE);
+  vstore4(a, 0, warp + 6 * MATRIX_LANE);
+  vstore2(b, 0, warp + 6 * MATRIX_LANE + 4);
+  barrier(CLK_LOCAL_MEM_FENCE);
+  float sum[4];
+  for (int i = 0; i < 4; ++i) {
+    const int column = 2 * MATRIX_STEP + i % 2;
+    sum[i] = 0.0f;
+    for (int k = 0; k < 8; ++k)
+      sum[i] += matrix_seen(warp[6 * (4 * MATRIX_ROW + k % 4) + i / 2 + k / 4 * 2]) *
+          matrix_seen(warp[6 * (4 * column + k % 4) + 4 + k / 4]);
+  }
+  return c + vload4(0, sum);
+}
+#endif
+
+// The unit's factors have 10 bits behind the point. A float is taken as the sum of two of them, and high high + high low +
+// low high is as good as float's product. The unit cuts the ends off its sums instead of rounding, so that each step begins at
+// zero and joins the others in float.
+INLINE float matrix_high(float x) { return as_float((as_uint(x) + 0x1000u) & 0xffffe000u); }
+
+INLINE float4 matrix_product(float4 a, float2 b MATRIX_PARAMETER) {
+  const float4 high = (float4)(matrix_high(a.x), matrix_high(a.y), matrix_high(a.z), matrix_high(a.w));
+  const float2 b_high = (float2)(matrix_high(b.x), matrix_high(b.y));
+  float4 c = matrix_step(a - high, b_high, (float4)(0.0f) MATRIX_ARGUMENT);
+  c = matrix_step(high, b - b_high, c MATRIX_ARGUMENT);
+  return matrix_step(high, b_high, c MATRIX_ARGUMENT);
+}
+#endif
+
 #ifndef NT_ACROSS
 #error "NT_ACROSS: work-items of a group along rows and along columns of sums over pixels, such as 8"
 #endif
@@ -556,8 +626,9 @@ INLINE void put_four(float4 v, int count, __global out_t *p) {
 #define NT_PAIRS (NT_SIDE / 2)
 #define NT_DEPTH 16
 #define NT_RUN 1024  // pixels that are added up in registers before they join what was added up before
-// Pairs from a pixel to the next. One more than used: what the items of a warp write at once lies in different banks.
-#define NT_PITCH (NT_TILE / 2 + 1)
+// Pairs from a pixel to the next, some more than used: what the items of a warp write at once, or what a matrix unit reads at
+// once, lies in different banks.
+#define NT_PITCH (NT_TILE / 2 + (MATRIX_UNIT ? 4 : 1))
 #define NT_MEMORY (4 * NT_DEPTH * NT_PITCH)
 // Of each tile an item brings four pixels of NT_SHARE rows, NT_BETWEEN apart.
 #define NT_BETWEEN (NT_GROUP / (NT_DEPTH / 4))
@@ -586,12 +657,57 @@ INLINE void nt_put(const float4 *next, __local float2 *tile) {
   }
 }
 
+// Adds the products of two tiles of NT_DEPTH pixels to an item's sums.
+#if MATRIX_UNIT
+// A warp has all rows and NT_SIDE / 2 blocks of eight columns. Row i of an item's sums is row 8 i + MATRIX_ROW of the tile, pair j
+// lies at MATRIX_STEP of its block j.
+INLINE void nt_product(
+    __local const float2 *left, __local const float2 *right, float2 sum[NT_SIDE][NT_PAIRS] MATRIX_PARAMETER) {
+#pragma nounroll
+  for (int k = 0; k < NT_DEPTH; k += 8) {  // Both at once would take registers that more groups can use.
+    const int place = 2 * NT_PITCH * (k + MATRIX_STEP) + MATRIX_ROW;
+    MATRIX_LOOP
+    for (int j = 0; j < NT_PAIRS; ++j) {
+      __local const float *b = (__local const float *)right + place + 8 * (NT_PAIRS * MATRIX_WARP + j);
+      MATRIX_LOOP
+      for (int i = 0; i < NT_SIDE; i += 2) {
+        __local const float *a = (__local const float *)left + place + 8 * i;
+        const float4 c = matrix_product(
+            (float4)(a[0], a[8], a[8 * NT_PITCH], a[8 * NT_PITCH + 8]), (float2)(b[0], b[8 * NT_PITCH]) MATRIX_ARGUMENT);
+        sum[i][j] += c.xy;
+        sum[i + 1][j] += c.zw;
+      }
+    }
+  }
+}
+#else
+INLINE void nt_product(__local const float2 *left, __local const float2 *right, float2 sum[NT_SIDE][NT_PAIRS]) {
+  __local const float2 *above = left + get_local_id(0) / NT_ACROSS;
+  __local const float2 *beside = right + get_local_id(0) % NT_ACROSS;
+#pragma unroll
+  for (int k = 0; k < NT_DEPTH; ++k) {
+    float2 b[NT_PAIRS];
+#pragma unroll
+    for (int j = 0; j < NT_PAIRS; ++j) b[j] = beside[k * NT_PITCH + j * NT_ACROSS];
+#pragma unroll
+    for (int i = 0; i < NT_PAIRS; ++i) {
+      const float2 a = above[k * NT_PITCH + i * NT_ACROSS];
+#pragma unroll
+      for (int j = 0; j < NT_PAIRS; ++j) {
+        sum[2 * i][j] = fma((float2)(a.x), b[j], sum[2 * i][j]);
+        sum[2 * i + 1][j] = fma((float2)(a.y), b[j], sum[2 * i + 1][j]);
+      }
+    }
+  }
+}
+#endif
+
 // The sums of the pixels begin .. end - 1 for the tile that starts at the rows `left` and `right`, of which there are `rows` and
 // `columns`; of those beyond, sums are computed that nobody may store. squares[side][i]: of the rows that the item brings, the
 // squares of the pixels that it brings.
 INLINE void nt_sums(
     __global const in_t *left, ulong left_plane, int rows, __global const in_t *right, ulong right_plane, int columns,
-    int begin, int end, __local float2 *memory, float2 sum[NT_SIDE][NT_PAIRS], float squares[2][NT_SHARE]) {
+    int begin, int end, __local float2 *memory, float2 sum[NT_SIDE][NT_PAIRS], float squares[2][NT_SHARE] MATRIX_PARAMETER) {
   __global const in_t *left_row[NT_SHARE], *right_row[NT_SHARE];
 #pragma unroll
   for (int i = 0; i < NT_SHARE; ++i) {
@@ -612,24 +728,8 @@ INLINE void nt_sums(
       nt_fetch(right_row, at + NT_DEPTH, end, next_right);
     }
     if (at >= begin) {
-      __local const float2 *above = memory + turn * (NT_MEMORY / 2) + get_local_id(0) / NT_ACROSS;
-      __local const float2 *beside =
-          memory + turn * (NT_MEMORY / 2) + NT_MEMORY / 4 + get_local_id(0) % NT_ACROSS;
-#pragma unroll
-      for (int k = 0; k < NT_DEPTH; ++k) {
-        float2 b[NT_PAIRS];
-#pragma unroll
-        for (int j = 0; j < NT_PAIRS; ++j) b[j] = beside[k * NT_PITCH + j * NT_ACROSS];
-#pragma unroll
-        for (int i = 0; i < NT_PAIRS; ++i) {
-          const float2 a = above[k * NT_PITCH + i * NT_ACROSS];
-#pragma unroll
-          for (int j = 0; j < NT_PAIRS; ++j) {
-            sum[2 * i][j] = fma((float2)(a.x), b[j], sum[2 * i][j]);
-            sum[2 * i + 1][j] = fma((float2)(a.y), b[j], sum[2 * i + 1][j]);
-          }
-        }
-      }
+      __local const float2 *tile = memory + turn * (NT_MEMORY / 2);
+      nt_product(tile, tile + NT_MEMORY / 4, sum MATRIX_ARGUMENT);
     }
     if (goes_on) {
       __local float2 *tile = memory + (1 - turn) * (NT_MEMORY / 2);
@@ -648,12 +748,17 @@ INLINE void nt_sums(
 // Lays a group's sums out as a tile of NT_TILE by NT_TILE, from where all items write whole rows of them: by itself an item would
 // keep three dozen addresses in registers and write a pair here and a pair there.
 INLINE void nt_lay_out(float2 sum[NT_SIDE][NT_PAIRS], __local float2 *memory) {
-  const int row = (int)get_local_id(0) / NT_ACROSS, pair = (int)get_local_id(0) % NT_ACROSS;
+#if MATRIX_UNIT
+#define NT_SUM_ROW(i) (8 * (i) + MATRIX_ROW)
+#define NT_SUM_PAIR(j) (4 * (NT_PAIRS * MATRIX_WARP + (j)) + MATRIX_STEP)
+#else
+#define NT_SUM_ROW(i) (2 * ((int)get_local_id(0) / NT_ACROSS + NT_ACROSS * ((i) / 2)) + (i) % 2)
+#define NT_SUM_PAIR(j) ((int)get_local_id(0) % NT_ACROSS + NT_ACROSS * (j))
+#endif
 #pragma unroll
   for (int i = 0; i < NT_SIDE; ++i)
 #pragma unroll
-    for (int j = 0; j < NT_PAIRS; ++j)
-      memory[(2 * (row + NT_ACROSS * (i / 2)) + i % 2) * (NT_TILE / 2) + pair + NT_ACROSS * j] = sum[i][j];
+    for (int j = 0; j < NT_PAIRS; ++j) memory[NT_SUM_ROW(i) * (NT_TILE / 2) + NT_SUM_PAIR(j)] = sum[i][j];
   barrier(CLK_LOCAL_MEM_FENCE);
 }
 
@@ -1805,8 +1910,28 @@ typedef float tile_weights;
 #define TILE_X_IS_WHOLE (TILE_X_COUNT % TILE_ITEMS == 0)
 #define TILE_X_SHARE ((TILE_X_COUNT + TILE_ITEMS - 1) / TILE_ITEMS)
 #define TILE_W_SHARE ((TILE_W_COUNT + TILE_ITEMS - 1) / TILE_ITEMS)
-// Two columns more than used spread a column of weights over the memory banks.
-#define TILE_PITCH (TILE_ROWS + 2)
+// Columns more than used spread a column of weights over the memory banks, and for a matrix unit those of x too.
+#define TILE_PITCH (TILE_ROWS + (MATRIX_UNIT ? 8 : 2))
+#define TILE_X_PITCH (TILE_COLUMNS / 4 + (MATRIX_UNIT ? 2 : 0))
+#define TILE_X_MEMORY (TILE_DEPTH * TILE_X_PITCH)
+// Where vector e of a tile of x lies, and where its float e does.
+#define TILE_X_PLACE(e) (MATRIX_UNIT ? (e) / (TILE_COLUMNS / 4) * TILE_X_PITCH + (e) % (TILE_COLUMNS / 4) : (e))
+#define TILE_X_FLOAT(e) (MATRIX_UNIT ? (e) / TILE_COLUMNS * 4 * TILE_X_PITCH + (e) % TILE_COLUMNS : (e))
+// The first row and vector of an item's results in the tile, and where its others lie from there. The vectors of an item lie
+// apart, so that neighbouring items touch neighbouring vectors.
+#if MATRIX_UNIT
+// A warp has 8 TILE_ITEM_ROWS rows and 4 TILE_VECTORS vectors.
+#define TILE_WARPS (TILE_COLUMN_ITEMS / 4)
+#define TILE_ROW (8 * TILE_ITEM_ROWS * (MATRIX_WARP / TILE_WARPS) + MATRIX_ROW)
+#define TILE_VECTOR (4 * TILE_VECTORS * (MATRIX_WARP % TILE_WARPS) + 2 * MATRIX_STEP)
+#define TILE_NEXT_ROW(i) (8 * (i))
+#define TILE_NEXT_VECTOR(j) ((j) / 2 * 8 + (j) % 2)
+#else
+#define TILE_ROW ((int)get_local_id(0) / TILE_COLUMN_ITEMS * TILE_ITEM_ROWS)
+#define TILE_VECTOR ((int)get_local_id(0) % TILE_COLUMN_ITEMS)
+#define TILE_NEXT_ROW(i) (i)
+#define TILE_NEXT_VECTOR(j) ((j) * TILE_COLUMN_ITEMS)
+#endif
 // Input and output channel of what an item brings of the weights. Neighbouring items take neighbouring weights, whichever way the
 // matrix is read.
 #define TILE_W_K(e) (w_column == 1 ? (e) * TILE_W_STEP % TILE_DEPTH : (e) * TILE_W_STEP / TILE_ROWS)
@@ -1855,8 +1980,41 @@ INLINE void tile_weights_put(const tile_weights next[TILE_W_SHARE], int w_column
   }
 }
 
-// Adds an item's share of the product of two tiles to `sum`. The vectors of an item lie TILE_COLUMN_ITEMS apart, so that
-// neighbouring items touch neighbouring vectors.
+// Adds an item's share of the product of two tiles to `sum`.
+#if MATRIX_UNIT
+// Column c of the unit's products t = 0 to 3 is pixel 4 c + t: an item's columns are whole vectors.
+#define MATRIX_PIXEL(t) \
+  { \
+    const float4 c = matrix_product(a, (float2)(near.t, far.t) MATRIX_ARGUMENT); \
+    sum[i][j].t += c.x; \
+    sum[i][j + 1].t += c.y; \
+    sum[i + 1][j].t += c.z; \
+    sum[i + 1][j + 1].t += c.w; \
+  }
+
+INLINE void tile_product(
+    __local const float4 *x_tile, __local const float *w_tile, int row, int column,
+    float4 sum[TILE_ITEM_ROWS][TILE_VECTORS] MATRIX_PARAMETER) {
+  const int first = column - 2 * MATRIX_STEP + MATRIX_ROW;
+  MATRIX_LOOP
+  for (int begin = 0; begin < TILE_DEPTH; begin += 8) {
+    const int k = begin + MATRIX_STEP;
+    MATRIX_LOOP
+    for (int j = 0; j < TILE_VECTORS; j += 2) {
+      const float4 near = x_tile[k * TILE_X_PITCH + first + 4 * j], far = x_tile[(k + 4) * TILE_X_PITCH + first + 4 * j];
+      MATRIX_LOOP
+      for (int i = 0; i < TILE_ITEM_ROWS; i += 2) {
+        __local const float *w = w_tile + k * TILE_PITCH + row + 8 * i;
+        const float4 a = (float4)(w[0], w[8], w[4 * TILE_PITCH], w[4 * TILE_PITCH + 8]);
+        MATRIX_PIXEL(x)
+        MATRIX_PIXEL(y)
+        MATRIX_PIXEL(z)
+        MATRIX_PIXEL(w)
+      }
+    }
+  }
+}
+#else
 INLINE void tile_product(
     __local const float4 *x_tile, __local const float *w_tile, int row, int column,
     float4 sum[TILE_ITEM_ROWS][TILE_VECTORS]) {
@@ -1873,6 +2031,7 @@ INLINE void tile_product(
     }
   }
 }
+#endif
 
 // The same product for a GPU. One work-group: TILE_COLUMNS pixels (dimension 0), TILE_ROWS output channels (1) of one
 // image (2). Tiles of x and W pass through local memory, in two halves: while one is multiplied, what the other gets is on its
@@ -1880,11 +2039,12 @@ INLINE void tile_product(
 __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_tiles(
     ACTIVATION_IN(x), TENSOR_IN(w), TENSOR_IN(b), ACTIVATION_IN_SHARED(r), ACTIVATION_OUT_SHARED(y), int pixels,
     int in_channels, int out_channels, int w_row, int w_column, int has_bias, int has_residual) {
-  __local float4 x_tile[2][TILE_X_COUNT];
+  __local float4 x_tile[2][TILE_X_MEMORY];
   __local float w_tile[2][TILE_DEPTH * TILE_PITCH];
+  MATRIX_MEMORY(TILE_ITEMS)
   const int item = (int)get_local_id(0), n = (int)get_group_id(2);
   const int first = TILE_COLUMNS * (int)get_group_id(0), row_begin = TILE_ROWS * (int)get_group_id(1);
-  const int column = item % TILE_COLUMN_ITEMS, row = item / TILE_COLUMN_ITEMS * TILE_ITEM_ROWS;
+  const int column = TILE_VECTOR, row = TILE_ROW;
   // Addresses are worked out once. Pixels beyond the end repeat the last vector: what is computed from them is never stored.
   __global const in_t *x_from[TILE_X_SHARE];
   __global const float *w_from[TILE_W_SHARE];
@@ -1901,7 +2061,7 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_ti
   for (int i = 0; i < TILE_ITEM_ROWS; ++i)
 #pragma unroll
     for (int j = 0; j < TILE_VECTORS; ++j)
-      sum[i][j] = (float4)(has_bias ? PLANE(b, 0, 0)[min(row_begin + row + i, out_channels - 1)] : 0.0f);
+      sum[i][j] = (float4)(has_bias ? PLANE(b, 0, 0)[min(row_begin + row + TILE_NEXT_ROW(i), out_channels - 1)] : 0.0f);
   for (int begin = -TILE_DEPTH, half_index = 1; begin < in_channels; begin += TILE_DEPTH, half_index = 1 - half_index) {
     const int next = begin + TILE_DEPTH;
     if (next < in_channels) {
@@ -1913,12 +2073,12 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_ti
       }
       tile_weights_fetch(w_from, w_column, next, in_channels, w_next);
     }
-    if (begin >= 0) tile_product(x_tile[half_index], w_tile[half_index], row, column, sum);
+    if (begin >= 0) tile_product(x_tile[half_index], w_tile[half_index], row, column, sum MATRIX_ARGUMENT);
     if (next < in_channels) {
 #pragma unroll
       for (int i = 0; i < TILE_X_SHARE; ++i) {
         const int e = item + i * TILE_ITEMS;
-        if (TILE_X_IS_WHOLE || e < TILE_X_COUNT) x_tile[1 - half_index][e] = x_next[i];
+        if (TILE_X_IS_WHOLE || e < TILE_X_COUNT) x_tile[1 - half_index][TILE_X_PLACE(e)] = x_next[i];
       }
       tile_weights_put(w_next, w_column, w_tile[1 - half_index]);
     }
@@ -1926,13 +2086,13 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_ti
   }
 #pragma unroll
   for (int i = 0; i < TILE_ITEM_ROWS; ++i) {
-    const int o = row_begin + row + i;
+    const int o = row_begin + row + TILE_NEXT_ROW(i);
     if (o >= out_channels) break;
     __global out_t *out = PLANE(y, n, o);
     __global const in_t *residual = PLANE(r, n, o);
 #pragma unroll
     for (int j = 0; j < TILE_VECTORS; ++j) {
-      const int p = first + 4 * (column + j * TILE_COLUMN_ITEMS);
+      const int p = first + 4 * (column + TILE_NEXT_VECTOR(j));
       // Behind the last pixel a residual may be read: what is added to it there is not stored.
       if (p < pixels) put_four(has_residual ? sum[i][j] + four_at(residual + p) : sum[i][j], pixels - p, out + p);
     }
@@ -1970,12 +2130,13 @@ INLINE void norm_row_sums(
 __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void norm_product_tiles(
     ACTIVATION_IN(x), TENSOR_IN(gamma), TENSOR_IN(beta), TENSOR_IN(w), TENSOR_IN(b), ACTIVATION_OUT(y),
     int pixels, int in_channels, int out_channels, float eps, int is_centred, int has_bias) {
-  __local float4 x_tile[2][TILE_X_COUNT], origin[TILE_COLUMNS / 4];
+  __local float4 x_tile[2][TILE_X_MEMORY], origin[TILE_COLUMNS / 4];
   __local float w_tile[2][TILE_DEPTH * TILE_PITCH];
+  MATRIX_MEMORY(TILE_ITEMS)
   __local float2 row_sums[TILE_ROWS];
   const int item = (int)get_local_id(0), n = (int)get_group_id(2), w_column = 1;
   const int first = TILE_COLUMNS * (int)get_group_id(0), row_begin = TILE_ROWS * (int)get_group_id(1);
-  const int column = item % TILE_COLUMN_ITEMS, row = item / TILE_COLUMN_ITEMS * TILE_ITEM_ROWS;
+  const int column = TILE_VECTOR, row = TILE_ROW;
   const int own = item % TILE_COLUMNS, last = (pixels - 1) / 4 * 4;
   norm_row_sums(
       PLANE(w, 0, 0), PLANE(gamma, 0, 0), PLANE(beta, 0, 0), PLANE(b, 0, 0), row_begin, in_channels, out_channels,
@@ -2012,10 +2173,10 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void norm_produ
       tile_weights_fetch(gamma_from, w_column, next, in_channels, gamma_next);
     }
     if (begin >= 0) {
-      tile_product(x_tile[half_index], w_tile[half_index], row, column, sum);
+      tile_product(x_tile[half_index], w_tile[half_index], row, column, sum MATRIX_ARGUMENT);
 #pragma unroll
       for (int k = 0; k < TILE_DEPTH * TILE_COLUMNS / TILE_ITEMS; ++k) {
-        const float d = ((__local const float *)x_tile[half_index])[k * TILE_ITEMS + item];
+        const float d = ((__local const float *)x_tile[half_index])[TILE_X_FLOAT(k * TILE_ITEMS + item)];
         total += d;
         square = fma(d, d, square);
       }
@@ -2025,7 +2186,8 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void norm_produ
       for (int i = 0; i < TILE_X_SHARE; ++i) {
         const int e = item + i * TILE_ITEMS;
         // TILE_ITEMS is a multiple of TILE_COLUMNS: all vectors of an item are of the same pixels.
-        if (TILE_X_IS_WHOLE || e < TILE_X_COUNT) x_tile[1 - half_index][e] = x_next[i] - origin[item % (TILE_COLUMNS / 4)];
+        if (TILE_X_IS_WHOLE || e < TILE_X_COUNT)
+          x_tile[1 - half_index][TILE_X_PLACE(e)] = x_next[i] - origin[item % (TILE_COLUMNS / 4)];
       }
 #pragma unroll
       for (int i = 0; i < TILE_W_SHARE; ++i) w_next[i] *= gamma_next[i];
@@ -2052,15 +2214,15 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void norm_produ
   barrier(CLK_LOCAL_MEM_FENCE);
 #pragma unroll
   for (int j = 0; j < TILE_VECTORS; ++j) {
-    const int vector_index = column + j * TILE_COLUMN_ITEMS, p = first + 4 * vector_index;
+    const int vector_index = column + TILE_NEXT_VECTOR(j), p = first + 4 * vector_index;
     if (p >= pixels) break;
     const float4 middle = ((__local const float4 *)centre)[vector_index];
     const float4 r = ((__local const float4 *)inverse)[vector_index];
 #pragma unroll
     for (int i = 0; i < TILE_ITEM_ROWS; ++i) {
-      const int o = row_begin + row + i;
+      const int o = row_begin + row + TILE_NEXT_ROW(i);
       if (o >= out_channels) break;
-      const float2 of_row = row_sums[row + i];
+      const float2 of_row = row_sums[row + TILE_NEXT_ROW(i)];
       const float4 value = fma(r, sum[i][j] - middle * of_row.x, (float4)(of_row.y));
       put_four(value, pixels - p, PLANE(y, n, o) + p);
     }
@@ -2102,6 +2264,7 @@ __kernel __attribute__((reqd_work_group_size(NT_GROUP, 1, 1))) void conv1x1_back
     ACTIVATION_IN(x), ACTIVATION_IN(g), __global float *restrict partial, ulong partial_offset, int pixels,
     int in_channels, int out_channels, int images, int slice) {
   __local float2 memory[NT_MEMORY];
+  MATRIX_MEMORY(NT_GROUP)
   const int s = (int)get_group_id(2), row = NT_TILE * (int)get_group_id(1), column = NT_TILE * (int)get_group_id(0);
   const int rows = out_channels - row, columns = in_channels - column;
   const int begin = s * slice, end = min(begin + slice, pixels);
@@ -2113,7 +2276,7 @@ __kernel __attribute__((reqd_work_group_size(NT_GROUP, 1, 1))) void conv1x1_back
       float squares[2][NT_SHARE];
       nt_sums(
           PLANE(g, n, row), g_plane, rows, PLANE(x, n, column), x_plane, columns, run, min(run + NT_RUN, end), memory,
-          sum, squares);
+          sum, squares MATRIX_ARGUMENT);
       nt_lay_out(sum, memory);
       for (int e = (int)get_local_id(0); e < NT_TILE * NT_TILE; e += NT_GROUP) {
         const int r = e / NT_TILE, c = e % NT_TILE;
@@ -2991,6 +3154,7 @@ __kernel __attribute__((reqd_work_group_size(NT_GROUP, 1, 1))) void attention_gr
     __global float *partial, ulong partial_offset, int pixels, int m, int heads, int left_part,
     int right_part, int slice, int squares, int adds, int slices) {
   __local float2 memory[NT_MEMORY];
+  MATRIX_MEMORY(NT_GROUP)
   const int item = (int)get_local_id(0), tiles = (m + NT_TILE - 1) / NT_TILE;
   const int row = NT_TILE * ((int)get_group_id(0) / tiles), column = NT_TILE * ((int)get_group_id(0) % tiles);
   const int s = (int)get_global_id(1), n = (int)get_global_id(2) / heads, head = (int)get_global_id(2) % heads;
@@ -3008,7 +3172,8 @@ __kernel __attribute__((reqd_work_group_size(NT_GROUP, 1, 1))) void attention_gr
     float2 sum[NT_SIDE][NT_PAIRS];
     float share[2][NT_SHARE];
     nt_sums(
-        first, left_plane, m - row, second, right_plane, m - column, begin, min(begin + NT_RUN, end), memory, sum, share);
+        first, left_plane, m - row, second, right_plane, m - column, begin, min(begin + NT_RUN, end), memory, sum,
+        share MATRIX_ARGUMENT);
     nt_lay_out(sum, memory);
     for (int e = item; e < NT_TILE * NT_TILE; e += NT_GROUP) {
       const int r = row + e / NT_TILE, c = column + e % NT_TILE, at = r * m + c;

@@ -95,6 +95,12 @@ done
 for batch in "${batches[@]}"; do
   step "training-$batch" 60 "$program" bench training --device "$device" --preset "$preset" --batch "$batch" --json
 done
+export RESTORMER_MATRIX_UNIT=off
+step "inference-${sides[0]}-without-unit" 40 "$program" bench inference --device "$device" --preset "$preset" \
+  --size "${sides[0]}x${sides[0]}" --json
+step "training-${batches[0]}-without-unit" 60 "$program" bench training --device "$device" --preset "$preset" \
+  --batch "${batches[0]}" --json
+unset RESTORMER_MATRIX_UNIT
 python=${PYTHON:-python3}
 if "$python" -c 'import torch' 2>/dev/null; then
   step pytorch 90 "$python" "$here/gpu-torch.py" "$preset"

@@ -19,6 +19,10 @@ LLVM = TOOLS / "llvm/usr"
 CLANG = [str(LLVM / "lib/llvm-19/bin/clang-19"), "-x", "cl", "-cl-std=CL1.2", "-O3", "-S",
          "-Xclang", "-finclude-default-header"]
 CUDA = TOOLS / "cuda/nvidia/cu13/bin"
+# The chips that have what a matrix unit's programs ask for.
+MATRIX_CHIPS = ["sm_86", "sm_90"]
+# Multiply-adds of an item in an instruction of the unit, of which a float's product takes three.
+MATRIX_MULTIPLY_ADDS = 32 / 3
 CHIPS = ["sm_75", "sm_86", "sm_90", "gfx1030", "gfx1100", "gfx90a", "dg2"]
 # The most instructions per fused multiply-add that the hottest loop of a kernel may have on a chip.
 BARS = {("conv1x1_tiles", "sm_90"): 1.35, ("conv1x1_backward_weight_tiles", "sm_90"): 1.35}
@@ -94,7 +98,7 @@ def nvidia(source, options, chip, folder):
     for name, body in disassemble(binary).items():
         operations = collections.Counter(operation for operation, _ in body)
         hot, multiply_adds = hottest_loop(body)
-        rows[name].update(ratio=len(hot) / multiply_adds if multiply_adds >= 32 else None,
+        rows[name].update(unit=count("HMMA", operations), ratio=len(hot) / multiply_adds if multiply_adds >= 32 else None,
                           loop_wide=wide_loads(hot), loop_loads=count("LDG", collections.Counter(hot)),
                           wide=wide_loads(operations), loads=count("LDG", operations), all=len(body))
     return rows
@@ -120,11 +124,17 @@ def wide_loads(operations):
     return count(r"LDG.*\.(64|128)", collections.Counter(operations))
 
 
+def multiply_adds_of(loop):
+    """Multiply-adds of an item in a pass of a loop."""
+    return sum(1 if operation.startswith("FFMA") else MATRIX_MULTIPLY_ADDS if operation.startswith("HMMA") else 0
+               for operation in loop)
+
+
 def hottest_loop(body):
     """The operations of the loop that has most fused multiply-adds, and how many it has."""
     loops = [[operation for operation, _ in body[start:end + 1]]
              for end, (_, start) in enumerate(body) if start is not None]
-    loops = [(sum(operation.startswith("FFMA") for operation in loop), -len(loop), loop) for loop in loops]
+    loops = [(multiply_adds_of(loop), -len(loop), loop) for loop in loops]
     multiply_adds, _, loop = max(loops, default=(0, 0, []))
     return loop, multiply_adds
 
@@ -201,6 +211,10 @@ def merge(results, launches):
                 continue
             items, work = launches[program.stem, name]
             row.update(items=items, work=work, defines=defines(program))
+            if uses_matrix_unit(program):
+                if not row["unit"]:  # as without the unit
+                    continue
+                name += " (matrix unit)"
             if chip in MULTIPROCESSORS:
                 row["occupancy"] = occupancy(row, items, chip)
             table[name][chip].append(row)
@@ -208,6 +222,10 @@ def merge(results, launches):
         for rows in chips.values():
             rows.sort(key=lambda row: -row["work"])
     return table
+
+
+def uses_matrix_unit(program):
+    return defines(program)["MATRIX_UNIT"] == "1"
 
 
 def defines(program):
@@ -249,7 +267,8 @@ def wide_share(table, chip):
 
 def main():
     programs = sorted(PROGRAMS.glob("*.cl"))
-    jobs = [(program, chip) for program in programs for chip in CHIPS]
+    jobs = [(program, chip) for program in programs
+            for chip in (MATRIX_CHIPS if uses_matrix_unit(program) else CHIPS)]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(compile_one, jobs))
     findings = [error for _, _, error in results if error]
@@ -265,7 +284,8 @@ def main():
         "Made by `make lint-gpu` from the programs of inference at 256x256 and a training step at 128x128 of the paper's network.",
         "Each cell is of the form of the kernel that most work-items of those run: registers / KiB of local memory / instructions per fused",
         "multiply-add in the loop that has most of them (NVIDIA) / wide loads of all loads from global memory / the share of a",
-        f"multiprocessor's work-items that registers, local memory and groups leave room for (NVIDIA). Programs: {len(programs)}; Intel's",
+        f"multiprocessor's work-items that registers, local memory and groups leave room for (NVIDIA). An instruction of the matrix unit is",
+        f"counted as {MATRIX_MULTIPLY_ADDS:.1f} multiply-adds of an item: 32, three for each of floats. Programs: {len(programs)}; Intel's",
         f"compiler (`{CHIPS[-1]}`) takes {taken} of them. Wide loads of all in the loops where products are computed: "
         + ", ".join(f"{chip} {wide_share(table, chip)} %" for chip in MULTIPROCESSORS) + ".", "",
         "| kernel | items | " + " | ".join(shown) + " |", "|---|---|" + "---|" * len(shown)]

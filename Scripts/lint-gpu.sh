@@ -31,4 +31,6 @@ trap 'rm -rf "$work"' EXIT
 mkdir "$work/programs"
 export INVENTED_GPU_PROGRAMS=$work/programs INVENTED_GPU_MEMORY=$((24 << 30)) INVENTED_GPU_LOG=$work/launches
 Scripts/invented-gpu.sh "$program" bench inference training --device gpu --repeats 1 >/dev/null
+RESTORMER_MATRIX_UNIT=on INVENTED_GPU_CAPABILITY=9 Scripts/invented-gpu.sh "$program" bench inference training --device gpu \
+  --repeats 1 >/dev/null
 python3 Scripts/gpu-table.py "$home" "$work/programs" "$work/launches" Benchmarks/gpu-kernels.md

@@ -48,9 +48,9 @@ public final class OpenCLDevice: @unchecked Sendable {
   public let hasUnifiedMemory: Bool
   /// Whether the device can be opened.
   public let isAvailable: Bool
-  /// Generation of an NVIDIA device's instructions (8 for 8.6); 0 for others, whose drivers do not
-  /// know the question.
-  package let nvidiaComputeCapability: Int
+  /// Generation of an NVIDIA device's instructions, such as (8, 6); zeros for others, whose drivers
+  /// do not know the question.
+  package let nvidiaComputeCapability: (major: Int, minor: Int)
   /// Whether it is Mesa's renderer for host processors, whatever kind it says it is.
   package var isMesaSoftware: Bool { Mesa.isSoftware(name, platform: platformName) }
   let id: cl_device_id
@@ -74,7 +74,10 @@ public final class OpenCLDevice: @unchecked Sendable {
     maxClock = query.number(CL_DEVICE_MAX_CLOCK_FREQUENCY, as: cl_uint.self)
     isAvailable = query.number(CL_DEVICE_AVAILABLE, as: cl_bool.self) != 0
     hasUnifiedMemory = query.number(CL_DEVICE_HOST_UNIFIED_MEMORY, as: cl_bool.self) != 0
-    nvidiaComputeCapability = query.number(computeCapabilityMajorNV, as: cl_uint.self)
+    nvidiaComputeCapability = (
+      query.number(computeCapabilityMajorNV, as: cl_uint.self),
+      query.number(computeCapabilityMinorNV, as: cl_uint.self)
+    )
     let type = query.number(CL_DEVICE_TYPE, as: cl_device_type.self)
     if type & Int(CL_DEVICE_TYPE_GPU) != 0 {
       kind = .gpu
@@ -141,8 +144,10 @@ public final class OpenCLDevice: @unchecked Sendable {
   }
 }
 
-/// `CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV` of the extension `cl_nv_device_attribute_query`.
+/// `CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV` and `_MINOR_NV` of the extension
+/// `cl_nv_device_attribute_query`.
 private let computeCapabilityMajorNV: Int32 = 0x4000
+private let computeCapabilityMinorNV: Int32 = 0x4001
 
 /// Reads the properties of one device; what a driver does not know is empty or zero.
 private struct DeviceQuery {

@@ -28,6 +28,7 @@ struct DoctorCommand: ParsableCommand {
     if case .openCL(let backend) = opened {
       let device = backend.context.device
       report.driver = "\(device.driverVersion), \(device.version), \(device.vendor)"
+      if backend.traits.hasMatrixUnit { report.usesMatrixUnit = backend.usesMatrixUnit }
     }
     if !json { report.printHead() }
     let cases = OpCatalog.cases.filter { !tiny || $0.isTiny }
@@ -92,6 +93,8 @@ private struct DoctorReport: Encodable {
   var version = RestormerCommand.configuration.version
   let device: String
   var driver: String?
+  /// Whether products go to the device's matrix unit; nil where it has none.
+  var usesMatrixUnit: Bool?
   var failures: Int { checks.count { $0.verdict != "ok" } }
   var checks: [Finding] = []
 
@@ -101,6 +104,9 @@ private struct DoctorReport: Encodable {
     Console.print("restormer \(version)")
     Console.print("device: \(device)")
     if let driver { Console.print("driver: \(driver)") }
+    if let usesMatrixUnit {
+      Console.print("matrix unit: \(usesMatrixUnit ? "multiplies" : "not used")")
+    }
   }
 }
 

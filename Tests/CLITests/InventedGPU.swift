@@ -25,10 +25,11 @@ struct InventedGPU {
   }
 
   /// Runs the program with the card as the only OpenCL device.
-  func run(_ arguments: [String]) throws -> Run {
+  func run(_ arguments: [String], environment others: [String: String] = [:]) throws -> Run {
     let log = scratch.file("log-\(UUID().uuidString)")
     var environment = Dictionary(
       uniqueKeysWithValues: settings.map { ("INVENTED_GPU_\($0.key)", String($0.value)) })
+    environment.merge(others) { $1 }
     environment["INVENTED_GPU_LOG"] = log
     environment["OCL_ICD_VENDORS"] = try Self.driver.get()
     environment["RESTORMER_CACHE_DIR"] = scratch.file("cache")

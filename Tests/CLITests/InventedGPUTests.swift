@@ -117,6 +117,25 @@ final class InventedGPUTests: XCTestCase {
     XCTAssertTrue(asked.errors.contains("llvmpipe ends loops"), asked.errors)
   }
 
+  /// A unit that multiplies wrong, as that of a card that computes nothing, is found out and not
+  /// used; a wish decides, and cards without one are not asked.
+  func testMatrixUnitsAreCheckedBeforeTheyAreUsed() throws {
+    func used(_ capability: Int, _ wish: String) throws -> Bool? {
+      let gpu = try InventedGPU(["CAPABILITY": capability])
+      let doctor = try gpu.run(
+        ["doctor", "-d", "gpu", "--tiny", "--json"],
+        environment: ["RESTORMER_MATRIX_UNIT": wish]
+      ).program
+      let report = try JSONSerialization.jsonObject(with: Data(doctor.output.utf8))
+      return try XCTUnwrap(report as? [String: Any])["uses_matrix_unit"] as? Bool
+    }
+    XCTAssertEqual(try used(9, "auto"), false)
+    XCTAssertEqual(try used(9, "on"), true)
+    XCTAssertEqual(try used(9, "off"), false)
+    XCTAssertNil(try used(7, "on"))
+    XCTAssertNil(try used(0, "on"))
+  }
+
   /// Launches cost a GPU more than most of the work in them: the plan says how many there are, and
   /// so many are started.
   func testLaunchesOfThePapersNetwork() throws {

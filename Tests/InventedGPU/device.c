@@ -87,6 +87,11 @@ static cl_int device_info(
     case CL_DEVICE_MEM_BASE_ADDR_ALIGN: ANSWER(cl_uint, 1024);
     case CL_DEVICE_MAX_CLOCK_FREQUENCY: ANSWER(cl_uint, 1500);
     case CL_DEVICE_HOST_UNIFIED_MEMORY: ANSWER(cl_bool, setting("INVENTED_GPU_SHARED", 0) != 0);
+    // CL_DEVICE_COMPUTE_CAPABILITY_MAJOR_NV: other drivers do not know the question.
+    case 0x4000:
+      if (!setting("INVENTED_GPU_CAPABILITY", 0)) return CL_INVALID_VALUE;
+      ANSWER(cl_uint, setting("INVENTED_GPU_CAPABILITY", 0));
+    case 0x4001: ANSWER(cl_uint, 0);
     default: return CL_INVALID_VALUE;
   }
 }

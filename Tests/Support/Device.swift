@@ -13,6 +13,11 @@ public enum Device {
   /// The same device with the kernel shapes of a GPU.
   public static func gpuShaped() throws -> OpenCLBackend { try unwrap(gpuBackend) }
 
+  /// The same device with the kernel shapes of a GPU whose matrix unit is imitated.
+  public static func matrixUnit() throws -> OpenCLBackend {
+    try gpuShaped().multiplying(by: .imitated)
+  }
+
   /// The same device with bands of so few rows that even small pictures have many.
   public static func smallBands() throws -> OpenCLBackend { try unwrap(smallBandBackend) }
 

@@ -27,13 +27,15 @@ public struct DeviceTraits: Hashable, Sendable {
   public var storesHalf: Bool
   /// Whether it has a unit for products of small matrices that kernels can reach.
   public var hasMatrixUnit: Bool
+  /// Whether that unit has computed three products before the cores have computed one.
+  public var hasFastMatrixUnit: Bool
 
   /// The least that OpenCL 1.2 grants a device of `kind`: what holds where no device is at hand.
   public init(_ kind: Kind) {
     self.kind = kind
     (computeUnits, localMemory, maxGroupSize) = (1, 32 << 10, 64)
     (sharesHostMemory, vectorWidth) = (kind == .cpu, kind == .cpu ? 8 : 1)
-    (storesHalf, hasMatrixUnit) = (true, false)
+    (storesHalf, hasMatrixUnit, hasFastMatrixUnit) = (true, false, false)
   }
 
   /// What `device` says of itself.
@@ -48,8 +50,12 @@ public struct DeviceTraits: Hashable, Sendable {
     maxGroupSize = max(1, device.maxWorkGroupSize)
     sharesHostMemory = device.kind == .cpu || device.hasUnifiedMemory
     vectorWidth = device.nativeFloatWidth
-    // `mma` for float32 in three parts came with this generation.
-    hasMatrixUnit = device.nvidiaComputeCapability >= 8
+    // Factors of 10 bits, of which two make a float's, came with this generation.
+    let (major, minor) = device.nvidiaComputeCapability
+    hasMatrixUnit = major >= 8
+    // Those of data centres multiply TF32 five to eight times as fast as their cores multiply float,
+    // those of displays at most twice as fast (NVIDIA's white papers on each generation).
+    hasFastMatrixUnit = (major == 8 && minor == 0) || major == 9 || major == 10
   }
 
   /// The machine's own processor, for the CPU backend.

@@ -20,6 +20,9 @@ public struct KernelConfiguration: Hashable, Sendable {
   /// Vectors of columns in the register block of matrix products.
   package var blockVectors: Int
 
+  /// Who multiplies in a GPU's products.
+  package var matrixUnit = MatrixUnit.none
+
   /// Elements of the widest tensor in a band of rows that a chain of operators takes at a time: on
   /// a CPU few enough to stay in cache (measured: 1 M best on three levels of the paper's network),
   /// on a GPU enough for all its cores.

@@ -25,6 +25,7 @@ package enum KernelNumbers {
       "BLOCK_VECTORS": configuration.blockVectors, "PANEL_VECTORS": 4, "PANEL_ROWS": 6,
       "PANEL_PIXELS": ProductPanels.panelPixels, "NT_SIDE": PixelProducts.largestSide,
       "NT_ACROSS": PixelProducts.across, "ALIGNED": 0,
+      "MATRIX_UNIT": configuration.matrixUnit.rawValue,
     ]
   }
 

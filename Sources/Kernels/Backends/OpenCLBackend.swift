@@ -60,6 +60,13 @@ public final class OpenCLBackend: Backend {
     OpenCLBackend(self, configuration, tuning, longestLaunch: seconds)
   }
 
+  /// The same device with products by `unit`.
+  package func multiplying(by unit: MatrixUnit) -> OpenCLBackend {
+    var configuration = configuration
+    configuration.matrixUnit = unit
+    return OpenCLBackend(self, configuration, tuning)
+  }
+
   /// The same device with other choices.
   package func tuned(by tuning: TunedParameters) -> OpenCLBackend {
     OpenCLBackend(self, configuration, tuning)

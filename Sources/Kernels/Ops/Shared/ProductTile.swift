@@ -16,8 +16,18 @@ struct ProductTile: Equatable {
     ProductTile(itemRows: 8, itemColumns: 4, rowItems: 4, columnItems: 16),
   ]
 
-  /// The smallest tile: 64 work-items.
-  static let smallest = smaller[2]
+  /// The same for matrix units, whose 32 items have 8 rows and at least 32 columns at a time. They
+  /// take more registers, so that the largest group is smaller.
+  private static let forUnits = [
+    ProductTile(itemRows: 6, itemColumns: 8, rowItems: 8, columnItems: 16),
+    ProductTile(itemRows: 4, itemColumns: 8, rowItems: 8, columnItems: 16),
+    ProductTile(itemRows: 4, itemColumns: 8, rowItems: 8, columnItems: 8),
+  ]
+
+  /// The tiles that a device may fall back to, the smallest, of 64 work-items, last.
+  static func smaller(on backend: OpenCLBackend) -> [ProductTile] {
+    backend.configuration.matrixUnit == .none ? smaller : forUnits
+  }
 
   /// The tile for a product that gives `y` on a device, of those from which `kernel` may choose:
   /// what was chosen for it, or else the first that keeps all compute units busy, or else the last
@@ -32,7 +42,9 @@ struct ProductTile: Equatable {
     guard !backend.traits.isCPU else { return nil }
     let configured = ProductTile(backend.configuration)
     let isTuned = configured != ProductTile(KernelConfiguration(for: backend.traits))
-    let all = ([configured] + smaller).filter(isFit)
+    let hasUnit = backend.configuration.matrixUnit != .none
+    let all = ((hasUnit && !isTuned ? [] : [configured]) + smaller(on: backend))
+      .filter { isFit($0) && (!hasUnit || $0.suitsMatrixUnits) }
     let busy = all.filter { isTuned || $0.groups(y) >= 2 * backend.traits.computeUnits }
     // Whether one is held is known when it is compiled: one after the other.
     return try (busy + all.reversed()).first { try $0.isHeld(by: backend, kernel, defines) }
@@ -57,7 +69,7 @@ struct ProductTile: Equatable {
   ) throws -> Bool {
     // Both halves of the tiles of x and W, and what a norm keeps of each pixel and channel.
     let (columns, rows) = (itemColumns * columnItems, itemRows * rowItems)
-    let local = 2 * 4 * Self.depth * (columns + rows + 2) + 4 * columns + 8 * rows
+    let local = 2 * 4 * Self.depth * (columns + rows + 16) + 4 * columns + 8 * rows
     guard items <= backend.traits.maxGroupSize, local <= backend.traits.localMemory else {
       return false
     }
@@ -85,6 +97,11 @@ struct ProductTile: Equatable {
 
   /// Whether an item loads the channels of one column only, so that it can add them up.
   var loadsColumns: Bool { items % (itemColumns * columnItems) == 0 }
+
+  /// Whether whole warps share it out in the unit's blocks of 16 rows and 32 columns.
+  private var suitsMatrixUnits: Bool {
+    itemRows % 2 == 0 && itemColumns % 8 == 0 && rowItems % 8 == 0 && columnItems % 4 == 0
+  }
 
   /// Work-items of a group.
   var items: Int { rowItems * columnItems }
