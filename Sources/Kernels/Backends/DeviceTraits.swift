@@ -53,8 +53,8 @@ public struct DeviceTraits: Hashable, Sendable {
     // Factors of 10 bits, of which two make a float's, came with this generation.
     let (major, minor) = device.nvidiaComputeCapability
     hasMatrixUnit = major >= 8
-    // Those of data centres multiply TF32 five to eight times as fast as their cores multiply float,
-    // those of displays at most twice as fast (NVIDIA's white papers on each generation).
+    // Those of data centres multiply TF32 seven or eight times as fast as their cores multiply
+    // floats, those of displays at most twice as fast (NVIDIA's white papers on each generation).
     hasFastMatrixUnit = (major == 8 && minor == 0) || major == 9 || major == 10
   }
 
