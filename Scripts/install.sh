@@ -13,6 +13,10 @@ if [[ $1 == --remove ]]; then
   rm -f "$root"/lib/restormer/librestormer-{openmpi,mpich}.so
   rmdir "$root/lib/restormer" 2>/dev/null || true
   rm -rf "$root"/share/doc/restormer
+  # What else is empty now was made for these files, or will be again by whoever wants it.
+  for folder in bash-completion/completions zsh/site-functions fish/vendor_completions.d; do
+    if cd "$root/share" 2>/dev/null; then rmdir -p "$folder" 2>/dev/null || true; fi
+  done
   exit
 fi
 

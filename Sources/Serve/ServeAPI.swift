@@ -38,9 +38,16 @@ struct ServeAPI {
     default: break
     }
     guard ["GET", "HEAD", "POST", "DELETE"].contains(request.method) else {
-      throw HTTPFault(.methodNotAllowed, "expected GET, POST or DELETE")
+      throw HTTPFault(allowed: methods(of: path.dropFirst().map { $0 }))
     }
     throw HTTPFault(.notFound, "nothing is here; /api/openapi.json lists what there is")
+  }
+
+  /// What may be done with a path: jobs are handed in, each may be deleted, all else is read.
+  private func methods(of path: [String]) -> [String] {
+    if path == ["api", "jobs"] { return ["POST"] }
+    let isJob = path.count == 3 && path.starts(with: ["api", "jobs"])
+    return ["GET", "HEAD"] + (isJob ? ["DELETE"] : [])
   }
 
   // MARK: The server itself

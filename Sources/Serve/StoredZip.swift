@@ -4,8 +4,12 @@ import Restormer
 /// A ZIP archive whose entries are stored as they are: pictures are compressed already.
 enum StoredZip {
   /// The archive in pieces, so that no picture is copied.
-  /// - Throws: `HTTPFault` when it would exceed the format's 4 GiB.
+  /// - Throws: `HTTPFault` when it would exceed the format's 4 GiB or 65,535 files.
   static func parts(_ files: [(name: String, data: Data)]) throws -> [Data] {
+    guard files.count <= Int(UInt16.max) else {
+      throw HTTPFault(
+        .contentTooLarge, "\(files.count) results: an archive holds 65535 files, fetch each")
+    }
     let names = unique(files.map(\.name))
     var parts: [Data] = []
     var directory = Data()

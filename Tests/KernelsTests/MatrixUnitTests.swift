@@ -1,7 +1,6 @@
+import Kernels
 import TestSupport
 import XCTest
-
-@testable import Kernels
 
 /// Products by matrix units, on the imitated one: which item holds which element, and the precision
 /// of floats split in two factors. What NVIDIA's own makes of it only its cards can show.

@@ -155,6 +155,11 @@ final class APITests: XCTestCase {
     ] {
       XCTAssertEqual(try server.ask(method, target).status, status, "\(method) \(target)")
     }
+    for (target, allowed) in [
+      ("/api/jobs", "POST"), ("/api/jobs/none", "GET, HEAD, DELETE"), ("/health", "GET, HEAD"),
+    ] {
+      XCTAssertEqual(try server.ask("PATCH", target).header("Allow"), allowed, target)
+    }
     XCTAssertEqual(try server.ask("HEAD", "/health").body, Data())
   }
 

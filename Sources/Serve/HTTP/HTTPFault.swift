@@ -4,9 +4,17 @@ struct HTTPFault: Error {
   let reason: String
   /// Seconds after which another try may succeed.
   var retryAfter: Int?
+  /// The methods that would have been answered, where the one used was not.
+  var allowed: [String] = []
 
   init(_ status: HTTPStatus, _ reason: String, retryAfter: Int? = nil) {
     (self.status, self.reason, self.retryAfter) = (status, reason, retryAfter)
+  }
+
+  /// A method that `allowed` does not name.
+  init(allowed: [String]) {
+    self.init(.methodNotAllowed, "expected " + allowed.joined(separator: ", "))
+    self.allowed = allowed
   }
 }
 

@@ -35,6 +35,7 @@ struct HTTPResponse {
     let data = (try? JSON.encode(["error": fault.reason])) ?? Data()
     self.init(data, type: "application/json", status: fault.status)
     if let seconds = fault.retryAfter { headers["Retry-After"] = "\(seconds)" }
+    if !fault.allowed.isEmpty { headers["Allow"] = fault.allowed.joined(separator: ", ") }
     if fault.status == .unauthorized { headers["WWW-Authenticate"] = "Bearer" }
   }
 
