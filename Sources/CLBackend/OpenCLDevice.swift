@@ -52,7 +52,7 @@ public final class OpenCLDevice: @unchecked Sendable {
   /// do not know the question.
   package let nvidiaComputeCapability: (major: Int, minor: Int)
   /// Whether it is Mesa's renderer for host processors, whatever kind it says it is.
-  package var isMesaSoftware: Bool { Mesa.isSoftware(name, platform: platformName) }
+  package var isMesaSoftware: Bool { Mesa.isSoftware(name) }
   let id: cl_device_id
 
   init(_ id: cl_device_id, platform: String, platformVersion: String) {

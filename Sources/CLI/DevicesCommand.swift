@@ -73,9 +73,11 @@ private struct DeviceRow: Encodable {
   /// Time as a share of the CPU backend's, where it was measured.
   let restoringTime: Double?
   let trainingTime: Double?
+  /// What to know before computing there.
+  let caution: String?
 
   init(_ device: ComputeDevice, number: Int, isChosen: Bool) {
-    (self.number, chosen) = (number, isChosen)
+    (self.number, chosen, caution) = (number, isChosen, device.caution)
     let time = device.timeBesideCPUBackend
     (restoringTime, trainingTime) = (time?.restoring, time?.training)
     switch device {

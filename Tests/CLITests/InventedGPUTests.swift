@@ -107,11 +107,15 @@ final class InventedGPUTests: XCTestCase {
   /// Mesa's renderer for host processors says that it is a GPU and ends long loops: nobody gets it
   /// who did not ask, and who asks is told.
   func testWhatOnlyPosesAsAGPUIsNotChosen() throws {
-    let gpu = try InventedGPU(["MESA": 1])
-    let list = try gpu.run(["devices"], environment: ["RESTORMER_DEVICE": "auto"]).program
-    XCTAssertTrue(list.output.contains("*  1  CPU backend"), list.output)
-    XCTAssertTrue(list.output.contains("0: llvmpipe ends loops"), list.output)
-    let asked = try gpu.run([
+    for platform in [1, 2] {
+      let gpu = try InventedGPU(["MESA": platform])
+      let list = try gpu.run(["devices"], environment: ["RESTORMER_DEVICE": "auto"]).program
+      XCTAssertTrue(list.output.contains("*  1  CPU backend"), list.output)
+      XCTAssertTrue(list.output.contains("0: llvmpipe ends loops"), list.output)
+      let json = try gpu.run(["devices", "--json"]).program.output
+      XCTAssertTrue(json.contains("\"caution\""), json)
+    }
+    let asked = try InventedGPU(["MESA": 1]).run([
       "bench", "inference", "-d", "gpu", "--preset", "tiny", "--size", "16x16", "--repeats", "1",
     ]).program
     XCTAssertTrue(asked.errors.contains("llvmpipe ends loops"), asked.errors)
@@ -134,6 +138,12 @@ final class InventedGPUTests: XCTestCase {
     XCTAssertEqual(try used(9, "off"), false)
     XCTAssertNil(try used(7, "on"))
     XCTAssertNil(try used(0, "on"))
+    let strange = try InventedGPU().run(
+      ["doctor", "-d", "gpu", "--tiny"], environment: ["RESTORMER_MATRIX_UNIT": "yes"]
+    ).program
+    XCTAssertTrue(
+      strange.errors.contains("RESTORMER_MATRIX_UNIT: 'yes', expected one of auto, on, off"),
+      strange.errors)
   }
 
   /// Launches cost a GPU more than most of the work in them: the plan says how many there are, and

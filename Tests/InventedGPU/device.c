@@ -48,7 +48,7 @@ static cl_int platform_ids(cl_uint room, cl_platform_id *ids, cl_uint *count) {
 static cl_int platform_info(
     cl_platform_id id, cl_platform_info what, size_t room, void *target, size_t *length) {
   switch (what) {
-    case CL_PLATFORM_NAME: ANSWER_TEXT(setting("INVENTED_GPU_MESA", 0) ? "rusticl" : "Invented");
+    case CL_PLATFORM_NAME: ANSWER_TEXT(setting("INVENTED_GPU_MESA", 0) == 1 ? "rusticl" : "Invented");
     case CL_PLATFORM_VENDOR: ANSWER_TEXT("nobody");
     case CL_PLATFORM_VERSION: ANSWER_TEXT("OpenCL 1.2");
     case CL_PLATFORM_PROFILE: ANSWER_TEXT("FULL_PROFILE");

@@ -12,7 +12,7 @@
 //   INVENTED_GPU_LOCAL        local memory of a work-group (48 KiB)
 //   INVENTED_GPU_UNITS        compute units, a number (64)
 //   INVENTED_GPU_CAPABILITY   generation of NVIDIA's instructions, as its driver says it (none)
-//   INVENTED_GPU_MESA         1: it bears the names of Mesa's renderer for host processors
+//   INVENTED_GPU_MESA         1: it bears the names of Mesa's renderer for host processors; 2: on a platform of another name
 //   INVENTED_GPU_LOG          a file that gets a line for every buffer and launch
 //   INVENTED_GPU_PROGRAMS     a folder that gets every program as HASH.cl, its options as HASH.options
 #define _GNU_SOURCE

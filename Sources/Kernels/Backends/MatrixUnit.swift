@@ -10,25 +10,47 @@ package enum MatrixUnit: Int, Hashable, Sendable {
   /// Plain code that shares the work among items as that unit does: for checks without one.
   case imitated = 2
 
-  /// What `RESTORMER_MATRIX_UNIT` asks for: `off`, `on` (whatever its speed, and without the check)
-  /// or, by default, a fast unit that passes the check.
-  fileprivate static let wish =
-    ProcessInfo.processInfo.environment["RESTORMER_MATRIX_UNIT"] ?? "auto"
+  /// When a device's unit is used.
+  enum Wish: String, CaseIterable {
+    /// Where it is fast and multiplies right.
+    case auto
+    /// Always.
+    case on
+    /// Never.
+    case off
+  }
+
+  /// The wish that a variable of the environment names.
+  /// - Throws: `DeviceError` where it names none.
+  fileprivate static func wish(of name: String?) throws -> Wish {
+    guard let name, !name.isEmpty else { return .auto }
+    guard let wish = Wish(rawValue: name) else {
+      let names = Wish.allCases.map(\.rawValue).joined(separator: ", ")
+      throw DeviceError("RESTORMER_MATRIX_UNIT: '\(name)', expected one of \(names)")
+    }
+    return wish
+  }
 }
 
 extension OpenCLBackend {
   /// Whether products go to the device's matrix unit.
   package var usesMatrixUnit: Bool { configuration.matrixUnit == .mma }
 
-  /// The same device with products by its matrix unit where it has a fast one that multiplies
-  /// right, else this one.
+  /// The same device with products by its matrix unit, if it has one that is to be used, else this
+  /// one.
   ///
   /// Floats are split in two factors of the unit each, which keeps the precision of float.
-  func usingMatrixUnit() -> OpenCLBackend {
-    guard traits.hasMatrixUnit, MatrixUnit.wish != "off" else { return self }
+  /// - Throws: `DeviceError` where `RESTORMER_MATRIX_UNIT` wishes for what there is not.
+  func usingMatrixUnit() throws -> OpenCLBackend {
+    let wish = try MatrixUnit.wish(
+      of: ProcessInfo.processInfo.environment["RESTORMER_MATRIX_UNIT"])
+    guard traits.hasMatrixUnit else { return self }
     let other = multiplying(by: .mma)
-    if MatrixUnit.wish == "on" { return other }
-    return traits.hasFastMatrixUnit && agrees(with: other) ? other : self
+    return switch wish {
+    case .auto: traits.hasFastMatrixUnit && agrees(with: other) ? other : self
+    case .on: other
+    case .off: self
+    }
   }
 
   /// Whether products of all kinds come out as they do here. Where the driver does not compile them

@@ -69,7 +69,7 @@ public enum OpenedBackend {
       let backend = try OpenCLBackend(
         device, configuration: configuration, profiling: profiling)
       try backend.selfTest()
-      return .openCL(backend.usingMatrixUnit())
+      return .openCL(try backend.usingMatrixUnit())
     }
   }
 }

@@ -87,7 +87,7 @@ package struct NormProduct: CatalogOp, TerminalOp, HalfStoringOp {
       let tile =
         try ProductTile.fitting(y.shape, on: backend, "norm_product_tiles", defines: defines) {
           $0.loadsColumns
-        } ?? ProductTile.smaller(on: backend)[2]
+        } ?? ProductTile.smallest(on: backend)
       return [
         try fused(
           inputs, into: y, tile, defines: tile.defines.merging(defines) { $1 }, on: backend)

@@ -24,8 +24,13 @@ struct ProductTile: Equatable {
     ProductTile(itemRows: 4, itemColumns: 8, rowItems: 8, columnItems: 8),
   ]
 
-  /// The tiles that a device may fall back to, the smallest, of 64 work-items, last.
-  static func smaller(on backend: OpenCLBackend) -> [ProductTile] {
+  /// The smallest tile of a device: 64 work-items.
+  static func smallest(on backend: OpenCLBackend) -> ProductTile {
+    let all = smaller(on: backend)
+    return all[all.count - 1]
+  }
+
+  private static func smaller(on backend: OpenCLBackend) -> [ProductTile] {
     backend.configuration.matrixUnit == .none ? smaller : forUnits
   }
 
