@@ -95,12 +95,6 @@ done
 for batch in "${batches[@]}"; do
   step "training-$batch" 60 "$program" bench training --device "$device" --preset "$preset" --batch "$batch" --json
 done
-export RESTORMER_MATRIX_UNIT=off
-step "inference-${sides[0]}-without-unit" 40 "$program" bench inference --device "$device" --preset "$preset" \
-  --size "${sides[0]}x${sides[0]}" --json
-step "training-${batches[0]}-without-unit" 60 "$program" bench training --device "$device" --preset "$preset" \
-  --batch "${batches[0]}" --json
-unset RESTORMER_MATRIX_UNIT
 python=${PYTHON:-python3}
 if "$python" -c 'import torch' 2>/dev/null; then
   step pytorch 90 "$python" "$here/gpu-torch.py" "$preset"
@@ -109,6 +103,14 @@ fi
 step restore 30 "$program" restore "$here/page-blurred.png" -o "$out/restored.png" --device "$device" --overwrite --profile --verbose
 step doctor 60 "$program" doctor --device "$device"
 size=${sides[0]}x${sides[0]}
+# What the matrix unit brings, where it multiplies.
+if grep -q '^matrix unit: multiplies' "$out/doctor.txt"; then
+  export RESTORMER_MATRIX_UNIT=off
+  step "inference-${sides[0]}-without-unit" 40 "$program" bench inference --device "$device" --preset "$preset" --size "$size" --json
+  step "training-${batches[0]}-without-unit" 60 "$program" bench training --device "$device" --preset "$preset" \
+    --batch "${batches[0]}" --json
+  unset RESTORMER_MATRIX_UNIT
+fi
 if step tuning 90 "$program" bench --tune --device "$device" --preset "$preset" --size "$size" --repeats 3; then
   step "inference-${sides[0]}-tuned" 30 "$program" bench inference --device "$device" --preset "$preset" --size "$size" --json
 fi
