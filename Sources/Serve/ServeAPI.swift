@@ -159,7 +159,7 @@ struct ServeAPI {
         try checking.withLock {
           // Many may have waited for their turn, and are not to delay the end.
           try store.checkIsOpen()
-          _ = try Image(bytes: bytes)
+          _ = try Bitmap(bytes: bytes)
         }
         return header
       }
@@ -218,7 +218,7 @@ struct ServeAPI {
     try checking.withLock {
       try store.checkIsOpen()
       if let known = try store.picture(id) { return known }
-      let made = try file.withUnsafeBytes { Data(try Image(bytes: $0).encode(format: .png)) }
+      let made = try file.withUnsafeBytes { Data(try Bitmap(bytes: $0).encode(format: .png)) }
       try store.keep(made, asPictureOf: id)
       return made
     }

@@ -51,6 +51,32 @@ final class ServeCommandTests: XCTestCase {
     XCTAssertEqual(scratch.names(in: "tmp"), [])
   }
 
+  /// Of a page that is restored in part, too: what comes back there is mixed with what was given.
+  func testABlurredPageIsRestoredAsInAFile() throws {
+    let scratch = try Scratch()
+    let server = try ServedProgram([])
+    let page = Examples.path("page-blurred.png")
+    let id = try XCTUnwrap(try finished(server, page)["id"] as? String)
+    let served = try scratch.bytes("served.png", server.curl("api/jobs/\(id)/result"))
+    try Program.run(["restore", page, "-o", scratch.file("out.png"), "-d", "cpu"])
+    XCTAssertEqual(try difference(served, scratch.file("out.png")), 0)
+    XCTAssertEqual(server.end(SIGINT), 0)
+  }
+
+  func testWhatIsLeftAloneComesBackToTheByte() throws {
+    let scratch = try Scratch()
+    let server = try ServedProgram([])
+    let photograph = scratch.file("sharp.jpg")
+    try Image(contentsOf: Examples.path("page-sharp.png")).write(to: photograph, format: .jpeg)
+    let job = try finished(server, photograph)
+    XCTAssertEqual(job["leftAsItIs"] as? Bool, true, "\(job)")
+    let id = try XCTUnwrap(job["id"] as? String)
+    XCTAssertEqual(
+      try server.curl("api/jobs/\(id)/result"),
+      try Data(contentsOf: URL(fileURLWithPath: photograph)))
+    XCTAssertEqual(server.end(SIGINT), 0)
+  }
+
   func testAKilledServerStartsAgainAtItsPort() throws {
     let scratch = try Scratch()
     let (weights, picture) = (try scratch.weights(), try scratch.picture("a.png", 40, 32))

@@ -8,9 +8,9 @@ public final class RestoreEngine: ImageEngine, @unchecked Sendable {
   public let device: String
   public let models: [OfferedModel]
 
-  private typealias Restoring = (Image, _ progress: (Double) throws -> Void) throws -> Restored<
-    Image
-  >
+  private typealias Restoring = (
+    Bitmap, _ progress: (Double) throws -> Void
+  ) throws -> Restored<Bitmap>
   private struct Key: Hashable {
     let model: String
     let ensemble: Bool
@@ -46,12 +46,16 @@ public final class RestoreEngine: ImageEngine, @unchecked Sendable {
   public func restore(
     _ file: Data, _ request: JobRequest, progress: (Double) throws -> Void
   ) throws -> RestoredImage {
-    let image = try file.withUnsafeBytes { try Image(bytes: $0) }
+    let (image, source) = try file.withUnsafeBytes {
+      (try Bitmap(bytes: $0), try Image.header(of: $0).format)
+    }
     let restored = try restoring(request)(image, progress)
-    let format = request.format ?? (file.first == 0xFF ? .jpeg : .png)
+    let format = request.format ?? (source == .jpeg ? .jpeg : .png)
+    let isLeftAlone = restored.decision.isLeftAlone
     return RestoredImage(
-      data: Data(try restored.picture.encode(format: format)), format: format,
-      isLeftAsItIs: restored.decision.isLeftAlone, decision: restored.decision.exception)
+      data: isLeftAlone && format == source
+        ? file : Data(try restored.picture.encode(format: format)),
+      format: format, isLeftAsItIs: isLeftAlone, decision: restored.decision.exception)
   }
 
   private func restoring(_ request: JobRequest) throws -> Restoring {
