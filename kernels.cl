@@ -55,11 +55,13 @@
 // infinite, which stays visible in all that is computed from it. None of this needs an extension.
 #ifdef HALF_IN
 typedef half in_t;
+#define IN_IS_HALF true
 #define READ(p) vload_half(0, p)
 #define READ_WIDE(n, p) vload_half##n(0, p)
 #define READ_ALIGNED_4(p) vloada_half4(0, p)
 #else
 typedef float in_t;
+#define IN_IS_HALF false
 #define READ(p) (*(p))
 #define READ_WIDE(n, p) vload##n(0, p)
 #define READ_ALIGNED_4(p) (*(__global const float4 *)(p))
@@ -540,6 +542,9 @@ INLINE void put_four(float4 v, int count, __global out_t *p) {
 #ifndef MATRIX_UNIT
 #error "MATRIX_UNIT: 0 none, 1 products of small matrices by NVIDIA's PTX, 2 the same steps in plain code, such as 0"
 #endif
+#ifndef MATRIX_FACTORS
+#error "MATRIX_FACTORS: the factors of such a unit that a float is split in, 2 to keep its precision or 1, such as 2"
+#endif
 #if MATRIX_UNIT == 2
 #define MATRIX_MEMORY(items) __local float matrix_memory[6 * (items)];
 #define MATRIX_PARAMETER , __local float *matrix_memory
@@ -594,15 +599,19 @@ INLINE float4 matrix_step(float4 a, float2 b, float4 c MATRIX_PARAMETER) {
 #endif
 
 // The unit's factors have 10 bits behind the point. A float is taken as the sum of two of them, and high high + high low +
-// low high is as good as float's product. The unit cuts the ends off its sums instead of rounding, so that each step begins at
-// zero and joins the others in float.
-INLINE float matrix_high(float x) { return as_float((as_uint(x) + 0x1000u) & 0xffffe000u); }
+// low high is as good as float's product. A half is such a factor already, so that nothing is low about it. The unit cuts the ends
+// off its sums instead of rounding, so that each step begins at zero and joins the others in float.
+INLINE float matrix_high(float x, bool is_half) {
+  return is_half ? x : as_float((as_uint(x) + 0x1000u) & 0xffffe000u);
+}
 
-INLINE float4 matrix_product(float4 a, float2 b MATRIX_PARAMETER) {
-  const float4 high = (float4)(matrix_high(a.x), matrix_high(a.y), matrix_high(a.z), matrix_high(a.w));
-  const float2 b_high = (float2)(matrix_high(b.x), matrix_high(b.y));
-  float4 c = matrix_step(a - high, b_high, (float4)(0.0f) MATRIX_ARGUMENT);
-  c = matrix_step(high, b - b_high, c MATRIX_ARGUMENT);
+INLINE float4 matrix_product(float4 a, bool a_is_half, float2 b, bool b_is_half MATRIX_PARAMETER) {
+  const float4 high = (float4)(
+      matrix_high(a.x, a_is_half), matrix_high(a.y, a_is_half), matrix_high(a.z, a_is_half), matrix_high(a.w, a_is_half));
+  const float2 b_high = (float2)(matrix_high(b.x, b_is_half), matrix_high(b.y, b_is_half));
+  float4 c = (float4)(0.0f);
+  if (MATRIX_FACTORS == 2 && !a_is_half) c = matrix_step(a - high, b_high, c MATRIX_ARGUMENT);
+  if (MATRIX_FACTORS == 2 && !b_is_half) c = matrix_step(high, b - b_high, c MATRIX_ARGUMENT);
   return matrix_step(high, b_high, c MATRIX_ARGUMENT);
 }
 #endif
@@ -673,7 +682,8 @@ INLINE void nt_product(
       for (int i = 0; i < NT_SIDE; i += 2) {
         __local const float *a = (__local const float *)left + place + 8 * i;
         const float4 c = matrix_product(
-            (float4)(a[0], a[8], a[8 * NT_PITCH], a[8 * NT_PITCH + 8]), (float2)(b[0], b[8 * NT_PITCH]) MATRIX_ARGUMENT);
+            (float4)(a[0], a[8], a[8 * NT_PITCH], a[8 * NT_PITCH + 8]), IN_IS_HALF, (float2)(b[0], b[8 * NT_PITCH]),
+            IN_IS_HALF MATRIX_ARGUMENT);
         sum[i][j] += c.xy;
         sum[i + 1][j] += c.zw;
       }
@@ -1985,7 +1995,7 @@ INLINE void tile_weights_put(const tile_weights next[TILE_W_SHARE], int w_column
 // Column c of the unit's products t = 0 to 3 is pixel 4 c + t: an item's columns are whole vectors.
 #define MATRIX_PIXEL(t) \
   { \
-    const float4 c = matrix_product(a, (float2)(near.t, far.t) MATRIX_ARGUMENT); \
+    const float4 c = matrix_product(a, false, (float2)(near.t, far.t), x_is_half MATRIX_ARGUMENT); \
     sum[i][j].t += c.x; \
     sum[i][j + 1].t += c.y; \
     sum[i + 1][j].t += c.z; \
@@ -1993,7 +2003,7 @@ INLINE void tile_weights_put(const tile_weights next[TILE_W_SHARE], int w_column
   }
 
 INLINE void tile_product(
-    __local const float4 *x_tile, __local const float *w_tile, int row, int column,
+    __local const float4 *x_tile, bool x_is_half, __local const float *w_tile, int row, int column,
     float4 sum[TILE_ITEM_ROWS][TILE_VECTORS] MATRIX_PARAMETER) {
   const int first = column - 2 * MATRIX_STEP + MATRIX_ROW;
   MATRIX_LOOP
@@ -2016,7 +2026,7 @@ INLINE void tile_product(
 }
 #else
 INLINE void tile_product(
-    __local const float4 *x_tile, __local const float *w_tile, int row, int column,
+    __local const float4 *x_tile, bool x_is_half, __local const float *w_tile, int row, int column,
     float4 sum[TILE_ITEM_ROWS][TILE_VECTORS]) {
 #pragma unroll
   for (int k = 0; k < TILE_DEPTH; ++k) {
@@ -2073,7 +2083,7 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_ti
       }
       tile_weights_fetch(w_from, w_column, next, in_channels, w_next);
     }
-    if (begin >= 0) tile_product(x_tile[half_index], w_tile[half_index], row, column, sum MATRIX_ARGUMENT);
+    if (begin >= 0) tile_product(x_tile[half_index], IN_IS_HALF, w_tile[half_index], row, column, sum MATRIX_ARGUMENT);
     if (next < in_channels) {
 #pragma unroll
       for (int i = 0; i < TILE_X_SHARE; ++i) {
@@ -2173,7 +2183,7 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void norm_produ
       tile_weights_fetch(gamma_from, w_column, next, in_channels, gamma_next);
     }
     if (begin >= 0) {
-      tile_product(x_tile[half_index], w_tile[half_index], row, column, sum MATRIX_ARGUMENT);
+      tile_product(x_tile[half_index], false, w_tile[half_index], row, column, sum MATRIX_ARGUMENT);
 #pragma unroll
       for (int k = 0; k < TILE_DEPTH * TILE_COLUMNS / TILE_ITEMS; ++k) {
         const float d = ((__local const float *)x_tile[half_index])[TILE_X_FLOAT(k * TILE_ITEMS + item)];

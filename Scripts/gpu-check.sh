@@ -103,6 +103,7 @@ fi
 step restore 30 "$program" restore "$here/page-blurred.png" -o "$out/restored.png" --device "$device" --overwrite --profile --verbose
 step doctor 60 "$program" doctor --device "$device"
 size=${sides[0]}x${sides[0]}
+precisions=(half)
 # What the matrix unit brings, where it multiplies.
 if grep -q '^matrix unit: multiplies' "$out/doctor.txt"; then
   export RESTORMER_MATRIX_UNIT=off
@@ -110,7 +111,14 @@ if grep -q '^matrix unit: multiplies' "$out/doctor.txt"; then
   step "training-${batches[0]}-without-unit" 60 "$program" bench training --device "$device" --preset "$preset" \
     --batch "${batches[0]}" --json
   unset RESTORMER_MATRIX_UNIT
+  precisions+=(tf32)
 fi
+for precision in "${precisions[@]}"; do
+  step "inference-${sides[0]}-$precision" 30 "$program" bench inference --device "$device" --preset "$preset" --size "$size" \
+    --precision "$precision" --json
+  step "training-${batches[0]}-$precision" 40 "$program" bench training --device "$device" --preset "$preset" \
+    --batch "${batches[0]}" --precision "$precision" --json
+done
 if step tuning 90 "$program" bench --tune --device "$device" --preset "$preset" --size "$size" --repeats 3; then
   step "inference-${sides[0]}-tuned" 30 "$program" bench inference --device "$device" --preset "$preset" --size "$size" --json
 fi

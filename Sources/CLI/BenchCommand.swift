@@ -32,8 +32,10 @@ struct BenchCommand: ParsableCommand {
 
   @OptionGroup var weightsOptions: WeightsOptions
 
-  @Option(name: .long, help: "How what lies between layers is stored: float or half.")
-  var precision = Precision.float
+  @Option(
+    name: .long,
+    help: "float; half: what lies between layers is stored so; or tf32, for matrix units.")
+  var precision = PrecisionChoice.float
 
   @Option(
     name: .long, parsing: .unconditional, help: "Size of the restored image, WIDTHxHEIGHT.")
@@ -62,9 +64,9 @@ struct BenchCommand: ParsableCommand {
   func run() throws {
     let plan = try plan()
     let opened = try device.open(for: tune ? .examining : .restoring)
-    if precision == .half { try PrecisionChoice.half.check(on: opened.backend) }
+    let backend = try precision.prepare(opened.backend)
     if tune { return try plan.tune(opened) }
-    let report = try plan.run(on: opened.backend)
+    let report = try plan.run(on: backend)
     if json {
       try Console.print(report.json(device: opened.name))
     } else {
@@ -78,6 +80,9 @@ struct BenchCommand: ParsableCommand {
       throw ValidationError(
         "--patch \(patch): expected a multiple of \(RestormerModel.sizeMultiple)")
     }
+    guard precision != .automatic else {
+      throw ValidationError("--precision auto: expected float, half or tf32")
+    }
     let weights = try modelWeights()
     let channels = weights.model.configuration.inputChannels
     let (width, height) = try parseSize(size)
@@ -85,7 +90,7 @@ struct BenchCommand: ParsableCommand {
       weights: weights, parts: parts.isEmpty ? BenchmarkPart.timed : Set(parts),
       image: Shape(1, channels, roundUp(height), roundUp(width)),
       batch: Shape(batch, channels, patch, patch), recompute: recompute == .on, repeats: repeats,
-      precision: precision)
+      precision: precision == .half ? .half : .float)
   }
 
   private func modelWeights() throws -> ModelWeights {

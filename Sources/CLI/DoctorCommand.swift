@@ -38,7 +38,12 @@ struct DoctorCommand: ParsableCommand {
       report.checks += examineTuned(backend, cases)
       if !json { Console.print("stored as half:") }
       report.checks += examine(cases.filter(\.storesHalf), storing: .half, on: plain)
-      if !tiny { report.checks += examineNetwork(on: backend) }
+      if !tiny {
+        report.checks += examineNetwork(on: backend)
+        if let other = try? backend.multiplyingInTF32() {
+          report.checks += examineProducts(backend, other)
+        }
+      }
     } else {
       report.checks = examine(cases, on: opened)
     }
@@ -59,12 +64,32 @@ struct DoctorCommand: ParsableCommand {
 
   /// The check on which `--precision auto` rests, with the bundled model; and its gradient.
   private func examineNetwork(on backend: some Backend) -> [Finding] {
-    let results = Finding("network", limit: HalfStorage.bound) {
-      try HalfStorage(BundledModel.standard().weights, on: backend).error
+    tell(
+      Finding("network stored as half", stored: .half, limit: HalfStorage.bound) {
+        try HalfStorage(BundledModel.standard().weights, on: backend).error
+      },
+      Finding(
+        "gradients of the network's parameters stored as half", stored: .half,
+        limit: HalfGradients.bound
+      ) { try HalfGradients(BundledModel.standard().weights, on: backend).error })
+  }
+
+  /// What `--precision tf32` does to the bundled model and its gradient.
+  private func examineProducts(_ backend: OpenCLBackend, _ other: OpenCLBackend) -> [Finding] {
+    let products = Result {
+      try TF32Products(BundledModel.standard().weights, on: backend, and: other)
     }
-    let gradients = Finding("gradients of the network's parameters", limit: HalfGradients.bound) {
-      try HalfGradients(BundledModel.standard().weights, on: backend).error
-    }
+    return tell(
+      Finding("network with products in TF32", stored: .float, limit: HalfStorage.bound) {
+        try products.get().results
+      },
+      Finding(
+        "gradients of the network's parameters with products in TF32", stored: .float,
+        limit: HalfGradients.bound
+      ) { try products.get().gradients })
+  }
+
+  private func tell(_ results: Finding, _ gradients: Finding) -> [Finding] {
     if !json {
       Console.print(results.line("from float of values in [0, 1]"))
       Console.print(gradients.line("of its norm at worst, from that of float"))
@@ -129,10 +154,13 @@ private struct Finding: Encodable {
     cases.enumerated().map { Finding($1, seed: UInt64($0 + 1), storing: precision, on: backend) }
   }
 
-  /// The difference that half storage makes to what a network computes.
-  init(_ subject: String, limit: Double, _ difference: () throws -> Double) {
+  /// The difference that less precision makes to what a network computes.
+  init(
+    _ subject: String, stored precision: Precision, limit: Double,
+    _ difference: () throws -> Double
+  ) {
     (`operator`, inputs, self.limit) = (subject, "", limit)
-    stored = Precision.half.rawValue
+    stored = precision.rawValue
     do {
       let found = try difference()
       error = found.isFinite ? found : nil
@@ -142,10 +170,10 @@ private struct Finding: Encodable {
     }
   }
 
-  /// The finding about half storage in one line.
+  /// The finding about a network in one line.
   func line(_ unit: String) -> String {
     let numbers = [error ?? .infinity, limit].map { String(format: "%.1e", $0) }
-    return "\(`operator`) stored as half: \(numbers[0]) \(unit), limit \(numbers[1]): \(verdict)"
+    return "\(`operator`): \(numbers[0]) \(unit), limit \(numbers[1]): \(verdict)"
   }
 
   private init(

@@ -137,6 +137,10 @@ final class FaultTests: XCTestCase {
     try expectFault(["doctor", "-d", "no such device"], naming: ["CPU backend"])
     try expectFault(
       restore + ["cpu", "--precision", "half"], naming: ["precision half", "CPU backend"])
+    for device in ["cpu", "0"] {
+      try expectFault(
+        restore + [device, "--precision", "tf32"], naming: ["precision tf32", "no unit for it"])
+    }
     let list = try Program.run(["devices", "-d", "no such device"])
     XCTAssertEqual(list.status, 1)
     XCTAssertTrue(list.output.contains("CPU backend"), "the list would show what there is")

@@ -28,14 +28,18 @@ final class TrainingFaultTests: XCTestCase {
     try TrainingOptions(contentsOf: scratch.file("runs/run/options.yml"))
   }
 
-  func testTheCPUBackendRefusesHalfPrecision() throws {
-    let run = try train(["--steps", "1", "--precision", "half"])
-    XCTAssertEqual(run.status, 1)
-    XCTAssertEqual(run.faults.count, 1, run.errors)
-    XCTAssertTrue(
-      run.faults.first?.contains("precision half: the CPU backend stores float only") ?? false,
-      run.errors)
-    XCTAssertEqual(scratch.names(in: "runs"), [])
+  func testTheCPUBackendRefusesOtherPrecisions() throws {
+    for (precision, fault) in [
+      ("half", "precision half: the CPU backend stores float only"),
+      ("tf32", "precision tf32: the CPU backend has no unit for it"),
+      ("auto", "--precision: 'auto', expected float, half or tf32"),
+    ] {
+      let run = try train(["--steps", "1", "--precision", precision])
+      XCTAssertNotEqual(run.status, 0)
+      XCTAssertEqual(run.faults.count, 1, run.errors)
+      XCTAssertTrue(run.faults.first?.contains(fault) ?? false, run.errors)
+      XCTAssertEqual(scratch.names(in: "runs"), [])
+    }
   }
 
   /// Old weights under new options would be a lie.

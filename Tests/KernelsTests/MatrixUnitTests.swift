@@ -31,6 +31,54 @@ final class MatrixUnitTests: XCTestCase {
       }
     }
   }
+
+  /// 11 bits of either factor, and float's sums.
+  func testTF32IsAsPreciseAsItSays() throws {
+    let device = try Device.matrixUnit()
+    let coarse = try XCTUnwrap(device.multiplyingInTF32())
+    // Its matrices are too small for the unit.
+    let names = Self.names.subtracting(["AttentionMatrix"])
+    for check in OpCatalog.cases where names.contains(check.op.name) && check.isQuick {
+      let inputs = check.randomInputs(seed: 3)
+      let expected = try OpCheck.evaluate(check, inputs: inputs, on: device)
+      let found = try OpCheck.evaluate(check, inputs: inputs, on: coarse)
+      XCTAssertEqual(found.violations, [], check.label)
+      let errors = zip(found.outputs, expected.outputs).map { OpCheck.relativeError($0, $1) }
+      XCTAssertLessThan(errors.max() ?? .infinity, 3e-3, "\(check.op.name) \(check.label)")
+      XCTAssertGreaterThan(errors.max() ?? 0, 2e-5, "\(check.op.name) \(check.label)")
+    }
+  }
+
+  /// Halves fit the unit's factors, so that what one factor more would add is zero: left out, it
+  /// changes nothing.
+  func testHalvesAreMultipliedWithoutARest() throws {
+    let (device, plain) = (try Device.matrixUnit(), try Device.gpuShaped())
+    let coarse = try XCTUnwrap(device.multiplyingInTF32())
+    let sums = OpCase(Conv1x1BackwardWeight(), [Shape(2, 50, 20, 25), Shape(2, 97, 20, 25)])
+    let gradients = try [plain, device, coarse].map {
+      try OpCheck.evaluate(sums, inputs: sums.randomInputs(seed: 5), storing: .half, on: $0)
+        .outputs[0]
+    }
+    XCTAssertLessThan(OpCheck.relativeError(gradients[1], gradients[0]), 1e-6)
+    XCTAssertEqual(gradients[1], gradients[2])
+
+    // Weights are floats and need both factors: what is stored as half rounds alike but for ties.
+    let product = OpCase(Conv1x1(), [Shape(1, 50, 24, 46), Shape(97, 50, 1, 1)])
+    let stored = try [plain, device, coarse].map {
+      try OpCheck.evaluate(product, inputs: product.randomInputs(seed: 6), storing: .half, on: $0)
+        .outputs[0]
+    }
+    func changed(_ a: [Float], _ b: [Float]) -> Double {
+      Double(zip(a, b).count { $0 != $1 }) / Double(a.count)
+    }
+    XCTAssertLessThan(changed(stored[1], stored[0]), 0.01)
+    XCTAssertGreaterThan(changed(stored[2], stored[0]), 0.1)
+  }
+
+  func testDevicesWithoutAUnitHaveNoTF32() throws {
+    XCTAssertNil(try Device.gpuShaped().multiplyingInTF32())
+    XCTAssertNil(try CPUBackend().multiplyingInTF32())
+  }
 }
 
 extension OpCase {

@@ -87,7 +87,7 @@ final class HalfRestoringTests: XCTestCase {
     XCTAssertThrowsError(try Restorer(weights, on: CPUBackend(), options: options(.half))) {
       XCTAssertEqual(
         "\($0)",
-        "precision half: the CPU backend stores float only, expected auto, float or an OpenCL "
+        "precision half: the CPU backend stores float only, expected float or an OpenCL "
           + "device")
     }
   }

@@ -50,7 +50,7 @@ final class HalfTrainingTests: TrainingRunCase {
   /// Accumulated, clipped and averaged steps follow those of float.
   func testLossesAreNearThoseOfFloat() throws {
     var curves: [[(loss: Double, norm: Double)]] = []
-    for precision in [Precision.float, .half] {
+    for precision in [PrecisionChoice.float, .half] {
       var run = options("\(precision)")
       (run.precision, run.validation) = (precision, nil)
       run.stages = [.init(steps: 6, patch: 16, batch: 2)]

@@ -57,6 +57,11 @@ public protocol Backend: AnyObject {
     _ view: TensorView<Storage>, into values: UnsafeMutableBufferPointer<Float>
   ) throws -> Mark
 
+  /// The same device with products in TF32, 11 significant bits of either factor and sums of float;
+  /// nil where it has no unit that multiplies so.
+  /// - Throws: `DeviceError` where the environment wishes for what there is not.
+  func multiplyingInTF32() throws -> Self?
+
   /// Measures what the device does at best; takes about a second.
   func measureCeilings() throws -> DeviceCeilings
 
@@ -73,6 +78,9 @@ extension Backend where Mark == Void {
 }
 
 extension Backend {
+  /// Nil: there is no such unit.
+  public func multiplyingInTF32() throws -> Self? { nil }
+
   /// Nil: nobody watches.
   public func reckonedSeconds(of step: Step) -> Double? { nil }
 

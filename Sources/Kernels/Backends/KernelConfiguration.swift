@@ -22,6 +22,8 @@ public struct KernelConfiguration: Hashable, Sendable {
 
   /// Who multiplies in a GPU's products.
   package var matrixUnit = MatrixUnit.none
+  /// The unit's factors that a float is split in: two keep its precision, one is plain TF32.
+  package var matrixFactors = 2
 
   /// Elements of the widest tensor in a band of rows that a chain of operators takes at a time: on
   /// a CPU few enough to stay in cache (measured: 1 M best on three levels of the paper's network),

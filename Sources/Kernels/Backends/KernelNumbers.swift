@@ -8,12 +8,24 @@ package enum KernelNumbers {
     of section: String, _ configuration: KernelConfiguration
   ) -> [String: String] {
     let own = ofSection[section]?(configuration) ?? [:]
-    return common(configuration).merging(own) { $1 }.mapValues(\.description)
+    return common(configuration).merging(matrixNumbers(section, configuration)) { $1 }
+      .merging(own) { $1 }.mapValues(\.description)
       .merging(takesNormFloor(section) ? ["NORM_FLOOR": "\(attentionNormFloor)f"] : [:]) { $1 }
   }
 
   private static func takesNormFloor(_ section: String) -> Bool {
     [ChannelAttention.section, LocalAttention.section].contains(section)
+  }
+
+  /// Sections without products are the same programs whoever multiplies elsewhere.
+  private static func matrixNumbers(
+    _ section: String, _ configuration: KernelConfiguration
+  ) -> [String: Int] {
+    let multiplies = [Conv1x1.section, ChannelAttention.section].contains(section)
+    return [
+      "MATRIX_UNIT": (multiplies ? configuration.matrixUnit : .none).rawValue,
+      "MATRIX_FACTORS": multiplies ? configuration.matrixFactors : 2,
+    ]
   }
 
   /// Those that every section is compiled with, because the helpers of the section `Common` use
@@ -25,7 +37,6 @@ package enum KernelNumbers {
       "BLOCK_VECTORS": configuration.blockVectors, "PANEL_VECTORS": 4, "PANEL_ROWS": 6,
       "PANEL_PIXELS": ProductPanels.panelPixels, "NT_SIDE": PixelProducts.largestSide,
       "NT_ACROSS": PixelProducts.across, "ALIGNED": 0,
-      "MATRIX_UNIT": configuration.matrixUnit.rawValue,
     ]
   }
 

@@ -42,15 +42,23 @@ extension OpenCLBackend {
   /// Floats are split in two factors of the unit each, which keeps the precision of float.
   /// - Throws: `DeviceError` where `RESTORMER_MATRIX_UNIT` wishes for what there is not.
   func usingMatrixUnit() throws -> OpenCLBackend {
+    try withUnit { traits.hasFastMatrixUnit && agrees(with: $0) } ?? self
+  }
+
+  /// Also on cards whose unit gains nothing as long as floats are split in two.
+  public func multiplyingInTF32() throws -> OpenCLBackend? {
+    let unit = configuration.matrixUnit == .none ? try withUnit(where: agrees) : self
+    return unit.map { $0.multiplying(by: $0.configuration.matrixUnit, factors: 1) }
+  }
+
+  /// The device with its unit where it has one and the environment wishes for it, or leaves it to
+  /// `isGood`.
+  private func withUnit(where isGood: (OpenCLBackend) -> Bool) throws -> OpenCLBackend? {
     let wish = try MatrixUnit.wish(
       of: ProcessInfo.processInfo.environment["RESTORMER_MATRIX_UNIT"])
-    guard traits.hasMatrixUnit else { return self }
+    guard traits.hasMatrixUnit, wish != .off else { return nil }
     let other = multiplying(by: .mma)
-    return switch wish {
-    case .auto: traits.hasFastMatrixUnit && agrees(with: other) ? other : self
-    case .on: other
-    case .off: self
-    }
+    return wish == .on || isGood(other) ? other : nil
   }
 
   /// Whether products of all kinds come out as they do here. Where the driver does not compile them

@@ -60,10 +60,10 @@ public final class OpenCLBackend: Backend {
     OpenCLBackend(self, configuration, tuning, longestLaunch: seconds)
   }
 
-  /// The same device with products by `unit`.
-  package func multiplying(by unit: MatrixUnit) -> OpenCLBackend {
+  /// The same device with products by `unit`, for which floats are split in `factors`.
+  package func multiplying(by unit: MatrixUnit, factors: Int = 2) -> OpenCLBackend {
     var configuration = configuration
-    configuration.matrixUnit = unit
+    (configuration.matrixUnit, configuration.matrixFactors) = (unit, factors)
     return OpenCLBackend(self, configuration, tuning)
   }
 

@@ -1,25 +1,6 @@
 import Basics
 import Kernels
 
-/// How activations are stored when images are restored; what is computed with them is float always.
-public enum PrecisionChoice: String, CaseIterable, Sendable {
-  /// Half on GPUs whose results stay within `HalfStorage.bound`, else float.
-  case automatic = "auto"
-  /// Float.
-  case float
-  /// Half, which OpenCL devices can.
-  case half
-
-  /// - Throws: `RestoreError` for half on a backend that stores float only.
-  public func check(on backend: some Backend) throws {
-    guard self != .half || backend.traits.storesHalf else {
-      throw RestoreError(
-        "precision half: the \(backend.name) stores float only, expected auto, float or an OpenCL "
-          + "device")
-    }
-  }
-}
-
 /// What storing activations as half does to the results of a network on a device.
 public struct HalfStorage: Sendable {
   /// The root mean square of the difference to results of float storage, of values in [0, 1], that
@@ -56,7 +37,7 @@ public struct HalfStorage: Sendable {
     return (sum / Double(a.count)).squareRoot()
   }
 
-  private static func run<B: Backend>(
+  static func run<B: Backend>(
     _ parameters: DeviceParameters<B>, _ normalization: ImageNormalization,
     storing precision: Precision, on backend: B
   ) throws -> [Float] {
@@ -98,9 +79,8 @@ struct StorageDecision<B: Backend> {
 
   init(
     _ parameters: DeviceParameters<B>, _ normalization: ImageNormalization,
-    _ choice: PrecisionChoice, on backend: B
-  ) throws {
-    try choice.check(on: backend)
+    _ choice: PrecisionChoice
+  ) {
     (self.parameters, self.normalization, self.choice) = (parameters, normalization, choice)
   }
 
@@ -109,11 +89,7 @@ struct StorageDecision<B: Backend> {
   mutating func settle(on backend: B, note: (String) -> Void) -> Precision {
     if let precision { return precision }
     let decided: Precision =
-      switch choice {
-      case .float: .float
-      case .half: .half
-      case .automatic: automatic(on: backend, note)
-      }
+      choice == .automatic ? automatic(on: backend, note) : choice.storage
     precision = decided
     return decided
   }

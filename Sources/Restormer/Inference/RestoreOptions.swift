@@ -8,7 +8,7 @@ public struct RestoreOptions: Sendable {
   public var blend = TileBlend.smooth
   /// Average over the flips and rotations that the network was trained with.
   public var ensemble = false
-  /// How activations are stored.
+  /// How precisely is computed, and how activations are stored.
   public var precision = PrecisionChoice.automatic
   /// Where attention takes its statistics from.
   public var localStatistics = LocalStatistics.automatic

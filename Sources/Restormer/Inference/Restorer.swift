@@ -33,7 +33,7 @@ public final class Restorer<B: Backend> {
 
   /// Moves `weights` to `backend`.
   /// - Throws: the backend's error when memory does not suffice; `RestoreError` for a tile that is
-  ///   no positive multiple of 8, and for half storage on a backend that has none.
+  ///   no positive multiple of 8; `DeviceError` for a precision that the backend does not have.
   public convenience init(
     _ weights: ModelWeights, on backend: B, options: RestoreOptions = .init()
   ) throws {
@@ -44,19 +44,19 @@ public final class Restorer<B: Backend> {
   }
 
   /// Restores with parameters where they lie on `backend`.
-  /// - Throws: `RestoreError` as above.
+  /// - Throws: `RestoreError` and `DeviceError` as above.
   package init(
     _ parameters: DeviceParameters<B>, _ treatment: PictureTreatment, on backend: B,
     options: RestoreOptions = .init()
   ) throws {
     try options.check()
+    let backend = try options.precision.prepare(backend)
     var model = parameters.model
     model.statistics = options.localStatistics.choice(trainedOn: treatment.trainingPatch)
     let orientations = options.ensemble ? treatment.symmetries : [.identity]
     (self.model, self.parameters, self.backend) = (model, parameters, backend)
     (self.treatment, self.orientations, self.options) = (treatment, orientations, options)
-    storage = try StorageDecision(
-      parameters, treatment.normalization, options.precision, on: backend)
+    storage = StorageDecision(parameters, treatment.normalization, options.precision)
     layouts = LayoutChooser(model, options, on: backend) {
       Self.hostMemoryNeed(
         model, options, orientations.count, width: $0.width, height: $0.height)

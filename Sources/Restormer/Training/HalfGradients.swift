@@ -17,15 +17,20 @@ package struct HalfGradients {
     let results = try [Precision.float, .half].map { precision in
       try Self.gradient(weights, storing: precision, on: backend)
     }
-    let isSound = results.joined().allSatisfy(\.isFinite) && results[0].contains { $0 != 0 }
-    let errors = weights.model.parameters.map { parameter in
-      let place = parameter.offset..<parameter.offset + parameter.count
-      return OpCheck.relativeError(Array(results[1][place]), Array(results[0][place]))
-    }
-    error = isSound ? errors.max() ?? .infinity : .infinity
+    error = Self.difference(weights.model, results)
   }
 
-  private static func gradient(
+  /// The largest relative error of a parameter's gradient in the second of two.
+  static func difference(_ model: RestormerModel, _ gradients: [[Float]]) -> Double {
+    let isSound = gradients.joined().allSatisfy(\.isFinite) && gradients[0].contains { $0 != 0 }
+    let errors = model.parameters.map { parameter in
+      let place = parameter.offset..<parameter.offset + parameter.count
+      return OpCheck.relativeError(Array(gradients[1][place]), Array(gradients[0][place]))
+    }
+    return isSound ? errors.max() ?? .infinity : .infinity
+  }
+
+  static func gradient(
     _ weights: ModelWeights, storing precision: Precision, on backend: some Backend
   ) throws -> [Float] {
     let engine = try TrainingEngine(

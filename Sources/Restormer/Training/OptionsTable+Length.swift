@@ -40,8 +40,8 @@ extension TrainingOption {
         \.recompute),
       TrainingOption(
         "train.precision", flag: "precision",
-        "How activations and their gradients are stored: half, on OpenCL devices, halves them.",
-        .choice([(.float, ["float"]), (.half, ["half"])]), \.precision),
+        "float; half: activations and their gradients stored so, on OpenCL devices; or tf32.",
+        .choice([.float, .half, .tf32].map { ($0, [$0.rawValue]) }), \.precision),
     ] + schedule
 
   private static let patch = OptionKind<Int>.whole(8...8192)

@@ -45,10 +45,7 @@ public final class Trainer<B: Backend> {
     report: @escaping (TrainingEvent) -> Void
   ) throws {
     if let fault = options.fault { throw DataError(fault) }
-    guard options.precision == .float || backend.traits.storesHalf else {
-      throw DataError(
-        "precision half: the \(backend.name) stores float only, expected float or an OpenCL device")
-    }
+    let backend = try options.precision.prepare(backend)
     report(.doing(.readingData, mayBreakOff: true))
     (self.options, self.backend, self.report) = (options, backend, report)
     team = Team(ranks)
@@ -84,8 +81,8 @@ public final class Trainer<B: Backend> {
       model, values: try checkpoint?.values ?? start ?? options.firstValues(of: model, in: team),
       loss: options.loss, lossWeight: options.lossWeight,
       optimizer: options.optimizer, averageDecay: options.averageDecay,
-      accumulating: options.accumulate > 1, recompute: recompute, storing: options.precision,
-      team: team, sharding: options.shardOptimizer, on: backend)
+      accumulating: options.accumulate > 1, recompute: recompute,
+      storing: options.precision.storage, team: team, sharding: options.shardOptimizer, on: backend)
     report(.doing(.openingRecords, mayBreakOff: false))
     record = try folder.map {
       try TrainingRecord(

@@ -102,7 +102,7 @@ struct TrainingMemoryChoice<B: Backend> {
     let shape = Shape(stage.batch, options.model.inputChannels, stage.patch, stage.patch)
     let step = try TrainingEngine.need(
       model, shape: shape, optimizer: options.optimizer, recompute: recompute,
-      storing: options.precision, averaged: options.averageDecay != nil,
+      storing: options.precision.storage, averaged: options.averageDecay != nil,
       accumulating: options.accumulate > 1,
       slices: options.shardOptimizer ? ranks : 1, on: backend)
     guard backend.memory.isHost else { return step }

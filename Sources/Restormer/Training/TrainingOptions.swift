@@ -70,9 +70,9 @@ public struct TrainingOptions: Sendable, Hashable {
   public var seed: UInt64 = 100
   /// When to trade time for memory.
   public var recompute = Recompute.auto
-  /// How activations and their gradients are stored; half, with a loss scale, takes half of their
-  /// memory, on OpenCL devices.
-  public var precision = Precision.float
+  /// How precisely is computed: half stores activations and their gradients so, with a loss scale;
+  /// nothing is left open.
+  public var precision = PrecisionChoice.float
   /// Steps between validations; 0 for once an epoch.
   public var validationInterval = 0
   /// Steps between checkpoints.

@@ -31,7 +31,7 @@ public final class RestoreEngine: ImageEngine, @unchecked Sendable {
     on backend: OpenedBackend, models: [(name: String, purpose: String, weights: ModelWeights)],
     precision: PrecisionChoice = .automatic
   ) throws {
-    try precision.check(on: backend.backend)
+    _ = try precision.prepare(backend.backend)
     self.precision = precision
     precondition(!models.isEmpty, "RestoreEngine: no models")
     (self.backend, device) = (backend, backend.name)

@@ -1,0 +1,38 @@
+import Kernels
+
+/// How precisely images are restored and networks trained. What is not said here is float: sums,
+/// parameters, moments and all arithmetic but the products of `tf32`.
+public enum PrecisionChoice: String, CaseIterable, Sendable {
+  /// Half on GPUs whose results stay within `HalfStorage.bound`, else float; not for training.
+  case automatic = "auto"
+  /// Float throughout.
+  case float
+  /// Float, with products of matrices in TF32: 11 significant bits of either factor, as PyTorch
+  /// computes them where it is allowed to. For devices with a unit that does.
+  case tf32
+  /// Activations stored as half, which OpenCL devices can.
+  case half
+
+  /// How activations are stored where it is not left open.
+  var storage: Precision { self == .half ? .half : .float }
+
+  /// `backend` as it is to compute.
+  /// - Throws: `DeviceError` for a precision that it does not have.
+  public func prepare<B: Backend>(_ backend: B) throws -> B {
+    switch self {
+    case .automatic, .float: return backend
+    case .half where backend.traits.storesHalf: return backend
+    case .half:
+      throw unknown(to: backend, "stores float only, expected float or an OpenCL device")
+    case .tf32:
+      guard let other = try backend.multiplyingInTF32() else {
+        throw unknown(to: backend, "has no unit for it, expected float")
+      }
+      return other
+    }
+  }
+
+  private func unknown(to backend: some Backend, _ reason: String) -> DeviceError {
+    DeviceError("precision \(rawValue): the \(backend.name) \(reason)")
+  }
+}
