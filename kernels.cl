@@ -54,11 +54,19 @@
 // as it is loaded and rounded to the nearest as it is stored, so that all arithmetic is float's; what exceeds 65504 becomes
 // infinite, which stays visible in all that is computed from it. None of this needs an extension.
 #ifdef HALF_IN
+// One load of eight bytes, of which vloada_half4, and four elements by name, become several with some compilers.
+INLINE float half_of(ushort bits) { return vload_half(0, (const half *)&bits); }
+
+INLINE float4 aligned_halves(__global const half *p) {
+  const ulong bits = *(__global const ulong *)p;
+  return (float4)(
+      half_of((ushort)bits), half_of((ushort)(bits >> 16)), half_of((ushort)(bits >> 32)), half_of((ushort)(bits >> 48)));
+}
 typedef half in_t;
 #define IN_IS_HALF true
 #define READ(p) vload_half(0, p)
 #define READ_WIDE(n, p) vload_half##n(0, p)
-#define READ_ALIGNED_4(p) vloada_half4(0, p)
+#define READ_ALIGNED_4(p) aligned_halves(p)
 #else
 typedef float in_t;
 #define IN_IS_HALF false
@@ -68,10 +76,16 @@ typedef float in_t;
 #endif
 #define WRITE_FLOAT(v, p) (*(p) = (v))
 #ifdef HALF_OUT
+// One store, likewise.
+INLINE void put_aligned_halves(float4 v, __global half *p) {
+  ushort4 bits;
+  vstore_half4(v, 0, (half *)&bits);
+  *(__global ushort4 *)p = bits;
+}
 typedef half out_t;
 #define WRITE(v, p) vstore_half(v, 0, p)
 #define WRITE_WIDE(n, v, p) vstore_half##n(v, 0, p)
-#define WRITE_ALIGNED_4(v, p) vstorea_half4(v, 0, p)
+#define WRITE_ALIGNED_4(v, p) put_aligned_halves(v, p)
 #else
 typedef float out_t;
 #define WRITE(v, p) WRITE_FLOAT(v, p)
@@ -544,6 +558,11 @@ INLINE void put_four(float4 v, int count, __global out_t *p) {
 #endif
 #ifndef MATRIX_FACTORS
 #error "MATRIX_FACTORS: the factors of such a unit that a float is split in, 2 to keep its precision or 1, such as 2"
+#endif
+#if MATRIX_UNIT
+#define MATRIX_HALF(is_half) , is_half
+#else
+#define MATRIX_HALF(is_half)
 #endif
 #if MATRIX_UNIT == 2
 #define MATRIX_MEMORY(items) __local float matrix_memory[6 * (items)];
@@ -2003,8 +2022,8 @@ INLINE void tile_weights_put(const tile_weights next[TILE_W_SHARE], int w_column
   }
 
 INLINE void tile_product(
-    __local const float4 *x_tile, bool x_is_half, __local const float *w_tile, int row, int column,
-    float4 sum[TILE_ITEM_ROWS][TILE_VECTORS] MATRIX_PARAMETER) {
+    __local const float4 *x_tile, __local const float *w_tile, int row, int column,
+    float4 sum[TILE_ITEM_ROWS][TILE_VECTORS] MATRIX_HALF(bool x_is_half) MATRIX_PARAMETER) {
   const int first = column - 2 * MATRIX_STEP + MATRIX_ROW;
   MATRIX_LOOP
   for (int begin = 0; begin < TILE_DEPTH; begin += 8) {
@@ -2026,7 +2045,7 @@ INLINE void tile_product(
 }
 #else
 INLINE void tile_product(
-    __local const float4 *x_tile, bool x_is_half, __local const float *w_tile, int row, int column,
+    __local const float4 *x_tile, __local const float *w_tile, int row, int column,
     float4 sum[TILE_ITEM_ROWS][TILE_VECTORS]) {
 #pragma unroll
   for (int k = 0; k < TILE_DEPTH; ++k) {
@@ -2083,7 +2102,9 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void conv1x1_ti
       }
       tile_weights_fetch(w_from, w_column, next, in_channels, w_next);
     }
-    if (begin >= 0) tile_product(x_tile[half_index], IN_IS_HALF, w_tile[half_index], row, column, sum MATRIX_ARGUMENT);
+    if (begin >= 0) {
+      tile_product(x_tile[half_index], w_tile[half_index], row, column, sum MATRIX_HALF(IN_IS_HALF) MATRIX_ARGUMENT);
+    }
     if (next < in_channels) {
 #pragma unroll
       for (int i = 0; i < TILE_X_SHARE; ++i) {
@@ -2183,7 +2204,7 @@ __kernel __attribute__((reqd_work_group_size(TILE_ITEMS, 1, 1))) void norm_produ
       tile_weights_fetch(gamma_from, w_column, next, in_channels, gamma_next);
     }
     if (begin >= 0) {
-      tile_product(x_tile[half_index], false, w_tile[half_index], row, column, sum MATRIX_ARGUMENT);
+      tile_product(x_tile[half_index], w_tile[half_index], row, column, sum MATRIX_HALF(false) MATRIX_ARGUMENT);
 #pragma unroll
       for (int k = 0; k < TILE_DEPTH * TILE_COLUMNS / TILE_ITEMS; ++k) {
         const float d = ((__local const float *)x_tile[half_index])[TILE_X_FLOAT(k * TILE_ITEMS + item)];

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compiles recorded OpenCL programs for NVIDIA, AMD and Intel chips and writes a table of what their kernels became.
 
-usage: gpu-table.py TOOLS PROGRAMS LAUNCHES TABLE.md
+usage: gpu-table.py TOOLS PROGRAMS LAUNCHES float|half TABLE.md
 TOOLS is filled by lint-gpu.sh; PROGRAMS holds HASH.cl and HASH.options and LAUNCHES is the log of launches, as the invented GPU leaves
 them; kernels that were not launched are left out. The exit code is 1 where a compiler refuses a program, spills registers, uses
 scratch memory or a stack, and where a kernel misses its bar."""
@@ -14,18 +14,22 @@ import subprocess
 import sys
 import tempfile
 
-TOOLS, PROGRAMS, LAUNCHES, TABLE = (pathlib.Path(p).resolve() for p in sys.argv[1:5])
+TOOLS, PROGRAMS, LAUNCHES, TABLE = (pathlib.Path(p).resolve() for p in sys.argv[1:4] + sys.argv[5:6])
+STORED = sys.argv[4]
 LLVM = TOOLS / "llvm/usr"
 CLANG = [str(LLVM / "lib/llvm-19/bin/clang-19"), "-x", "cl", "-cl-std=CL1.2", "-O3", "-S",
          "-Xclang", "-finclude-default-header"]
 CUDA = TOOLS / "cuda/nvidia/cu13/bin"
 # The chips that have what a matrix unit's programs ask for.
 MATRIX_CHIPS = ["sm_86", "sm_90"]
-# Multiply-adds of an item in an instruction of the unit, of which a float's product takes three.
-MATRIX_MULTIPLY_ADDS = 32 / 3
+# Multiply-adds of an item in an instruction of the unit, of which a product of floats takes three and one with a half two.
+STEPS = {"float": 3, "half": 2}[STORED]
+MATRIX_MULTIPLY_ADDS = 32 / STEPS
 CHIPS = ["sm_75", "sm_86", "sm_90", "gfx1030", "gfx1100", "gfx90a", "dg2"]
 # The most instructions per fused multiply-add that the hottest loop of a kernel may have on a chip.
-BARS = {("conv1x1_tiles", "sm_90"): 1.35, ("conv1x1_backward_weight_tiles", "sm_90"): 1.35}
+# Sums over pixels widen each half that they load.
+BARS = {("conv1x1_tiles", "sm_90"): 1.35,
+        ("conv1x1_backward_weight_tiles", "sm_90"): {"float": 1.35, "half": 1.45}[STORED]}
 # The least share of the work-items that a multiprocessor could hold.
 LEAST_OCCUPANCY, OCCUPANCY_CHIP = 25, "sm_86"
 # Work-items, groups and bytes of local memory of a multiprocessor; each has 65,536 registers.
@@ -281,11 +285,12 @@ def main():
     taken = sum(1 for (_, chip), _, error in results if chip == CHIPS[-1] and not error)
     lines = [
         "# What GPU compilers make of the kernels", "",
-        "Made by `make lint-gpu` from the programs of inference at 256x256 and a training step at 128x128 of the paper's network.",
+        "Made by `make lint-gpu` from the programs of inference at 256x256 and a training step at 128x128 of the paper's network,",
+        f"with activations stored as {STORED}.",
         "Each cell is of the form of the kernel that most work-items of those run: registers / KiB of local memory / instructions per fused",
         "multiply-add in the loop that has most of them (NVIDIA) / wide loads of all loads from global memory / the share of a",
         f"multiprocessor's work-items that registers, local memory and groups leave room for (NVIDIA). An instruction of the matrix unit is",
-        f"counted as {MATRIX_MULTIPLY_ADDS:.1f} multiply-adds of an item: 32, three for each of floats. Programs: {len(programs)}; Intel's",
+        f"counted as {MATRIX_MULTIPLY_ADDS:.1f} multiply-adds of an item: 32, {STEPS} of them for one. Programs: {len(programs)}; Intel's",
         f"compiler (`{CHIPS[-1]}`) takes {taken} of them. Wide loads of all in the loops where products are computed: "
         + ", ".join(f"{chip} {wide_share(table, chip)} %" for chip in MULTIPROCESSORS) + ".", "",
         "| kernel | items | " + " | ".join(shown) + " |", "|---|---|" + "---|" * len(shown)]

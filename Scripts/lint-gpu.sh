@@ -28,9 +28,18 @@ fetch() {
 [[ -x $home/cuda/nvidia/cu13/bin/ptxas && -x $home/intel/usr/bin/ocloc ]] || fetch
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir "$work/programs"
-export INVENTED_GPU_PROGRAMS=$work/programs INVENTED_GPU_MEMORY=$((24 << 30)) INVENTED_GPU_LOG=$work/launches
-Scripts/invented-gpu.sh "$program" bench inference training --device gpu --repeats 1 >/dev/null
-RESTORMER_MATRIX_UNIT=on INVENTED_GPU_CAPABILITY=9 Scripts/invented-gpu.sh "$program" bench inference training --device gpu \
-  --repeats 1 >/dev/null
-python3 Scripts/gpu-table.py "$home" "$work/programs" "$work/launches" Benchmarks/gpu-kernels.md
+export INVENTED_GPU_MEMORY=$((24 << 30))
+bench() { # PRECISION
+  Scripts/invented-gpu.sh "$program" bench inference training --device gpu --repeats 1 --precision "$1" >/dev/null
+}
+failed=0
+for precision in float half; do
+  export INVENTED_GPU_PROGRAMS=$work/$precision INVENTED_GPU_LOG=$work/$precision.launches
+  mkdir "$INVENTED_GPU_PROGRAMS"
+  bench "$precision"
+  RESTORMER_MATRIX_UNIT=on INVENTED_GPU_CAPABILITY=9 bench "$precision"
+  table=Benchmarks/gpu-kernels.md
+  [[ $precision == float ]] || table=Benchmarks/gpu-kernels-$precision.md
+  python3 Scripts/gpu-table.py "$home" "$INVENTED_GPU_PROGRAMS" "$INVENTED_GPU_LOG" "$precision" "$table" || failed=1
+done
+exit $failed
