@@ -621,7 +621,9 @@ INLINE float4 matrix_step(float4 a, float2 b, float4 c MATRIX_PARAMETER) {
 // low high is as good as float's product. A half is such a factor already, so that nothing is low about it. The unit cuts the ends
 // off its sums instead of rounding, so that each step begins at zero and joins the others in float.
 INLINE float matrix_high(float x, bool is_half) {
-  return is_half ? x : as_float((as_uint(x) + 0x1000u) & 0xffffe000u);
+  // Rounded, some NaNs would be zero, and no rest is there to tell.
+  if (is_half || (MATRIX_FACTORS == 1 && !isfinite(x))) return x;
+  return as_float((as_uint(x) + 0x1000u) & 0xffffe000u);
 }
 
 INLINE float4 matrix_product(float4 a, bool a_is_half, float2 b, bool b_is_half MATRIX_PARAMETER) {

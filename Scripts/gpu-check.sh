@@ -111,8 +111,8 @@ if grep -q '^matrix unit: multiplies' "$out/doctor.txt"; then
   step "training-${batches[0]}-without-unit" 60 "$program" bench training --device "$device" --preset "$preset" \
     --batch "${batches[0]}" --json
   unset RESTORMER_MATRIX_UNIT
-  precisions+=(tf32)
 fi
+if grep -q '^matrix unit:' "$out/doctor.txt"; then precisions+=(tf32); fi
 for precision in "${precisions[@]}"; do
   step "inference-${sides[0]}-$precision" 30 "$program" bench inference --device "$device" --preset "$preset" --size "$size" \
     --precision "$precision" --json

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compiles recorded OpenCL programs for NVIDIA, AMD and Intel chips and writes a table of what their kernels became.
 
-usage: gpu-table.py TOOLS PROGRAMS LAUNCHES float|half TABLE.md
+usage: gpu-table.py TOOLS PROGRAMS LAUNCHES float|half|tf32 TABLE.md
 TOOLS is filled by lint-gpu.sh; PROGRAMS holds HASH.cl and HASH.options and LAUNCHES is the log of launches, as the invented GPU leaves
 them; kernels that were not launched are left out. The exit code is 1 where a compiler refuses a program, spills registers, uses
 scratch memory or a stack, and where a kernel misses its bar."""
@@ -22,14 +22,16 @@ CLANG = [str(LLVM / "lib/llvm-19/bin/clang-19"), "-x", "cl", "-cl-std=CL1.2", "-
 CUDA = TOOLS / "cuda/nvidia/cu13/bin"
 # The chips that have what a matrix unit's programs ask for.
 MATRIX_CHIPS = ["sm_86", "sm_90"]
-# Multiply-adds of an item in an instruction of the unit, of which a product of floats takes three and one with a half two.
-STEPS = {"float": 3, "half": 2}[STORED]
-MATRIX_MULTIPLY_ADDS = 32 / STEPS
+# Multiply-adds of an item in an instruction of the unit, and how many of those a product takes: three of floats, two where one side
+# is stored as half, one where both are, or in TF32.
+MATRIX_MULTIPLY_ADDS = 32
+STEPS = {"float": collections.defaultdict(lambda: 3), "tf32": collections.defaultdict(lambda: 1),
+         "half": {"conv1x1_tiles": 2, "norm_product_tiles": 3, "conv1x1_backward_weight_tiles": 1, "attention_gram_tiles": 1}}[STORED]
 CHIPS = ["sm_75", "sm_86", "sm_90", "gfx1030", "gfx1100", "gfx90a", "dg2"]
 # The most instructions per fused multiply-add that the hottest loop of a kernel may have on a chip.
 # Sums over pixels widen each half that they load.
 BARS = {("conv1x1_tiles", "sm_90"): 1.35,
-        ("conv1x1_backward_weight_tiles", "sm_90"): {"float": 1.35, "half": 1.45}[STORED]}
+        ("conv1x1_backward_weight_tiles", "sm_90"): 1.45 if STORED == "half" else 1.35}
 # The least share of the work-items that a multiprocessor could hold.
 LEAST_OCCUPANCY, OCCUPANCY_CHIP = 25, "sm_86"
 # Work-items, groups and bytes of local memory of a multiprocessor; each has 65,536 registers.
@@ -38,6 +40,8 @@ MULTIPROCESSORS = {"sm_75": (1024, 16, 64 << 10), "sm_86": (1536, 16, 100 << 10)
 LEAST_WIDE = 50
 # How often a LayerNorm may load for each channel of an item: what it reads per pixel once, and the weight and the bias.
 NORM_LOADS = {"layer_norm_groups": 3, "layer_norm_backward_input_groups": 3}
+# Sums over pixels by the matrix unit: of a tile an item has NT_SIDE / 2 pairs of rows and as many blocks of columns.
+SUMS_OVER_PIXELS = {"conv1x1_backward_weight_tiles", "attention_gram_tiles"}
 # Names of AMD's chips in its library of device functions.
 LIBRARY_CHIP = {"gfx1100": "1036"}
 
@@ -101,7 +105,7 @@ def nvidia(source, options, chip, folder):
             rows[name]["local"] = int(memory[1]) if memory else 0
     for name, body in disassemble(binary).items():
         operations = collections.Counter(operation for operation, _ in body)
-        hot, multiply_adds = hottest_loop(body)
+        hot, multiply_adds = hottest_loop(body, STEPS[name] if count("HMMA", operations) else 1)
         rows[name].update(unit=count("HMMA", operations), ratio=len(hot) / multiply_adds if multiply_adds >= 32 else None,
                           loop_wide=wide_loads(hot), loop_loads=count("LDG", collections.Counter(hot)),
                           wide=wide_loads(operations), loads=count("LDG", operations), all=len(body))
@@ -128,17 +132,17 @@ def wide_loads(operations):
     return count(r"LDG.*\.(64|128)", collections.Counter(operations))
 
 
-def multiply_adds_of(loop):
+def multiply_adds_of(loop, steps):
     """Multiply-adds of an item in a pass of a loop."""
-    return sum(1 if operation.startswith("FFMA") else MATRIX_MULTIPLY_ADDS if operation.startswith("HMMA") else 0
+    return sum(1 if operation.startswith("FFMA") else MATRIX_MULTIPLY_ADDS / steps if operation.startswith("HMMA") else 0
                for operation in loop)
 
 
-def hottest_loop(body):
+def hottest_loop(body, steps):
     """The operations of the loop that has most fused multiply-adds, and how many it has."""
     loops = [[operation for operation, _ in body[start:end + 1]]
              for end, (_, start) in enumerate(body) if start is not None]
-    loops = [(multiply_adds_of(loop), -len(loop), loop) for loop in loops]
+    loops = [(multiply_adds_of(loop, steps), -len(loop), loop) for loop in loops]
     multiply_adds, _, loop = max(loops, default=(0, 0, []))
     return loop, multiply_adds
 
@@ -248,6 +252,11 @@ def misses(name, chip, rows):
             most = NORM_LOADS[name] * int(row["defines"]["NORM_SHARE"]) + NORM_LOADS[name]
             if row["loads"] > most:
                 yield f"{row['loads']} loads, {most} read everything once"
+        kernel = name.removesuffix(" (matrix unit)")
+        if kernel != name and kernel in SUMS_OVER_PIXELS:
+            most = (int(row["defines"]["NT_SIDE"]) // 2) ** 2 * STEPS[kernel]
+            if row["unit"] > most:
+                yield f"{row['unit']} instructions of the matrix unit, {most} are enough"
     ratio, bar = rows[0].get("ratio"), BARS.get((name, chip))
     if bar and (ratio is None or ratio > bar):
         yield f"{ratio or 0:.2f} instructions per multiply-add, at most {bar} are good"
@@ -286,11 +295,11 @@ def main():
     lines = [
         "# What GPU compilers make of the kernels", "",
         "Made by `make lint-gpu` from the programs of inference at 256x256 and a training step at 128x128 of the paper's network,",
-        f"with activations stored as {STORED}.",
+        "with products in TF32." if STORED == "tf32" else f"with activations stored as {STORED}.",
         "Each cell is of the form of the kernel that most work-items of those run: registers / KiB of local memory / instructions per fused",
         "multiply-add in the loop that has most of them (NVIDIA) / wide loads of all loads from global memory / the share of a",
-        f"multiprocessor's work-items that registers, local memory and groups leave room for (NVIDIA). An instruction of the matrix unit is",
-        f"counted as {MATRIX_MULTIPLY_ADDS:.1f} multiply-adds of an item: 32, {STEPS} of them for one. Programs: {len(programs)}; Intel's",
+        "multiprocessor's work-items that registers, local memory and groups leave room for (NVIDIA). Three instructions of the matrix unit are",
+        f"counted as 32 multiply-adds of an item, two where one side is stored as half, one where both are. Programs: {len(programs)}; Intel's",
         f"compiler (`{CHIPS[-1]}`) takes {taken} of them. Wide loads of all in the loops where products are computed: "
         + ", ".join(f"{chip} {wide_share(table, chip)} %" for chip in MULTIPROCESSORS) + ".", "",
         "| kernel | items | " + " | ".join(shown) + " |", "|---|---|" + "---|" * len(shown)]

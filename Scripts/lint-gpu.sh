@@ -33,13 +33,17 @@ bench() { # PRECISION
   Scripts/invented-gpu.sh "$program" bench inference training --device gpu --repeats 1 --precision "$1" >/dev/null
 }
 failed=0
-for precision in float half; do
+for precision in float half tf32; do
   export INVENTED_GPU_PROGRAMS=$work/$precision INVENTED_GPU_LOG=$work/$precision.launches
   mkdir "$INVENTED_GPU_PROGRAMS"
-  bench "$precision"
+  [[ $precision == tf32 ]] || bench "$precision"
   RESTORMER_MATRIX_UNIT=on INVENTED_GPU_CAPABILITY=9 bench "$precision"
-  table=Benchmarks/gpu-kernels.md
-  [[ $precision == float ]] || table=Benchmarks/gpu-kernels-$precision.md
+  # In TF32 programs are those of float but for products: that they compile is enough.
+  case $precision in
+    float) table=Benchmarks/gpu-kernels.md ;;
+    half) table=Benchmarks/gpu-kernels-half.md ;;
+    tf32) table=$work/tf32.md ;;
+  esac
   python3 Scripts/gpu-table.py "$home" "$INVENTED_GPU_PROGRAMS" "$INVENTED_GPU_LOG" "$precision" "$table" || failed=1
 done
 exit $failed

@@ -34,7 +34,8 @@ awk 'function flush() { if (common || text ~ /ACTIVATION_/) printf "%s", text; t
   { text = text $0 "\n" }
   END { flush() }' kernels.cl > "$half"
 gpu="-UVEC -DVEC=1 -UVECTOR_WIDTH -DVECTOR_WIDTH=4"
-for family in "-DCPU_DEVICE=1" "$gpu" "$gpu -UMATRIX_UNIT -DMATRIX_UNIT=2"; do
+for family in "-DCPU_DEVICE=1" "$gpu" "$gpu -UMATRIX_UNIT -DMATRIX_UNIT=2" \
+  "$gpu -UMATRIX_UNIT -DMATRIX_UNIT=2 -UMATRIX_FACTORS -DMATRIX_FACTORS=1"; do
   for storage in "" "-DHALF_IN=1 -DHALF_OUT=1" "-DHALF_IN=1" "-DHALF_OUT=1"; do
     # shellcheck disable=SC2086
     "$clang" -x cl -cl-std=CL1.2 -target spir64-unknown-unknown -fsyntax-only -Wall -Wextra \

@@ -64,13 +64,14 @@ struct BenchCommand: ParsableCommand {
   func run() throws {
     let plan = try plan()
     let opened = try device.open(for: tune ? .examining : .restoring)
-    let backend = try precision.prepare(opened.backend)
     if tune { return try plan.tune(opened) }
+    let backend = try precision.prepare(opened).backend
     let report = try plan.run(on: backend)
     if json {
-      try Console.print(report.json(device: opened.name))
+      try Console.print(report.json(device: opened.name, precision: precision))
     } else {
       Console.print("device: \(opened.name)")
+      if precision != .float { Console.print("precision: \(precision.rawValue)") }
       for line in report.lines { Console.print(line) }
     }
   }
@@ -82,6 +83,9 @@ struct BenchCommand: ParsableCommand {
     }
     guard precision != .automatic else {
       throw ValidationError("--precision auto: expected float, half or tf32")
+    }
+    guard !tune || precision == .float else {
+      throw ValidationError("--tune: numbers are chosen for float, without --precision")
     }
     let weights = try modelWeights()
     let channels = weights.model.configuration.inputChannels

@@ -121,8 +121,8 @@ struct BenchmarkReport {
   }
 
   /// Everything as one JSON object; times in seconds, rates and memory in bytes.
-  func json(device: String) throws -> String {
-    var report: [String: Any] = ["device": device]
+  func json(device: String, precision: PrecisionChoice) throws -> String {
+    var report: [String: Any] = ["device": device, "precision": precision.rawValue]
     if let ceilings {
       report["ceilings"] = [
         "flops": ceilings.flops, "bytes": ceilings.bytes, "launch": ceilings.launch,

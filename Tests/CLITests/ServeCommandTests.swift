@@ -10,9 +10,12 @@ final class ServeCommandTests: XCTestCase {
   }
 
   /// Hands a picture in and waits for the end of its job.
-  private func finished(_ server: ServedProgram, _ picture: String) throws -> [String: Any] {
+  private func finished(
+    _ server: ServedProgram, _ picture: String, _ query: String = ""
+  ) throws -> [String: Any] {
     let answer = try server.curl(
-      "api/jobs?name=a.png", ["-H", "Content-Type: image/png", "--data-binary", "@\(picture)"])
+      "api/jobs?name=a.png\(query)",
+      ["-H", "Content-Type: image/png", "--data-binary", "@\(picture)"])
     let job = try JSONSerialization.jsonObject(with: answer) as? [String: Any] ?? [:]
     let id = try XCTUnwrap(job["id"] as? String, String(decoding: answer, as: UTF8.self))
     var last = job
@@ -55,8 +58,17 @@ final class ServeCommandTests: XCTestCase {
   func testABlurredPageIsRestoredAsInAFile() throws {
     let scratch = try Scratch()
     let server = try ServedProgram([])
-    let page = Examples.path("page-blurred.png")
-    let id = try XCTUnwrap(try finished(server, page)["id"] as? String)
+    let page = scratch.file("page.png")
+    var image = try Image(contentsOf: Examples.path("page-blurred.png"))
+    let sharp = try Image(contentsOf: Examples.path("page-sharp.png"))
+    for index in image.pixels.indices where index % image.width < image.width / 2 {
+      image.pixels[index] = sharp.pixels[index]
+    }
+    try image.write(to: page, format: .png)
+    let job = try finished(server, page)
+    let decision = try XCTUnwrap(job["decision"] as? String, "\(job)")
+    XCTAssertTrue(decision.hasPrefix("restored"), decision)
+    let id = try XCTUnwrap(job["id"] as? String)
     let served = try scratch.bytes("served.png", server.curl("api/jobs/\(id)/result"))
     try Program.run(["restore", page, "-o", scratch.file("out.png"), "-d", "cpu"])
     XCTAssertEqual(try difference(served, scratch.file("out.png")), 0)
@@ -74,6 +86,11 @@ final class ServeCommandTests: XCTestCase {
     XCTAssertEqual(
       try server.curl("api/jobs/\(id)/result"),
       try Data(contentsOf: URL(fileURLWithPath: photograph)))
+    let other = try XCTUnwrap(
+      try finished(server, photograph, "&format=png")["id"] as? String)
+    let bytes = try server.curl("api/jobs/\(other)/result")
+    XCTAssertTrue(bytes.starts(with: [0x89, 0x50, 0x4E, 0x47]), "no PNG")
+    XCTAssertEqual(try difference(scratch.bytes("result.png", bytes), photograph), 0)
     XCTAssertEqual(server.end(SIGINT), 0)
   }
 

@@ -73,6 +73,51 @@ final class MatrixUnitTests: XCTestCase {
     }
     XCTAssertLessThan(changed(stored[1], stored[0]), 0.01)
     XCTAssertGreaterThan(changed(stored[2], stored[0]), 0.1)
+
+    // A norm takes differences of halves, which are none.
+    let norm = try XCTUnwrap(
+      OpCatalog.cases.filter { $0.op is NormProduct && $0.isQuick }.max(by: isLess))
+    let normed = try [plain, device].map {
+      try OpCheck.evaluate(norm, inputs: norm.randomInputs(seed: 8), storing: .half, on: $0)
+        .outputs[0]
+    }
+    XCTAssertLessThan(changed(normed[1], normed[0]), 0.01)
+  }
+
+  /// Of which rests are left out, and of which not: norms' products have differences of halves.
+  func testAllThatIsStoredAsHalfStaysWithinItsBounds() throws {
+    let (device, cpu) = (try Device.matrixUnit(), CPUBackend())
+    let cases = OpCatalog.cases.filter {
+      Self.names.contains($0.op.name) && $0.storesHalf && $0.isQuick
+    }
+    // Each is compiled for itself: the largest of each operator.
+    let largest = Dictionary(grouping: cases, by: \.op.name).compactMap { $0.value.max(by: isLess) }
+    for check in largest {
+      let inputs = check.randomInputs(seed: 7).map { $0.map { Float(Float16($0)) } }
+      let expected = try OpCheck.evaluate(check, inputs: inputs, on: cpu)
+      let found = try OpCheck.evaluate(check, inputs: inputs, storing: .half, on: device)
+      XCTAssertEqual(found.violations, [], check.label)
+      for (a, b) in zip(found.outputs, expected.outputs) {
+        XCTAssertLessThanOrEqual(
+          OpCheck.relativeError(a, b), check.tolerance(storing: .half),
+          "\(check.op.name) \(check.label)")
+      }
+    }
+  }
+
+  /// NVIDIA's arithmetic makes this NaN, which rounding to the unit's factors would make a zero.
+  func testWhatIsNoNumberStaysSo() throws {
+    let device = try XCTUnwrap(try Device.matrixUnit().multiplyingInTF32())
+    let cases = [
+      OpCase(Conv1x1(), [Shape(1, 48, 16, 40), Shape(96, 48, 1, 1)]),
+      OpCase(Conv1x1BackwardWeight(), [Shape(1, 48, 16, 40), Shape(1, 96, 16, 40)]),
+    ]
+    for check in cases {
+      var inputs = check.randomInputs(seed: 1)
+      inputs[0][5] = Float(bitPattern: 0x7fff_ffff)
+      let outputs = try OpCheck.evaluate(check, inputs: inputs, on: device).outputs
+      XCTAssertFalse(outputs[0].allSatisfy(\.isFinite), check.op.name)
+    }
   }
 
   func testDevicesWithoutAUnitHaveNoTF32() throws {
@@ -81,6 +126,9 @@ final class MatrixUnitTests: XCTestCase {
   }
 }
 
+private func isLess(_ a: OpCase, _ b: OpCase) -> Bool { a.size < b.size }
+
 extension OpCase {
-  fileprivate var isQuick: Bool { inputs.map(\.count).reduce(0, +) < 8_000 }
+  fileprivate var size: Int { inputs.map(\.count).reduce(0, +) }
+  fileprivate var isQuick: Bool { size < 8_000 }
 }

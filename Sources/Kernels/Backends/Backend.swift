@@ -58,8 +58,8 @@ public protocol Backend: AnyObject {
   ) throws -> Mark
 
   /// The same device with products in TF32, 11 significant bits of either factor and sums of float;
-  /// nil where it has no unit that multiplies so.
-  /// - Throws: `DeviceError` where the environment wishes for what there is not.
+  /// nil where it has no unit that multiplies so and is right and allowed.
+  /// - Throws: `DeviceError` for an unknown wish in the environment.
   func multiplyingInTF32() throws -> Self?
 
   /// Measures what the device does at best; takes about a second.

@@ -4,7 +4,7 @@ import CLBackend
 ///
 /// Each kernel section of `kernels.cl` declares its tunables with a default; a configuration
 /// overrides them for a device family or a tuned device. Results never depend on it beyond
-/// rounding.
+/// rounding, but for `matrixFactors`.
 public struct KernelConfiguration: Hashable, Sendable {
   /// Values by the tunable's name.
   package var defines: [String: Int]

@@ -40,7 +40,7 @@ extension OpenCLBackend {
   /// one.
   ///
   /// Floats are split in two factors of the unit each, which keeps the precision of float.
-  /// - Throws: `DeviceError` where `RESTORMER_MATRIX_UNIT` wishes for what there is not.
+  /// - Throws: `DeviceError` for an unknown wish in `RESTORMER_MATRIX_UNIT`.
   func usingMatrixUnit() throws -> OpenCLBackend {
     try withUnit { traits.hasFastMatrixUnit && agrees(with: $0) } ?? self
   }

@@ -7,8 +7,8 @@ public enum PrecisionChoice: String, CaseIterable, Sendable {
   case automatic = "auto"
   /// Float throughout.
   case float
-  /// Float, with products of matrices in TF32: 11 significant bits of either factor, as PyTorch
-  /// computes them where it is allowed to. For devices with a unit that does.
+  /// Float, with 1x1 convolutions, the sums of attention and weight gradients in TF32: 11
+  /// significant bits of either factor. For devices with a unit that does.
   case tf32
   /// Activations stored as half, which OpenCL devices can.
   case half
@@ -26,9 +26,18 @@ public enum PrecisionChoice: String, CaseIterable, Sendable {
       throw unknown(to: backend, "stores float only, expected float or an OpenCL device")
     case .tf32:
       guard let other = try backend.multiplyingInTF32() else {
-        throw unknown(to: backend, "has no unit for it, expected float")
+        throw unknown(to: backend, "has no unit for it that is right and allowed, expected float")
       }
       return other
+    }
+  }
+
+  /// The same for a backend of either kind.
+  /// - Throws: as above.
+  public func prepare(_ opened: OpenedBackend) throws -> OpenedBackend {
+    switch opened {
+    case .openCL(let backend): .openCL(try prepare(backend))
+    case .cpu(let backend): .cpu(try prepare(backend))
     }
   }
 

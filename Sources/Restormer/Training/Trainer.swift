@@ -45,7 +45,7 @@ public final class Trainer<B: Backend> {
     report: @escaping (TrainingEvent) -> Void
   ) throws {
     if let fault = options.fault { throw DataError(fault) }
-    let backend = try options.precision.prepare(backend)
+    let computing = try options.precision.prepare(backend)
     report(.doing(.readingData, mayBreakOff: true))
     (self.options, self.backend, self.report) = (options, backend, report)
     team = Team(ranks)
@@ -82,7 +82,8 @@ public final class Trainer<B: Backend> {
       loss: options.loss, lossWeight: options.lossWeight,
       optimizer: options.optimizer, averageDecay: options.averageDecay,
       accumulating: options.accumulate > 1, recompute: recompute,
-      storing: options.precision.storage, team: team, sharding: options.shardOptimizer, on: backend)
+      storing: options.precision.storage, team: team, sharding: options.shardOptimizer,
+      on: computing)
     report(.doing(.openingRecords, mayBreakOff: false))
     record = try folder.map {
       try TrainingRecord(

@@ -45,7 +45,12 @@ final class Job {
     (self.source, self.header) = (source, header)
   }
 
-  var bytes: Int { source.count + (result?.data.count ?? 0) + (picture?.count ?? 0) }
+  var bytes: Int { source.count + (result.map(bytes) ?? 0) + (picture?.count ?? 0) }
+
+  /// What a result takes beside the upload, which is itself the result of what is left alone.
+  func bytes(of result: RestoredImage) -> Int {
+    result.isLeftAsItIs && result.data.count == source.count ? 0 : result.data.count
+  }
 
   /// The upload's name with the extension of the result.
   var resultName: String {

@@ -194,10 +194,10 @@ final class JobStore: @unchecked Sendable {
       deviceSeconds += Date().timeIntervalSince(job.started ?? Date())
       guard job.state == .running else { return }
       switch outcome {
-      case .success(let result) where bytes + result.data.count > options.mostMemory:
+      case .success(let result) where bytes + job.bytes(of: result) > options.mostMemory:
         end(job, .failed, "there is no memory left for its result: fetch and delete others")
       case .success(let result):
-        bytes += result.data.count
+        bytes += job.bytes(of: result)
         (job.result, job.progress) = (result, 1)
         end(job, .done)
       case .failure(let error as JobEnded) where error == .late:

@@ -25,16 +25,15 @@ public final class RestoreEngine: ImageEngine, @unchecked Sendable {
   /// - Parameters:
   ///   - backend: where to compute.
   ///   - models: names, purposes and weights; the first is the one for whoever names none.
-  ///   - precision: how activations are stored.
-  /// - Throws: `RestoreError` for half storage on a backend that has none.
+  ///   - precision: how precisely is computed, and how activations are stored.
+  /// - Throws: `DeviceError` for a precision that the backend does not have.
   public init(
     on backend: OpenedBackend, models: [(name: String, purpose: String, weights: ModelWeights)],
     precision: PrecisionChoice = .automatic
   ) throws {
-    _ = try precision.prepare(backend.backend)
     self.precision = precision
     precondition(!models.isEmpty, "RestoreEngine: no models")
-    (self.backend, device) = (backend, backend.name)
+    (self.backend, device) = (try precision.prepare(backend), backend.name)
     self.models = models.map {
       OfferedModel(
         name: $0.name, purpose: $0.purpose,
