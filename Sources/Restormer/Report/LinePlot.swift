@@ -36,7 +36,8 @@ struct LinePlot {
   private var plotHeight: Double { max(380, Double(curves.count + 1) * Self.rowHeight) }
   private var legendWidth: Double {
     let longest = ([legendTitle] + curves.map(\.name)).map(\.count).max() ?? 0
-    return 110 + 6.8 * Double(longest)
+    // The widest of the fonts that may show it is DejaVu Sans.
+    return 110 + 8.2 * Double(longest)
   }
   private var width: Double { Self.left + Self.plotWidth + legendWidth }
   private var height: Double { Self.top + plotHeight + 62 }
