@@ -106,11 +106,10 @@ size=${sides[0]}x${sides[0]}
 precisions=(half)
 # What the matrix unit brings, where it multiplies.
 if grep -q '^matrix unit: multiplies' "$out/doctor.txt"; then
-  export RESTORMER_MATRIX_UNIT=off
-  step "inference-${sides[0]}-without-unit" 40 "$program" bench inference --device "$device" --preset "$preset" --size "$size" --json
-  step "training-${batches[0]}-without-unit" 60 "$program" bench training --device "$device" --preset "$preset" \
+  without=(env RESTORMER_MATRIX_UNIT=off "$program")
+  step "inference-${sides[0]}-without-unit" 40 "${without[@]}" bench inference --device "$device" --preset "$preset" --size "$size" --json
+  step "training-${batches[0]}-without-unit" 60 "${without[@]}" bench training --device "$device" --preset "$preset" \
     --batch "${batches[0]}" --json
-  unset RESTORMER_MATRIX_UNIT
 fi
 if grep -q '^matrix unit:' "$out/doctor.txt"; then precisions+=(tf32); fi
 for precision in "${precisions[@]}"; do
