@@ -94,7 +94,7 @@ struct BenchCommand: ParsableCommand {
       weights: weights, parts: parts.isEmpty ? BenchmarkPart.timed : Set(parts),
       image: Shape(1, channels, roundUp(height), roundUp(width)),
       batch: Shape(batch, channels, patch, patch), recompute: recompute == .on, repeats: repeats,
-      precision: precision == .half ? .half : .float)
+      precision: precision.storage)
   }
 
   private func modelWeights() throws -> ModelWeights {

@@ -14,7 +14,7 @@ public enum PrecisionChoice: String, CaseIterable, Sendable {
   case half
 
   /// How activations are stored where it is not left open.
-  var storage: Precision { self == .half ? .half : .float }
+  package var storage: Precision { self == .half ? .half : .float }
 
   /// `backend` as it is to compute.
   /// - Throws: `DeviceError` for a precision that it does not have.

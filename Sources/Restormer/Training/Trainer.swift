@@ -45,6 +45,7 @@ public final class Trainer<B: Backend> {
     report: @escaping (TrainingEvent) -> Void
   ) throws {
     if let fault = options.fault { throw DataError(fault) }
+    // Validation stays with the backend as it is: scores are those of float.
     let computing = try options.precision.prepare(backend)
     report(.doing(.readingData, mayBreakOff: true))
     (self.options, self.backend, self.report) = (options, backend, report)

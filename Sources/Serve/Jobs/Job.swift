@@ -49,7 +49,7 @@ final class Job {
 
   /// What a result takes beside the upload, which is itself the result of what is left alone.
   func bytes(of result: RestoredImage) -> Int {
-    result.isLeftAsItIs && result.data.count == source.count ? 0 : result.data.count
+    result.isLeftAsItIs && result.data == source ? 0 : result.data.count
   }
 
   /// The upload's name with the extension of the result.
