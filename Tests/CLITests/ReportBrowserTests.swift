@@ -244,7 +244,9 @@ final class ReportBrowserTests: XCTestCase {
 
   /// A sweep's plot: every word lies within the picture and none over another.
   func testThePlotOfASweepIsLegible() throws {
-    let folder = try SweepFolder.make(scratch)
+    // Wider than the curves and their legend.
+    let name = String(repeating: "a name WITH wide letters ", count: 5)
+    let folder = try SweepFolder.make(scratch, name: name + "and an end")
     try browser.open(folder + "/sweep.svg")
     XCTAssertEqual(try browser.number("document.querySelectorAll('polyline').length"), 4)
     let faults = """

@@ -25,10 +25,10 @@ enum SweepFolder {
   }
 
   /// Does the sweep and gives its folder.
-  static func make(_ scratch: Scratch) throws -> String {
-    let run = try Program.run(arguments(scratch))
+  static func make(_ scratch: Scratch, name: String = "small") throws -> String {
+    let run = try Program.run(arguments(scratch) + ["--name", name])
     XCTAssertEqual(run.status, 0, run.errors)
-    return scratch.file("runs/small")
+    return scratch.file("runs/\(name)")
   }
 }
 

@@ -35,11 +35,17 @@ struct LinePlot {
 
   private var plotHeight: Double { max(380, Double(curves.count + 1) * Self.rowHeight) }
   private var legendWidth: Double {
-    let longest = ([legendTitle] + curves.map(\.name)).map(\.count).max() ?? 0
-    // The widest of the fonts that may show it is DejaVu Sans.
-    return 110 + 8.2 * Double(longest)
+    110 + (([legendTitle] + curves.map(\.name)).map { Self.room($0, size: 13) }.max() ?? 0)
   }
-  private var width: Double { Self.left + Self.plotWidth + legendWidth }
+  private var width: Double {
+    // Bold letters are an eighth wider.
+    Self.left + max(Self.plotWidth + legendWidth, 20 + 1.125 * Self.room(title, size: 17))
+  }
+  /// What a text takes in the widest of the fonts that may show it, DejaVu Sans; letters of other
+  /// scripts may be squares.
+  private static func room(_ text: String, size: Double) -> Double {
+    text.reduce(0) { $0 + ($1.isASCII ? 0.63 : 1) * size }
+  }
   private var height: Double { Self.top + plotHeight + 62 }
 
   /// The picture.
