@@ -39,8 +39,8 @@ final class LocalStatisticsTests: XCTestCase {
     }
   }
 
-  /// Windows run in the same bands: beside the plain network's memory there is little, even where
-  /// they are small and many.
+  /// Windows run in bands as well: beside the plain network's memory there is a band on which all
+  /// cores work, even where they are small and many.
   func testWindowsTakeThePlainNetworksMemory() throws {
     var model = RestormerModel(.tiny)
     func bytes(_ saving: MemorySaving) throws -> (plan: Int, launches: Int) {
@@ -60,7 +60,7 @@ final class LocalStatisticsTests: XCTestCase {
         model.statistics = .windows(side, above: 0)
         let local = try bytes(saving)
         XCTAssertEqual(local.launches, plain.launches)
-        XCTAssertLessThan(Double(local.plan), 1.15 * Double(plain.plan), "windows of \(side)")
+        XCTAssertLessThan(local.plan, plain.plan + 8 << 20, "windows of \(side)")
       }
     }
   }

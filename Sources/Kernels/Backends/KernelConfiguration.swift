@@ -29,6 +29,7 @@ public struct KernelConfiguration: Hashable, Sendable {
   /// a CPU few enough to stay in cache (measured: 1 M best on three levels of the paper's network),
   /// on a GPU enough for all its cores.
   package var bandElements: Int
+  var bandSizes: BandSizes { BandSizes(elements: bandElements) }
 
   /// Output channels of one work-item of a GPU's product and its pixels, a multiple of 4.
   var tileItemRows = 6, tileItemColumns = 8

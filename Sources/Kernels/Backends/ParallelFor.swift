@@ -1,11 +1,12 @@
+import CMicroKernels
 import Dispatch
 
 /// Calls `body` once for every index below `count`, on as many cores as `WorkerThreads` allows;
-/// returns when all are done.
+/// returns when all are done. Within a lane (`inLanes`) they run one after the other.
 ///
 /// The calls run at the same time: they must write disjoint memory.
 package func parallelFor(_ count: Int, _ body: (Int) -> Void) {
-  let workers = min(count, WorkerThreads.limit)
+  let workers = isInLane ? 1 : min(count, WorkerThreads.limit)
   guard workers > 1 else {
     for index in 0..<count { body(index) }
     return
@@ -29,6 +30,19 @@ package func parallelRanges(_ count: Int, grain: Int, _ body: (Range<Int>) -> Vo
     body(chunk * grain..<min(count, (chunk + 1) * grain))
   }
 }
+
+/// Calls `body` with every lane below `count`: each is the work of one core, all of what
+/// `parallelFor` spreads over cores elsewhere.
+func inLanes(_ count: Int, _ body: (Int) -> Void) {
+  parallelFor(count) { lane in
+    restormer_set_in_lane(1)
+    defer { restormer_set_in_lane(0) }
+    body(lane)
+  }
+}
+
+/// Whether the calling thread works on a lane of its own.
+var isInLane: Bool { restormer_is_in_lane() != 0 }
 
 /// Carries a closure over planes of memory to other threads; the caller promises disjoint writes.
 private struct SharedBody: @unchecked Sendable {

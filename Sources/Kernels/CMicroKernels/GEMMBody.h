@@ -1,36 +1,74 @@
 // The register-blocked loops of the matrix products, included once per instruction set with
-//   NAME(x)  the function's name for that set
-//   TARGET   its function attribute
-//   VECTORS  vectors of 16 columns in the block of sums that registers hold
+//   NAME(x)      the function's name for that set
+//   TARGET       its function attribute
+//   VECTORS      vectors of 16 columns in the widest block of sums that registers hold
+//   SUM_ROWS, SUM_VECTORS  the block of sums over pixels
 
 #define COLUMNS (16 * VECTORS)
+#define SUM_COLUMNS (16 * SUM_VECTORS)
 
-// y = start + w panel (+ residual) for a block of ROWS rows and COLUMNS columns; rows of the panel follow each other.
-TARGET static void NAME(gemm_block)(
-    const float *panel, const float *const *w, ptrdiff_t w_column, const float *start,
-    const float *residual, ptrdiff_t residual_plane, float *y, ptrdiff_t y_plane, int rows, int pixels,
-    int depth) {
-  vector sum[ROWS][VECTORS];
-  for (int i = 0; i < ROWS; ++i)
-    for (int v = 0; v < VECTORS; ++v) sum[i][v] = (vector){0} + start[i];
+// y = start + w panel (+ residual) for a block of `all_rows` rows and `vectors` vectors of columns, of which the first
+// `rows` and `pixels` are stored; rows of the panel follow each other. Both sizes are constants where this is called,
+// so that the sums stay in registers.
+TARGET INLINE void NAME(gemm_block)(
+    const int all_rows, const int vectors, const float *panel, const float *const *w, ptrdiff_t w_column,
+    const float *start, const float *residual, ptrdiff_t residual_plane, float *y, ptrdiff_t y_plane,
+    int rows, int pixels, int depth) {
+  vector sum[MOST_ROWS][MOST_VECTORS];
+  for (int i = 0; i < all_rows; ++i)
+    for (int v = 0; v < vectors; ++v) sum[i][v] = (vector){0} + start[i];
   for (int k = 0; k < depth; ++k) {
-    vector value[VECTORS];
-    for (int v = 0; v < VECTORS; ++v) value[v] = *(const vector *)(panel + k * COLUMNS + 16 * v);
-    for (int i = 0; i < ROWS; ++i) {
+    vector value[MOST_VECTORS];
+    for (int v = 0; v < vectors; ++v) value[v] = *(const vector *)(panel + (k * vectors + v) * 16);
+    for (int i = 0; i < all_rows; ++i) {
       const float weight = w[i][k * w_column];
-      for (int v = 0; v < VECTORS; ++v) sum[i][v] += value[v] * weight;
+      for (int v = 0; v < vectors; ++v) sum[i][v] += value[v] * weight;
     }
   }
-  for (int i = 0; i < rows; ++i) {
-    for (int v = 0; v < VECTORS && 16 * v < pixels; ++v) {
-      const float *addend = residual ? residual + i * residual_plane + 16 * v : 0;
-      float *target = y + i * y_plane + 16 * v;
-      if (pixels - 16 * v >= 16) {
-        if (addend) sum[i][v] += *(const vector *)addend;
-        *(vector *)target = sum[i][v];
-      } else {
-        for (int p = 0; p < pixels - 16 * v; ++p) target[p] = sum[i][v][p] + (addend ? addend[p] : 0.0f);
+  if (rows == all_rows && pixels >= 16 * vectors) {
+    if (residual)
+      for (int i = 0; i < all_rows; ++i)
+        for (int v = 0; v < vectors; ++v) sum[i][v] += *(const vector *)(residual + i * residual_plane + 16 * v);
+    for (int i = 0; i < all_rows; ++i)
+      for (int v = 0; v < vectors; ++v) *(vector *)(y + i * y_plane + 16 * v) = sum[i][v];
+    return;
+  }
+  float edge[MOST_ROWS][16 * MOST_VECTORS];
+  for (int i = 0; i < all_rows; ++i)
+    for (int v = 0; v < vectors; ++v) *(vector *)(edge[i] + 16 * v) = sum[i][v];
+  for (int i = 0; i < rows; ++i)
+    for (int p = 0; p < pixels && p < 16 * vectors; ++p)
+      y[i * y_plane + p] = edge[i][p] + (residual ? residual[i * residual_plane + p] : 0.0f);
+}
+
+// All rows of a product for the columns of one panel.
+TARGET INLINE void NAME(gemm_columns)(
+    const int vectors, const float *x, ptrdiff_t x_plane, const float *w, ptrdiff_t w_row, ptrdiff_t w_column,
+    const float *bias, const float *residual, ptrdiff_t residual_plane, float *y, ptrdiff_t y_plane,
+    int pixels, int in_channels, int out_channels) {
+  // Channels lie far apart, each in a page of its own: gathered once, they serve all rows of the weight.
+  float panel[DEPTH * 16 * MOST_VECTORS] __attribute__((aligned(64)));
+  for (int first = 0; first < in_channels; first += DEPTH) {
+    const int depth = in_channels - first < DEPTH ? in_channels - first : DEPTH;
+    for (int k = 0; k < depth; ++k)
+      for (int v = 0; v < vectors; ++v)
+        *(vector *)(panel + (k * vectors + v) * 16) = *(const vector *)(x + (first + k) * x_plane + 16 * v);
+    // What earlier channels gave lies in y.
+    const float *addend = first > 0 ? y : residual;
+    const ptrdiff_t addend_plane = first > 0 ? y_plane : residual_plane;
+    for (int o = 0; o < out_channels; o += ROWS) {
+      const int rows = out_channels - o < ROWS ? out_channels - o : ROWS;
+      const float *lines[ROWS];
+      float start[ROWS];
+      for (int i = 0; i < ROWS; ++i) {
+        // Rows beyond the end repeat the last one and are not stored.
+        const int row = o + (i < rows ? i : rows - 1);
+        lines[i] = w + row * w_row + first * w_column;
+        start[i] = bias && first == 0 ? bias[row] : 0.0f;
       }
+      NAME(gemm_block)(
+          ROWS, vectors, panel, lines, w_column, start, addend ? addend + o * addend_plane : 0, addend_plane,
+          y + o * y_plane, y_plane, rows, pixels, depth);
     }
   }
 }
@@ -39,34 +77,19 @@ TARGET static void NAME(gemm)(
     const float *x, ptrdiff_t x_plane, const float *w, ptrdiff_t w_row, ptrdiff_t w_column,
     const float *bias, const float *residual, ptrdiff_t residual_plane, float *y, ptrdiff_t y_plane,
     int pixels, int in_channels, int out_channels) {
-  // Channels lie far apart, each in a page of its own: gathered once, they serve all rows of the weight.
-  float panel[DEPTH * COLUMNS] __attribute__((aligned(64)));
-  for (int p = 0; p < pixels; p += COLUMNS) {
-    for (int first = 0; first < in_channels; first += DEPTH) {
-      const int depth = in_channels - first < DEPTH ? in_channels - first : DEPTH;
-      for (int k = 0; k < depth; ++k)
-        for (int v = 0; v < VECTORS; ++v)
-          *(vector *)(panel + k * COLUMNS + 16 * v) =
-              *(const vector *)(x + (first + k) * x_plane + p + 16 * v);
-      for (int o = 0; o < out_channels; o += ROWS) {
-        const int rows = out_channels - o < ROWS ? out_channels - o : ROWS;
-        const float *lines[ROWS];
-        float start[ROWS];
-        for (int i = 0; i < ROWS; ++i) {
-          // Rows beyond the end repeat the last one and are not stored.
-          const int row = o + (i < rows ? i : rows - 1);
-          lines[i] = w + row * w_row + first * w_column;
-          start[i] = bias && first == 0 ? bias[row] : 0.0f;
-        }
-        // What earlier channels gave lies in y.
-        const float *addend = first > 0 ? y : residual;
-        const ptrdiff_t addend_plane = first > 0 ? y_plane : residual_plane;
-        NAME(gemm_block)(
-            panel, lines, w_column, start, addend ? addend + o * addend_plane + p : 0, addend_plane,
-            y + o * y_plane + p, y_plane, rows, pixels - p, depth);
-      }
-    }
-  }
+#define COLUMNS_OF(vectors)                                                                                   \
+  NAME(gemm_columns)                                                                                          \
+  (vectors, x + p, x_plane, w, w_row, w_column, bias, residual ? residual + p : 0, residual_plane, y + p, y_plane, \
+   pixels - p, in_channels, out_channels)
+  int p = 0;
+  for (; pixels - p > COLUMNS - 16; p += COLUMNS) COLUMNS_OF(VECTORS);
+#if VECTORS > 2
+  for (; pixels - p > 16; p += 32) COLUMNS_OF(2);
+#endif
+#if VECTORS > 1
+  for (; pixels > p; p += 16) COLUMNS_OF(1);
+#endif
+#undef COLUMNS_OF
 }
 
 // Eight rows of eight numbers, turned over: out[p * out_row + c] = rows[c][p].
@@ -106,28 +129,24 @@ TARGET static void NAME(transpose)(
 TARGET static void NAME(outer)(
     const float *g, ptrdiff_t g_plane, const float *x, ptrdiff_t x_plane, float *sum, ptrdiff_t sum_row,
     int pixels, int in_channels, int out_channels) {
-  float panel[STRIP / COLUMNS][RUN * COLUMNS] __attribute__((aligned(64)));
-  const float start[ROWS] = {0};
-  for (int i = 0; i < in_channels; i += STRIP) {
-    const int strip = in_channels - i < STRIP ? in_channels - i : STRIP;
+  float panel[RUN * SUM_COLUMNS] __attribute__((aligned(64)));
+  const float start[SUM_ROWS] = {0};
+  for (int i = 0; i < in_channels; i += SUM_COLUMNS) {
+    const int strip = in_channels - i < SUM_COLUMNS ? in_channels - i : SUM_COLUMNS;
     for (int p = 0; p < pixels; p += RUN) {
       const int run = pixels - p < RUN ? pixels - p : RUN;
-      for (int c = 0; c < strip; c += COLUMNS)
-        NAME(transpose)(
-            x + (i + c) * x_plane + p, x_plane, strip - c < COLUMNS ? strip - c : COLUMNS, run,
-            panel[c / COLUMNS], COLUMNS);
-      for (int o = 0; o < out_channels; o += ROWS) {
-        const int rows = out_channels - o < ROWS ? out_channels - o : ROWS;
-        const float *lines[ROWS];
-        for (int r = 0; r < ROWS; ++r) lines[r] = g + (o + (r < rows ? r : rows - 1)) * g_plane + p;
-        for (int c = 0; c < strip; c += COLUMNS) {
-          float *target = sum + o * sum_row + i + c;
-          NAME(gemm_block)(
-              panel[c / COLUMNS], lines, 1, start, target, sum_row, target, sum_row, rows, strip - c, run);
-        }
+      NAME(transpose)(x + i * x_plane + p, x_plane, strip, run, panel, SUM_COLUMNS);
+      for (int o = 0; o < out_channels; o += SUM_ROWS) {
+        const int rows = out_channels - o < SUM_ROWS ? out_channels - o : SUM_ROWS;
+        const float *lines[SUM_ROWS];
+        for (int r = 0; r < SUM_ROWS; ++r) lines[r] = g + (o + (r < rows ? r : rows - 1)) * g_plane + p;
+        float *target = sum + o * sum_row + i;
+        NAME(gemm_block)(
+            SUM_ROWS, SUM_VECTORS, panel, lines, 1, start, target, sum_row, target, sum_row, rows, strip, run);
       }
     }
   }
 }
 
 #undef COLUMNS
+#undef SUM_COLUMNS

@@ -84,112 +84,158 @@ package struct AttentionBlock: CompositeOp {
 
   public var aliasing: Aliasing { .inPlace }
 
-  private enum Memory: Int {
-    case qk, value, sums, matrix
-    var piece: Piece { .intermediate(BlockEntrance.intermediateCount + rawValue) }
+  /// Intermediates of all lanes; those of each lane follow.
+  private enum Common: Int, CaseIterable {
+    case values, sums, matrix
+    var piece: Piece { .intermediate(rawValue) }
   }
 
-  private func bands(_ x: Shape, _ elements: Int) -> RowBands {
-    RowBands(height: x.h, width: x.w, pixels: elements / (3 * x.c))
+  /// A lane's intermediates: those of the entrance, a band of q and k, and one of v.
+  private struct Memory {
+    let entrance: BlockEntrance.Memory
+    var qk: Piece { .intermediate(entrance.end) }
+    var value: Piece { .intermediate(entrance.end + 1) }
   }
 
-  private func statistics(_ bands: RowBands, _ x: Shape) -> BlockStatistics {
-    BlockStatistics(
-      x, heads: heads, window: window, bandPixels: bands.rows * x.w, mostSlices: mostSlices)
+  /// How an image is cut, and what is summed of it.
+  private struct Cut {
+    let x: Shape
+    let lanes: BandLanes
+    let statistics: BlockStatistics
+
+    func memory(_ lane: Int) -> Memory {
+      let one = BlockEntrance.Memory(first: 0, hasNeighbours: lanes.count > 1)
+      let first = Common.allCases.count + lane * (one.end + 2)
+      return Memory(
+        entrance: BlockEntrance.Memory(first: first, hasNeighbours: one.hasNeighbours))
+    }
   }
 
-  public func intermediates(_ inputs: [Shape], bandElements: Int) -> [Shape] {
-    let (x, c) = (inputs[0], inputs[0].c)
-    let bands = bands(x, bandElements)
-    let statistics = statistics(bands, x)
-    return entrance.intermediates(x, channels: 3 * c, bands) + [
-      Shape(1, 2 * c, bands.readyRows, x.w),
-      Shape(1, c, keepsValues ? x.h : bands.readyRows, x.w),
-      statistics.sums, statistics.matrix,
+  private func cut(_ x: Shape, _ sizes: BandSizes) -> Cut {
+    var sizes = sizes
+    // Cells of windows are summed by whoever comes by.
+    if window != nil { sizes.lanes = nil }
+    let lanes = BandLanes(x, channels: 3 * x.c, sizes, mostGroups: mostSlices)
+    let statistics = BlockStatistics(
+      x, heads: heads, window: window, bandPixels: lanes.bands.rows * x.w, mostSlices: mostSlices,
+      groups: sizes.lanes.map { _ in lanes.groups.count })
+    return Cut(x: x, lanes: lanes, statistics: statistics)
+  }
+
+  package func intermediates(_ inputs: [Shape], _ sizes: BandSizes) -> [Shape] {
+    let (x, cut) = (inputs[0], cut(inputs[0], sizes))
+    let none = Shape(1, 1, 1, 1)
+    let value = Shape(1, x.c, cut.lanes.bands.readyRows, x.w)
+    let common = [
+      keepsValues ? Shape(1, x.c, x.h, x.w) : none, cut.statistics.sums, cut.statistics.matrix,
+    ]
+    return common
+      + (0..<cut.lanes.count).flatMap { _ in
+        entrance.intermediates(x, channels: 3 * x.c, cut.lanes) + [
+          value.channels(2 * x.c), keepsValues ? none : value,
+        ]
+      }
+  }
+
+  package func phases(_ inputs: [Shape], _ sizes: BandSizes) -> [CompositePhase] {
+    let cut = cut(inputs[0], sizes)
+    return (0..<cut.x.n).flatMap { image in
+      prepare(cut, image)
+        + [
+          cut.lanes.phase { gather(cut, image, lane: $0) },
+          .together(
+            cut.statistics.matrix(
+              of: Common.sums.piece, temperature: .input(entrance.weightIndex(3)),
+              projection: .input(entrance.weightIndex(2)), into: Common.matrix.piece)),
+        ] + (keepsValues ? [applyToKept(cut, image)] : applyAgain(cut, image))
+    }
+  }
+
+  private func prepare(
+    _ cut: Cut, _ image: Int, channels: Range<Int>? = nil
+  ) -> [CompositePhase] {
+    [
+      cut.lanes.phase {
+        entrance.prepare(
+          cut.x, image, $0, of: cut.lanes, channels: channels, cut.memory($0).entrance)
+      }
     ]
   }
 
-  public func steps(_ inputs: [Shape], bandElements: Int) -> [CompositeStep] {
-    let x = inputs[0]
-    let bands = bands(x, bandElements)
-    let statistics = statistics(bands, x)
-    return (0..<x.n).flatMap { image in
-      gather(x, image: image, bands, statistics)
-        + (keepsValues
-          ? applyToKept(x, image: image, bands, statistics)
-          : applyAgain(x, image: image, bands, statistics))
-    }
-  }
-
-  /// Everything up to the attention matrix.
-  private func gather(
-    _ x: Shape, image: Int, _ bands: RowBands, _ statistics: BlockStatistics
-  ) -> [CompositeStep] {
-    let c = x.c
-    let sums = Memory.sums.piece
-    var steps: [CompositeStep] = []
-    for band in bands.bands {
-      steps += entrance.steps(image, band)
-      guard !band.ready.isEmpty else { continue }
-      let qk = Memory.qk.piece.rows(0..<band.ready.count)
-      steps.append(convolve(x, band, channels: 0..<2 * c, ring: 0..<2 * c, into: qk))
-      if keepsValues {
+  /// A lane's sums, up to the attention matrix.
+  private func gather(_ cut: Cut, _ image: Int, lane: Int) -> [CompositeStep] {
+    let (c, memory) = (cut.x.c, cut.memory(lane))
+    return cut.lanes.groups(of: lane).flatMap { group in
+      var isFirst = true
+      return cut.lanes.bands.bands[cut.lanes.groups[group]].flatMap { band in
+        var steps = entrance.steps(image, band, lane, of: cut.lanes, memory.entrance)
+        guard !band.ready.isEmpty else { return steps }
+        let qk = memory.qk.rows(0..<band.ready.count)
+        steps.append(convolve(cut.x, band, channels: 0..<2 * c, from: memory, into: qk))
+        if keepsValues {
+          steps.append(
+            convolve(
+              cut.x, band, channels: 2 * c..<3 * c, from: memory,
+              into: Common.values.piece.rows(band.ready)))
+        }
         steps.append(
-          convolve(
-            x, band, channels: 2 * c..<3 * c, ring: 2 * c..<3 * c,
-            into: Memory.value.piece.rows(band.ready)))
+          cut.statistics.add(
+            qk, rows: band.ready, to: Common.sums.piece, group: group, isFirst: isFirst))
+        isFirst = false
+        return steps
       }
-      steps.append(statistics.add(qk, rows: band.ready, to: sums))
     }
-    steps.append(
-      statistics.matrix(
-        of: sums, temperature: .input(entrance.weightIndex(3)),
-        projection: .input(entrance.weightIndex(2)), into: Memory.matrix.piece))
-    return steps
   }
 
   /// At once, or band by band where heads and projection are applied apart.
-  private func applyToKept(
-    _ x: Shape, image: Int, _ bands: RowBands, _ statistics: BlockStatistics
-  ) -> [CompositeStep] {
-    let parts = statistics.isOneProduct ? [0..<x.h] : bands.bands.map(\.ready)
-    return parts.filter { !$0.isEmpty }.flatMap { rows in
-      apply(Memory.value.piece.rows(rows), image: image, rows: rows, statistics)
-    }
+  private func applyToKept(_ cut: Cut, _ image: Int) -> CompositePhase {
+    let parts =
+      cut.statistics.isOneProduct ? [0..<cut.x.h] : cut.lanes.bands.bands.map(\.ready)
+    return .together(
+      parts.filter { !$0.isEmpty }.flatMap { rows in
+        apply(Common.values.piece.rows(rows), cut, image, rows: rows, cut.memory(0))
+      })
   }
 
   /// v band by band once more, and the result of each.
-  private func applyAgain(
-    _ x: Shape, image: Int, _ bands: RowBands, _ statistics: BlockStatistics
-  ) -> [CompositeStep] {
-    let c = x.c
-    return bands.bands.flatMap { band -> [CompositeStep] in
-      let arrive = entrance.steps(image, band, channels: 2 * c..<3 * c)
-      guard !band.ready.isEmpty else { return arrive }
-      let value = Memory.value.piece.rows(0..<band.ready.count)
-      return arrive
-        + [convolve(x, band, channels: 2 * c..<3 * c, ring: 0..<c, into: value)]
-        + apply(value, image: image, rows: band.ready, statistics)
-    }
+  private func applyAgain(_ cut: Cut, _ image: Int) -> [CompositePhase] {
+    let values = 2 * cut.x.c..<3 * cut.x.c
+    return prepare(cut, image, channels: values) + [
+      cut.lanes.phase { lane in
+        let memory = cut.memory(lane)
+        return cut.lanes.bands(of: lane).flatMap { band -> [CompositeStep] in
+          let arrive = entrance.steps(
+            image, band, lane, of: cut.lanes, channels: values, memory.entrance)
+          guard !band.ready.isEmpty else { return arrive }
+          let value = memory.value.rows(0..<band.ready.count)
+          return arrive
+            + [convolve(cut.x, band, channels: values, at: 0, from: memory, into: value)]
+            + apply(value, cut, image, rows: band.ready, memory)
+        }
+      }
+    ]
   }
 
   /// The depthwise convolution of the rows that are ready: output channels `channels`, which lie in
-  /// the ring at `ring`.
+  /// the ring from channel `first` on, if not at their own.
   private func convolve(
-    _ x: Shape, _ band: RowBands.Band, channels: Range<Int>, ring: Range<Int>, into target: Piece
+    _ x: Shape, _ band: RowBands.Band, channels: Range<Int>, at first: Int? = nil,
+    from memory: Memory, into target: Piece
   ) -> CompositeStep {
-    CompositeStep(
+    let first = first ?? channels.lowerBound
+    return CompositeStep(
       DepthwiseWindow(rows: band.ready, height: x.h, gated: false),
-      [BlockEntrance.ring.channels(ring)] + entrance.weights(1, channels: channels), into: target)
+      [memory.entrance.ring.channels(first..<first + channels.count)]
+        + entrance.weights(1, channels: channels), into: target)
   }
 
   /// The result of some rows from v of these.
   private func apply(
-    _ value: Piece, image: Int, rows: Range<Int>, _ statistics: BlockStatistics
+    _ value: Piece, _ cut: Cut, _ image: Int, rows: Range<Int>, _ memory: Memory
   ) -> [CompositeStep] {
-    statistics.apply(
-      Memory.matrix.piece, to: value, rows: rows,
-      projection: entrance.weights(2), residual: .input(0).images(image..<image + 1).rows(rows),
-      between: Memory.qk.piece, into: .output(0).images(image..<image + 1).rows(rows))
+    cut.statistics.apply(
+      Common.matrix.piece, to: value, rows: rows, projection: entrance.weights(2),
+      residual: .input(0).images(image..<image + 1).rows(rows), between: memory.qk,
+      into: .output(0).images(image..<image + 1).rows(rows))
   }
 }

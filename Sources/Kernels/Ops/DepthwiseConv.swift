@@ -1,4 +1,5 @@
 import CLBackend
+import CMicroKernels
 
 /// Depthwise 3x3 convolution with zero padding of 1:
 /// `y[n, c, i, j] = bias[c] + Σ w[c, ky, kx] x[n, c, i + ky − 1, j + kx − 1]`.
@@ -49,13 +50,11 @@ package struct DepthwiseConv: CatalogOp, HalfStoringOp {
     let (x, y) = (inputs[0], outputs[0])
     let shape = y.shape
     parallelRanges(shape.n * shape.c, grain: DepthwiseBand.planes(shape)) { planes in
-      DepthwiseBand.withBands(1, shape) { bands in
-        for plane in planes {
-          let (n, c) = (plane / shape.c, plane % shape.c)
-          bands[0].convolve(
-            x.plane(n, c), into: y.plane(n, c), shape, taps: inputs[1].plane(c, 0),
-            bias: inputs.count == 3 ? inputs[2].plane(0, c)[0] : 0)
-        }
+      for plane in planes {
+        let (n, c) = (plane / shape.c, plane % shape.c)
+        restormer_depthwise_window(
+          x.plane(n, c), shape.h, 0, shape.h, shape.h, shape.w, inputs[1].plane(c, 0), 0,
+          inputs.count == 3 ? inputs[2].plane(0, c)[0] : 0, y.plane(n, c))
       }
     }
   }

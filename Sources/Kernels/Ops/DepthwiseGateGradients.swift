@@ -88,9 +88,9 @@ package struct DepthwiseGateGradients: TerminalOp, CatalogOp, HalfScratchOp {
       DepthwiseChannelGradients(x.shape, taps: w.plane(c, 0), bands: bands)
     }
     func convolve(_ n: Int, _ c: Int, into y: UnsafeMutablePointer<Float>) {
-      bands[0].convolve(
-        x.plane(n, c), into: y, x.shape, taps: w.plane(c, 0),
-        bias: hasBias ? inputs[2].plane(0, c)[0] : 0)
+      restormer_depthwise_window(
+        x.plane(n, c), x.shape.h, 0, x.shape.h, x.shape.h, x.shape.w, w.plane(c, 0), 0,
+        hasBias ? inputs[2].plane(0, c)[0] : 0, y)
     }
     var sums = (gradients(pair.0), gradients(pair.1))
     let slopes = memory + 2 * plane

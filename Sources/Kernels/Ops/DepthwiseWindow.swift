@@ -60,52 +60,49 @@ package struct DepthwiseWindow: CatalogOp, TerminalOp, HalfStoringOp {
   }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
-    let y = outputs[0].shape
-    let shape = Shape(1, 1, height, y.w)
-    let size = (DepthwiseBand.rows(shape) + 2) * DepthwiseBand.stride(shape)
-    parallelRanges(y.n * y.c, grain: DepthwiseBand.planes(y)) { planes in
-      DepthwiseBand.withBands(1, shape) { bands in
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: size) { factor in
-          guard let factor = factor.baseAddress else { return }
-          for plane in planes {
-            convolve(
-              inputs, image: plane / y.c, channel: plane % y.c, band: bands[0], factor: factor,
-              into: outputs[0])
+    let (x, y) = (inputs[0], outputs[0])
+    // Planes lie evenly spaced: pointers keep the loop free of counted references.
+    let (base, out, taps) = (x.base, y.base, inputs[1].base)
+    let bias = inputs.count == 3 ? inputs[2].base : nil
+    let (channels, width, slots) = (y.shape.c, y.shape.w, x.shape.h)
+    let (images, tapStep) = ((x.batchStride, y.batchStride), inputs[1].batchStride)
+    let (source, target) = (x.planeStride, y.planeStride)
+    let biasStep = inputs.count == 3 ? inputs[2].planeStride : 0
+    /// Rows `start..<start + count` of one plane.
+    func convolve(
+      _ n: Int, _ c: Int, start: Int, count: Int, into result: UnsafeMutablePointer<Float>
+    ) {
+      restormer_depthwise_window(
+        base + n * images.0 + c * source, slots, first + start, count, height, width,
+        taps + c * tapStep, 0, bias.map { $0[c * biasStep] } ?? 0, result)
+    }
+    let step = gatedRows(width)
+    parallelRanges(y.shape.n * channels, grain: max(1, 8192 / y.shape.plane)) { planes in
+      guard isGated else {
+        for plane in planes {
+          let (n, c) = (plane / channels, plane % channels)
+          convolve(n, c, start: 0, count: rows, into: out + n * images.1 + c * target)
+        }
+        return
+      }
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: step * width) { factor in
+        guard let factor = factor.baseAddress else { return }
+        for plane in planes {
+          let (n, c) = (plane / channels, plane % channels)
+          for start in stride(from: 0, to: rows, by: step) {
+            let count = min(step, rows - start)
+            let result = out + n * images.1 + c * target + start * width
+            convolve(n, c, start: start, count: count, into: result)
+            convolve(n, c + channels, start: start, count: count, into: factor)
+            restormer_gelu_gate_in_place(result, factor, count * width)
           }
         }
       }
     }
   }
 
-  /// One plane, as many rows at a time as a band has.
-  private func convolve(
-    _ inputs: [CPUTensor], image n: Int, channel c: Int, band: DepthwiseBand,
-    factor: UnsafeMutablePointer<Float>, into y: CPUTensor
-  ) {
-    let width = y.shape.w
-    let step = DepthwiseBand.rows(Shape(1, 1, height, width))
-    for start in stride(from: 0, to: rows, by: step) {
-      let count = min(step, rows - start)
-      let out = y.plane(n, c) + start * width
-      convolve(inputs, n, c, start: start, count: count, band: band, into: out)
-      guard isGated else { continue }
-      convolve(inputs, n, c + y.shape.c, start: start, count: count, band: band, into: factor)
-      restormer_gelu_gate_in_place(out, factor, count * width)
-    }
-  }
-
-  private func convolve(
-    _ inputs: [CPUTensor], _ n: Int, _ c: Int, start: Int, count: Int, band: DepthwiseBand,
-    into out: UnsafeMutablePointer<Float>
-  ) {
-    let x = inputs[0]
-    band.copy(
-      x.plane(n, c), Shape(1, 1, height, x.shape.w),
-      rows: (first + start - 1)..<(first + start + count + 1), column: 1, slots: x.shape.h)
-    restormer_depthwise_rows(
-      band.base, inputs[1].plane(c, 0), 0, inputs.count == 3 ? inputs[2].plane(0, c)[0] : 0, out,
-      count, x.shape.w, band.stride)
-  }
+  /// Rows of a plane that are convolved and gated while they are in the first cache.
+  private func gatedRows(_ width: Int) -> Int { min(rows, max(1, 6144 / width)) }
 
   public func launches(
     _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],

@@ -53,35 +53,51 @@ package struct FeedForwardBlock: CompositeOp {
 
   public var aliasing: Aliasing { .inPlace }
 
-  private static let gated = Piece.intermediate(BlockEntrance.intermediateCount)
-
-  private func bands(_ inputs: [Shape], _ elements: Int) -> RowBands {
-    RowBands(height: inputs[0].h, width: inputs[0].w, pixels: elements / (2 * hidden(inputs)))
+  private func lanes(_ inputs: [Shape], _ sizes: BandSizes) -> BandLanes {
+    BandLanes(inputs[0], channels: 2 * hidden(inputs), sizes)
   }
 
-  public func intermediates(_ inputs: [Shape], bandElements: Int) -> [Shape] {
+  /// A lane's intermediates, of which the last are the gated rows.
+  private func memory(_ lane: Int, of lanes: BandLanes) -> BlockEntrance.Memory {
+    let one = BlockEntrance.Memory(first: 0, hasNeighbours: lanes.count > 1)
+    return BlockEntrance.Memory(first: lane * (one.end + 1), hasNeighbours: lanes.count > 1)
+  }
+
+  package func intermediates(_ inputs: [Shape], _ sizes: BandSizes) -> [Shape] {
     let (x, k) = (inputs[0], hidden(inputs))
-    let bands = bands(inputs, bandElements)
-    return entrance.intermediates(x, channels: 2 * k, bands) + [Shape(1, k, bands.readyRows, x.w)]
+    let lanes = lanes(inputs, sizes)
+    return (0..<lanes.count).flatMap { _ in
+      entrance.intermediates(x, channels: 2 * k, lanes)
+        + [Shape(1, k, lanes.bands.readyRows, x.w)]
+    }
   }
 
-  public func steps(_ inputs: [Shape], bandElements: Int) -> [CompositeStep] {
+  package func phases(_ inputs: [Shape], _ sizes: BandSizes) -> [CompositePhase] {
     let x = inputs[0]
-    let bands = bands(inputs, bandElements)
+    let lanes = lanes(inputs, sizes)
     return (0..<x.n).flatMap { image in
-      bands.bands.flatMap { band in
-        entrance.steps(image, band) + (band.ready.isEmpty ? [] : finish(x, image, band))
-      }
+      [
+        lanes.phase { entrance.prepare(x, image, $0, of: lanes, memory($0, of: lanes)) },
+        lanes.phase { lane in
+          let memory = memory(lane, of: lanes)
+          return lanes.bands(of: lane).flatMap { band in
+            entrance.steps(image, band, lane, of: lanes, memory)
+              + (band.ready.isEmpty ? [] : finish(x, image, band, memory))
+          }
+        },
+      ]
     }
   }
 
   /// Gate and second 1x1 convolution of the rows that are ready.
-  private func finish(_ x: Shape, _ image: Int, _ band: RowBands.Band) -> [CompositeStep] {
-    let gated = Self.gated.rows(0..<band.ready.count)
+  private func finish(
+    _ x: Shape, _ image: Int, _ band: RowBands.Band, _ memory: BlockEntrance.Memory
+  ) -> [CompositeStep] {
+    let gated = Piece.intermediate(memory.end).rows(0..<band.ready.count)
     return [
       CompositeStep(
         DepthwiseWindow(rows: band.ready, height: x.h, gated: true),
-        [BlockEntrance.ring] + entrance.weights(1), into: gated),
+        [memory.ring] + entrance.weights(1), into: gated),
       CompositeStep(
         Conv1x1(bias: entrance.bias, residual: true),
         [gated] + entrance.weights(2) + [.input(0).images(image..<image + 1).rows(band.ready)],

@@ -34,24 +34,25 @@ package struct UpsampleConv: CompositeOp {
 
   /// Rows of a band: neighbouring bands compute two rows twice, so that they are made as tall as 16
   /// MB allow.
-  private func bandRows(_ inputs: [Shape], bandElements: Int) -> Int {
+  private func bandRows(_ inputs: [Shape], _ sizes: BandSizes) -> Int {
     let budget = (16 << 20) / MemoryLayout<Float>.stride / inputs[1].n / inputs[0].w
-    return min(inputs[0].h, max(4, budget, bandElements / inputs[1].n / inputs[0].w))
+    return min(inputs[0].h, max(4, budget, sizes.elements / inputs[1].n / inputs[0].w))
   }
 
-  public func intermediates(_ inputs: [Shape], bandElements: Int) -> [Shape] {
-    let rows = min(inputs[0].h, bandRows(inputs, bandElements: bandElements) + 2)
+  package func intermediates(_ inputs: [Shape], _ sizes: BandSizes) -> [Shape] {
+    let rows = min(inputs[0].h, bandRows(inputs, sizes) + 2)
     return [Shape(1, inputs[1].n, rows, inputs[0].w)]
   }
 
-  public func steps(_ inputs: [Shape], bandElements: Int) -> [CompositeStep] {
+  package func phases(_ inputs: [Shape], _ sizes: BandSizes) -> [CompositePhase] {
     let x = inputs[0]
-    let size = bandRows(inputs, bandElements: bandElements)
-    return (0..<x.n).flatMap { image in
+    let size = bandRows(inputs, sizes)
+    let steps = (0..<x.n).flatMap { image in
       stride(from: 0, to: x.h, by: size).flatMap { first in
         band(image..<image + 1, rows: first..<min(x.h, first + size), height: x.h)
       }
     }
+    return [.together(steps)]
   }
 
   /// The convolution of the rows and their neighbours, then the shuffle of the rows.

@@ -17,7 +17,7 @@ package struct OpApplication: Sendable {
     let whole = nodes.compactMap { node in
       (node.op as? any CatalogOp).map { OpApplication($0, node.inputs.map(\.shape)) }
     }
-    let inner = whole.flatMap { $0.steps(bandElements: backend.configuration.bandElements) }
+    let inner = whole.flatMap { $0.steps(backend.configuration.bandSizes) }
     var seen: Set<TuningKey> = []
     return (inner + whole).filter { application in
       !application.candidates(on: backend).isEmpty && seen.insert(application.key).inserted
@@ -31,12 +31,11 @@ package struct OpApplication: Sendable {
 
   /// Whether it runs the operator called `name`, itself or as one of its steps.
   public func runs(_ name: String) -> Bool {
-    op.name == name
-      || steps(bandElements: CPUBackend.bandElements).contains { $0.op.name == name }
+    op.name == name || steps(CPUBackend.bandSizes).contains { $0.op.name == name }
   }
 
   /// The steps of a composite operator; none of others.
-  private func steps(bandElements: Int) -> [OpApplication] {
-    (op as? any CompositeOp)?.applications(inputs, bandElements: bandElements) ?? []
+  private func steps(_ sizes: BandSizes) -> [OpApplication] {
+    (op as? any CompositeOp)?.applications(inputs, sizes) ?? []
   }
 }

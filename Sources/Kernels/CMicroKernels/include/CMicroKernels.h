@@ -5,6 +5,7 @@
 #include "Depthwise.h"
 #include "GEMM.h"
 #include "InstructionSet.h"
+#include "Lane.h"
 #include "LayerNorm.h"
 #include "Optimizer.h"
 #include "Pointwise.h"

@@ -10,11 +10,18 @@ struct BlockStatistics {
   private let slices: Int
   private let pixels: Int
   private let windows: LocalWindows?
+  private let groups: Int?
 
   /// Statistics of an image `x` whose bands have `bandPixels` pixels, which are summed in at most
-  /// `mostSlices` slices of all heads.
-  init(_ x: Shape, heads: Int, window: Shape?, bandPixels: Int, mostSlices: Int) {
-    (c, self.heads, pixels) = (x.c, heads, bandPixels)
+  /// `mostSlices` slices of all heads; or bands in `groups` groups whose sums are kept apart.
+  init(
+    _ x: Shape, heads: Int, window: Shape?, bandPixels: Int, mostSlices: Int, groups: Int?
+  ) {
+    (c, self.heads, pixels, self.groups) = (x.c, heads, bandPixels, groups)
+    guard groups == nil else {
+      (slices, windows) = (1, nil)
+      return
+    }
     let wanted = min(mostSlices, bandPixels / 512) / heads
     guard let window else {
       (slices, windows) = (max(1, wanted), nil)
@@ -29,11 +36,11 @@ struct BlockStatistics {
   /// Whether v has to be multiplied but once.
   var isOneProduct: Bool { windows?.foldsProjection ?? true }
 
-  /// The shape of the sums.
+  /// The shape of the sums, those of each group in a row of their own.
   var sums: Shape {
     let products = HeadProducts(
       m: c / heads, heads: heads, images: 1, pixels: pixels, slices: slices)
-    return Shape(1, 1, 1, windows?.sumCount ?? products.scratch)
+    return Shape(1, 1, groups ?? 1, windows?.sumCount ?? products.scratch)
   }
 
   /// The shape of the matrix, or of those of all cells.
@@ -41,9 +48,12 @@ struct BlockStatistics {
     windows.map { Shape(1, 1, 1, $0.matrixCount(folded: isOneProduct)) } ?? Shape(c, c, 1, 1)
   }
 
-  /// Adds the sums of `rows`, the next ones of the image, whose q and k are `qk`.
-  func add(_ qk: Piece, rows: Range<Int>, to sums: Piece) -> CompositeStep {
-    let inputs = rows.lowerBound == 0 ? [qk] : [qk, sums]
+  /// Adds the sums of `rows`, the next ones of a group, whose q and k are `qk`.
+  func add(
+    _ qk: Piece, rows: Range<Int>, to sums: Piece, group: Int, isFirst: Bool
+  ) -> CompositeStep {
+    let sums = sums.rows(group..<group + 1)
+    let inputs = isFirst ? [qk] : [qk, sums]
     guard let windows else {
       return CompositeStep(AttentionGram(heads: heads, slices: slices), inputs, into: sums)
     }
@@ -53,15 +63,22 @@ struct BlockStatistics {
   /// The matrix from the sums of all rows.
   func matrix(
     of sums: Piece, temperature: Piece, projection: Piece, into matrix: Piece
-  ) -> CompositeStep {
+  ) -> [CompositeStep] {
+    let total = sums.rows(0..<1)
     guard let windows else {
-      return CompositeStep(
-        AttentionMatrix(heads: heads, slices: slices), [sums, temperature, projection],
-        into: matrix)
+      let shape = Shape(1, 1, 1, self.sums.w)
+      let hasGroups = (groups ?? 1) > 1
+      return (hasGroups ? [CompositeStep(SliceSums([shape]), [sums], into: total)] : []) + [
+        CompositeStep(
+          AttentionMatrix(heads: heads, slices: slices), [total, temperature, projection],
+          into: matrix)
+      ]
     }
-    return CompositeStep(
-      LocalMatrix(windows, folds: isOneProduct),
-      [sums, temperature] + (isOneProduct ? [projection] : []), into: matrix)
+    return [
+      CompositeStep(
+        LocalMatrix(windows, folds: isOneProduct),
+        [sums, temperature] + (isOneProduct ? [projection] : []), into: matrix)
+    ]
   }
 
   /// Attention, projection and residual of `rows` of the image.

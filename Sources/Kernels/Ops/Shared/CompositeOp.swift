@@ -9,12 +9,42 @@ import CLBackend
 ///
 /// Intermediates are stored as half where the first input and output are, and steps can.
 package protocol CompositeOp: FusedOp, TerminalOp, HalfScratchOp {
-  /// Shapes of the intermediate tensors, given how many elements the widest of them should have in
-  /// a band.
-  func intermediates(_ inputs: [Shape], bandElements: Int) -> [Shape]
+  /// Shapes of the intermediate tensors.
+  func intermediates(_ inputs: [Shape], _ sizes: BandSizes) -> [Shape]
 
   /// The steps in order.
-  func steps(_ inputs: [Shape], bandElements: Int) -> [CompositeStep]
+  func phases(_ inputs: [Shape], _ sizes: BandSizes) -> [CompositePhase]
+}
+
+/// Into what a composite operator cuts images.
+package struct BandSizes {
+  /// Elements of the widest tensor in a band on which all cores or compute units work together.
+  let elements: Int
+  /// How many cores may take bands of their own, where the backend can tell them apart.
+  package var lanes: Int?
+  /// Elements of the widest tensor in a band of a single core.
+  package var laneElements: Int
+
+  /// Bands of `elements` elements, which no core has for its own.
+  package init(elements: Int) {
+    (self.elements, lanes, laneElements) = (elements, nil, elements)
+  }
+}
+
+/// Steps of a composite operator that follow each other.
+package enum CompositePhase {
+  /// Each step is everybody's work, and done before the next one begins.
+  case together([CompositeStep])
+  /// Each lane is the work of one core, which waits for the others at the end only. What a lane
+  /// writes no other one reads or writes, and its steps need no temporary memory.
+  case lanes([[CompositeStep]])
+
+  fileprivate var steps: [CompositeStep] {
+    switch self {
+    case .together(let steps): steps
+    case .lanes(let lanes): lanes.flatMap { $0 }
+    }
+  }
 }
 
 /// One step of a composite operator.
@@ -82,15 +112,16 @@ extension CompositeOp {
   /// Intermediate tensors are rounded too, and errors of some of them add up.
   package var halfTolerance: Double { 2e-3 }
 
-  public func cpuScratch(_ inputs: [Shape]) -> [Int] {
-    CompositePlan(self, inputs, bandElements: CPUBackend.bandElements).scratch { op, shapes in
-      op.cpuScratch(shapes)
-    }
+  public func cpuScratch(_ inputs: [Shape]) -> [Int] { cpuScratch(inputs, CPUBackend.bandSizes) }
+
+  /// Sizes of the temporary memory for other bands than the backend's.
+  package func cpuScratch(_ inputs: [Shape], _ sizes: BandSizes) -> [Int] {
+    CompositePlan(self, inputs, sizes).scratch { $0.cpuScratch($1) }
   }
 
   public func openCLScratch(_ inputs: [Shape], _ configuration: KernelConfiguration) -> [Int] {
-    CompositePlan(self, inputs, bandElements: configuration.bandElements).scratch { op, shapes in
-      op.openCLScratch(shapes, configuration)
+    CompositePlan(self, inputs, configuration.bandSizes).scratch {
+      $0.openCLScratch($1, configuration)
     }
   }
 
@@ -98,17 +129,25 @@ extension CompositeOp {
     for step in cpuSteps(inputs, into: outputs, scratch: scratch) { step() }
   }
 
-  /// The steps one by one, so that what runs them can be asked to stop between two of them.
-  func cpuSteps(
-    _ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]
+  /// The steps one by one, or where each core has its own a few of all lanes at a time, so that
+  /// what runs them can be asked to stop in between.
+  package func cpuSteps(
+    _ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor],
+    _ sizes: BandSizes = CPUBackend.bandSizes
   ) -> [CPUBackend.Step] {
-    let plan = CompositePlan(self, inputs.map(\.shape), bandElements: CPUBackend.bandElements)
+    let plan = CompositePlan(self, inputs.map(\.shape), sizes)
     let views = CompositeViews(inputs, outputs, scratch, plan)
-    return plan.steps.map { step in
+    func bind(_ step: CompositeStep) -> CPUBackend.Step {
       let (op, stepInputs) = (step.op, step.inputs.map(views.view))
       let stepOutputs = step.outputs.map(views.view)
       let stepScratch = views.scratch(op.cpuScratch(stepInputs.map(\.shape)))
       return { op.evaluate(stepInputs, into: stepOutputs, scratch: stepScratch) }
+    }
+    return plan.phases.flatMap { phase in
+      switch phase {
+      case .together(let steps): steps.map(bind)
+      case .lanes(let lanes): inRounds(lanes.map { $0.map(bind) })
+      }
     }
   }
 
@@ -116,8 +155,7 @@ extension CompositeOp {
     _ inputs: [DeviceTensor], into outputs: [DeviceTensor], scratch: [DeviceTensor],
     on backend: OpenCLBackend
   ) throws -> [Launch] {
-    let plan = CompositePlan(
-      self, inputs.map(\.shape), bandElements: backend.configuration.bandElements)
+    let plan = CompositePlan(self, inputs.map(\.shape), backend.configuration.bandSizes)
     let views = CompositeViews(inputs, outputs, scratch, plan)
     return try plan.steps.flatMap { step in
       let stepInputs = step.inputs.map(views.view)
@@ -128,8 +166,19 @@ extension CompositeOp {
   }
 
   /// The operators that the steps apply, and the shapes they apply them to.
-  func applications(_ inputs: [Shape], bandElements: Int) -> [OpApplication] {
-    CompositePlan(self, inputs, bandElements: bandElements).applications
+  func applications(_ inputs: [Shape], _ sizes: BandSizes) -> [OpApplication] {
+    CompositePlan(self, inputs, sizes).applications
+  }
+}
+
+/// The steps of all lanes in rounds of some of each.
+private func inRounds(_ lanes: [[CPUBackend.Step]]) -> [CPUBackend.Step] {
+  // Cores wait for each other after a round: about four bands.
+  let length = 20
+  let longest = lanes.map(\.count).max() ?? 0
+  return stride(from: 0, to: longest, by: length).map { first in
+    let rounds = lanes.map { $0.dropFirst(first).prefix(length) }
+    return { inLanes(rounds.count) { lane in for step in rounds[lane] { step() } } }
   }
 }
 
@@ -141,13 +190,15 @@ private struct CompositePlan {
   let intermediates: [Shape]
   /// How each of them lies in memory.
   let precisions: [Precision]
-  let steps: [CompositeStep]
+  let phases: [CompositePhase]
+  var steps: [CompositeStep] { phases.flatMap(\.steps) }
   private let inputs: [Shape]
   private let outputs: [Shape]
 
-  init(_ op: any CompositeOp, _ inputs: [Shape], bandElements: Int) {
-    intermediates = op.intermediates(inputs, bandElements: bandElements)
-    steps = op.steps(inputs, bandElements: bandElements)
+  init(_ op: any CompositeOp, _ inputs: [Shape], _ sizes: BandSizes) {
+    intermediates = op.intermediates(inputs, sizes)
+    phases = op.phases(inputs, sizes)
+    let steps = phases.flatMap(\.steps)
     (self.inputs, outputs) = (inputs, op.outputShapes(inputs))
     let outside: Set<Piece.Tensor> = op.storesHalf ? [.input(0), .output(0)] : []
     let half = op.storesHalf ? storableAsHalf(steps.map(\.use), given: outside) : []

@@ -29,15 +29,11 @@ struct DepthwiseBand {
 
   /// Copies rows of a plane, the first pixel of each to `column`; rows outside of the image become
   /// zero.
-  /// - Parameter slots: rows that the plane has room for, row `i` in slot `i mod slots`; those of
-  ///   the image if nil.
-  func copy(
-    _ x: UnsafePointer<Float>, _ shape: Shape, rows: Range<Int>, column: Int, slots: Int? = nil
-  ) {
+  func copy(_ x: UnsafePointer<Float>, _ shape: Shape, rows: Range<Int>, column: Int) {
     for (target, row) in rows.enumerated() {
       let out = base + target * stride + column
       if row >= 0 && row < shape.h {
-        out.update(from: x + row % (slots ?? shape.h) * shape.w, count: shape.w)
+        out.update(from: x + row * shape.w, count: shape.w)
       } else {
         out.update(repeating: 0, count: shape.w)
       }
@@ -46,21 +42,6 @@ struct DepthwiseBand {
 }
 
 extension DepthwiseBand {
-  /// Convolves one plane of `shape` through this band with nine taps, or with them turned by 180
-  /// degrees.
-  func convolve(
-    _ x: UnsafePointer<Float>, into y: UnsafeMutablePointer<Float>, _ shape: Shape,
-    taps: UnsafePointer<Float>, turned: Bool = false, bias: Float = 0
-  ) {
-    let rows = Self.rows(shape)
-    for first in Swift.stride(from: 0, to: shape.h, by: rows) {
-      let last = min(shape.h, first + rows)
-      copy(x, shape, rows: (first - 1)..<(last + 1), column: 1)
-      restormer_depthwise_rows(
-        base, taps, turned ? 1 : 0, bias, y + first * shape.w, last - first, shape.w, stride)
-    }
-  }
-
   /// Adds `Σ gy[i, j] x[i + ky − 1, j + kx − 1]` over one plane of `shape` to nine sums; `x` goes
   /// through this band, `gy` through `other`.
   func addSums(
@@ -98,7 +79,8 @@ struct DepthwiseChannelGradients {
   mutating func add(
     _ x: UnsafePointer<Float>, _ gy: UnsafePointer<Float>, into gx: UnsafeMutablePointer<Float>
   ) {
-    bands[0].convolve(gy, into: gx, shape, taps: taps, turned: true)
+    restormer_depthwise_window(
+      gy, shape.h, 0, shape.h, shape.h, shape.w, taps, 1, 0, gx)
     bands[0].addSums(x, gy, shape, through: bands[1], to: &sums)
     total += restormer_sum(gy, shape.plane)
   }
