@@ -13,9 +13,15 @@ package func parallelFor(_ count: Int, _ body: (Int) -> Void) {
   }
   withoutActuallyEscaping(body) { body in
     let shared = SharedBody(call: body)
-    guard workers < count else {
-      return DispatchQueue.concurrentPerform(iterations: count) { shared.call($0) }
+    let isDone = withUnsafePointer(to: shared) { context in
+      restormer_share_work(
+        count, Int32(min(workers, WorkerThreads.count)),
+        { context, index in
+          context?.assumingMemoryBound(to: SharedBody.self).pointee.call(index)
+        }, UnsafeMutableRawPointer(mutating: context))
     }
+    guard isDone == 0 else { return }
+    // Another thread's work or one of this call's own callers has the workers.
     DispatchQueue.concurrentPerform(iterations: workers) { worker in
       for index in stride(from: worker, to: count, by: workers) { shared.call(index) }
     }

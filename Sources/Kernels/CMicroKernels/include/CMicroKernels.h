@@ -9,5 +9,6 @@
 #include "LayerNorm.h"
 #include "Optimizer.h"
 #include "Pointwise.h"
+#include "Workers.h"
 
 #endif
