@@ -12,7 +12,7 @@ typedef float eight __attribute__((vector_size(32), aligned(4)));
 // Rows in the block of sums that registers hold.
 #define ROWS 6
 // The largest blocks of any set.
-#define MOST_ROWS 8
+#define MOST_ROWS 12
 #define MOST_VECTORS 4
 // Channels gathered at a time: with a few rows of the weight they stay in the nearest caches.
 #define DEPTH 256
@@ -22,8 +22,6 @@ typedef float eight __attribute__((vector_size(32), aligned(4)));
 #define NAME(x) x##_portable
 #define TARGET
 #define VECTORS 1
-#define SUM_ROWS 6
-#define SUM_VECTORS 1
 #include "GEMMBody.h"
 #undef NAME
 #undef TARGET
@@ -36,22 +34,16 @@ typedef float eight __attribute__((vector_size(32), aligned(4)));
 #undef NAME
 #undef TARGET
 #undef VECTORS
-#undef SUM_ROWS
-#undef SUM_VECTORS
 
-// 32 registers of 16 floats: four times the columns; sums over pixels in blocks that heads of 48 channels fill.
+// 32 registers of 16 floats: four times the columns.
 #define NAME(x) x##_avx512
 #define TARGET __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw,fma")))
 #define VECTORS 4
-#define SUM_ROWS 8
-#define SUM_VECTORS 3
 #include "GEMMBody.h"
 #undef NAME
 #undef TARGET
 #endif
 #undef VECTORS
-#undef SUM_ROWS
-#undef SUM_VECTORS
 
 void restormer_gemm(
     const float *x, ptrdiff_t x_plane, const float *w, ptrdiff_t w_row, ptrdiff_t w_column,

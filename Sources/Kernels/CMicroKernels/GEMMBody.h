@@ -1,11 +1,9 @@
 // The register-blocked loops of the matrix products, included once per instruction set with
 //   NAME(x)      the function's name for that set
 //   TARGET       its function attribute
-//   VECTORS      vectors of 16 columns in the widest block of sums that registers hold
-//   SUM_ROWS, SUM_VECTORS  the block of sums over pixels
+//   VECTORS      vectors of 16 columns in the widest block of sums of ROWS rows that registers hold
 
 #define COLUMNS (16 * VECTORS)
-#define SUM_COLUMNS (16 * SUM_VECTORS)
 
 // y = start + w panel (+ residual) for a block of `all_rows` rows and `vectors` vectors of columns, of which the first
 // `rows` and `pixels` are stored; rows of the panel follow each other. Both sizes are constants where this is called,
@@ -126,27 +124,43 @@ TARGET static void NAME(transpose)(
   }
 }
 
-TARGET static void NAME(outer)(
-    const float *g, ptrdiff_t g_plane, const float *x, ptrdiff_t x_plane, float *sum, ptrdiff_t sum_row,
-    int pixels, int in_channels, int out_channels) {
-  float panel[RUN * SUM_COLUMNS] __attribute__((aligned(64)));
-  const float start[SUM_ROWS] = {0};
-  for (int i = 0; i < in_channels; i += SUM_COLUMNS) {
-    const int strip = in_channels - i < SUM_COLUMNS ? in_channels - i : SUM_COLUMNS;
-    for (int p = 0; p < pixels; p += RUN) {
-      const int run = pixels - p < RUN ? pixels - p : RUN;
-      NAME(transpose)(x + i * x_plane + p, x_plane, strip, run, panel, SUM_COLUMNS);
-      for (int o = 0; o < out_channels; o += SUM_ROWS) {
-        const int rows = out_channels - o < SUM_ROWS ? out_channels - o : SUM_ROWS;
-        const float *lines[SUM_ROWS];
-        for (int r = 0; r < SUM_ROWS; ++r) lines[r] = g + (o + (r < rows ? r : rows - 1)) * g_plane + p;
-        float *target = sum + o * sum_row + i;
-        NAME(gemm_block)(
-            SUM_ROWS, SUM_VECTORS, panel, lines, 1, start, target, sum_row, target, sum_row, rows, strip, run);
-      }
+// A strip of the sums over pixels: `strip` channels of x, for which `vectors` suffice, and all of g.
+TARGET INLINE void NAME(outer_strip)(
+    const int all_rows, const int vectors, const float *g, ptrdiff_t g_plane, const float *x, ptrdiff_t x_plane,
+    float *sum, ptrdiff_t sum_row, int pixels, int strip, int out_channels) {
+  float panel[RUN * 16 * MOST_VECTORS] __attribute__((aligned(64)));
+  const float start[MOST_ROWS] = {0};
+  for (int p = 0; p < pixels; p += RUN) {
+    const int run = pixels - p < RUN ? pixels - p : RUN;
+    NAME(transpose)(x + p, x_plane, strip, run, panel, 16 * vectors);
+    for (int o = 0; o < out_channels; o += all_rows) {
+      const int rows = out_channels - o < all_rows ? out_channels - o : all_rows;
+      const float *lines[MOST_ROWS];
+      for (int r = 0; r < all_rows; ++r) lines[r] = g + (o + (r < rows ? r : rows - 1)) * g_plane + p;
+      float *target = sum + o * sum_row;
+      NAME(gemm_block)
+      (all_rows, vectors, panel, lines, 1, start, target, sum_row, target, sum_row, rows, strip, run);
     }
   }
 }
 
+TARGET static void NAME(outer)(
+    const float *g, ptrdiff_t g_plane, const float *x, ptrdiff_t x_plane, float *sum, ptrdiff_t sum_row,
+    int pixels, int in_channels, int out_channels) {
+#define STRIP_OF(rows, vectors)                                                                             \
+  NAME(outer_strip)                                                                                         \
+  (rows, vectors, g, g_plane, x + i * x_plane, x_plane, sum + i, sum_row, pixels,                           \
+   in_channels - i < 16 * vectors ? in_channels - i : 16 * vectors, out_channels)
+  int i = 0;
+#if VECTORS > 2
+  // Heads of 48 channels fill three vectors.
+  for (; in_channels - i > 32; i += 48) STRIP_OF(8, 3);
+  for (; in_channels - i > 16; i += 32) STRIP_OF(12, 2);
+  for (; in_channels > i; i += 16) STRIP_OF(12, 1);
+#else
+  for (; in_channels > i; i += 16) STRIP_OF(ROWS, 1);
+#endif
+#undef STRIP_OF
+}
+
 #undef COLUMNS
-#undef SUM_COLUMNS
