@@ -23,6 +23,6 @@ void restormer_depthwise_window(
   PICK(depthwise_window)(x, slots, first, rows, height, width, taps, turned, bias, out);
 }
 
-void restormer_depthwise_sums(const float *in, const float *grad, double *sums, long height, long stride) {
-  PICK(depthwise_sums)(in, grad, sums, height, stride);
+void restormer_depthwise_sums(const float *x, const float *grad, double *sums, long height, long width) {
+  PICK(depthwise_sums)(x, grad, sums, height, width);
 }

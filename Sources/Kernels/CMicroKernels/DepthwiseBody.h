@@ -61,21 +61,27 @@ INLINE void NAME(window_rows)(
   NAME(window_columns)(count, rows, t, bias, out, j, width, j == 0, 1);
 }
 
+// Rows `first...` and those around them of an image whose row i lies in slot i mod slots.
+INLINE void NAME(find_rows)(
+    const float *x, long slots, long first, long count, long height, long width, struct row *rows) {
+  // Room for a vector on either side.
+  static const float outside[48] = {0};
+  for (long r = 0; r < count + 2; ++r) {
+    const long row = first - 1 + r;
+    const int exists = row >= 0 && row < height;
+    rows[r] = exists ? (struct row){x + row % slots * width, -1} : (struct row){outside + 16, 0};
+  }
+}
+
 static void NAME(depthwise_window)(
     const float *x, long slots, long first, long count, long height, long width, const float *taps, int turned,
     float bias, float *out) {
-  // Room for a vector on either side.
-  static const float outside[48] = {0};
   float t[9];
   for (int k = 0; k < 9; ++k) t[k] = taps[turned ? 8 - k : k];
   for (long i = 0, step; i < count; i += step) {
     step = count - i >= 4 ? 4 : count - i >= 2 ? 2 : 1;
     struct row rows[MOST_ROWS + 2];
-    for (long r = 0; r < step + 2; ++r) {
-      const long row = first + i - 1 + r;
-      const int exists = row >= 0 && row < height;
-      rows[r] = exists ? (struct row){x + row % slots * width, -1} : (struct row){outside + 16, 0};
-    }
+    NAME(find_rows)(x, slots, first + i, step, height, width, rows);
     float *target = out + i * width;
     if (step == 4)
       NAME(window_rows)(4, rows, t, bias, target, width);
@@ -86,24 +92,60 @@ static void NAME(depthwise_window)(
   }
 }
 
-static void NAME(depthwise_sums)(const float *restrict in, const float *restrict grad,
-                              double *restrict sums, long height, long stride) {
-  const long columns = stride - 16;
-  for (int ky = 0; ky < 3; ++ky) {
-    lanes left = {0}, centre = {0}, right = {0};
-    for (long i = 0; i < height; ++i) {
-      const float *g = grad + i * stride, *x = in + (i + ky) * stride;
-      for (long j = 0; j < columns; j += 16) {
-        const lanes slope = *(const lanes *)(g + j);
-        left += slope * *(const lanes *)(x + j);
-        centre += slope * *(const lanes *)(x + j + 1);
-        right += slope * *(const lanes *)(x + j + 2);
-      }
+// Adds columns `j...` of `count` rows of grad, a constant where this is called, to the sums of nine taps.
+INLINE void NAME(sums_columns)(
+    const int count, const struct row *rows, const float *grad, long j, long width, int is_first, int is_last,
+    lanes *sum) {
+  lanes slope[MOST_ROWS];
+#pragma clang loop unroll(full)
+  for (int i = 0; i < count; ++i) {
+    if (width - j >= 16) {
+      slope[i] = *(const lanes *)(grad + i * width + j);
+    } else {
+      slope[i] = (lanes){0};
+      for (long k = 0; k < width - j; ++k) slope[i][k] = grad[i * width + j + k];
     }
-    for (int k = 0; k < 16; ++k) {
-      sums[3 * ky] += left[k];
-      sums[3 * ky + 1] += centre[k];
-      sums[3 * ky + 2] += right[k];
+  }
+#pragma clang loop unroll(full)
+  for (int r = 0; r < count + 2; ++r) {
+    lanes left, centre, right;
+    NAME(neighbours)(rows[r], j, width, is_first, is_last, &left, &centre, &right);
+#pragma clang loop unroll(full)
+    for (int i = 0; i < count; ++i) {
+      if (i > r || r > i + 2) continue;
+      sum[3 * (r - i)] += slope[i] * left;
+      sum[3 * (r - i) + 1] += slope[i] * centre;
+      sum[3 * (r - i) + 2] += slope[i] * right;
     }
+  }
+}
+
+INLINE void NAME(sums_rows)(
+    const int count, const struct row *rows, const float *grad, long width, lanes *sum) {
+  long j = 0;
+  if (width > 16) {
+    NAME(sums_columns)(count, rows, grad, 0, width, 1, 0, sum);
+    for (j = 16; j + 16 < width; j += 16) NAME(sums_columns)(count, rows, grad, j, width, 0, 0, sum);
+  }
+  NAME(sums_columns)(count, rows, grad, j, width, j == 0, 1, sum);
+}
+
+static void NAME(depthwise_sums)(
+    const float *x, const float *grad, double *sums, long height, long width) {
+  // Few rows are added up as floats, so that little is lost.
+  for (long first = 0; first < height; first += 16) {
+    lanes sum[9] = {{0}};
+    const long end = first + 16 < height ? first + 16 : height;
+    for (long i = first, step; i < end; i += step) {
+      step = end - i >= 4 ? 4 : 1;
+      struct row rows[MOST_ROWS + 2];
+      NAME(find_rows)(x, height, i, step, height, width, rows);
+      if (step == 4)
+        NAME(sums_rows)(4, rows, grad + i * width, width, sum);
+      else
+        NAME(sums_rows)(1, rows, grad + i * width, width, sum);
+    }
+    for (int tap = 0; tap < 9; ++tap)
+      for (int k = 0; k < 16; ++k) sums[tap] += sum[tap][k];
   }
 }

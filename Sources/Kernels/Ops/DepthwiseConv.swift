@@ -49,7 +49,7 @@ package struct DepthwiseConv: CatalogOp, HalfStoringOp {
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
     let (x, y) = (inputs[0], outputs[0])
     let shape = y.shape
-    parallelRanges(shape.n * shape.c, grain: DepthwiseBand.planes(shape)) { planes in
+    parallelRanges(shape.n * shape.c, grain: depthwiseGrain(shape)) { planes in
       for plane in planes {
         let (n, c) = (plane / shape.c, plane % shape.c)
         restormer_depthwise_window(

@@ -41,15 +41,13 @@ package struct DepthwiseConvGradients: TerminalOp, CatalogOp, HalfStoringOp {
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
     let (x, w, gy) = (inputs[0], inputs[1], inputs[2])
-    parallelRanges(x.shape.c, grain: DepthwiseBand.planes(x.shape)) { channels in
-      DepthwiseBand.withBands(2, x.shape) { bands in
-        for c in channels {
-          var sums = DepthwiseChannelGradients(x.shape, taps: w.plane(c, 0), bands: bands)
-          for n in 0..<x.shape.n {
-            sums.add(x.plane(n, c), gy.plane(n, c), into: outputs[0].plane(n, c))
-          }
-          sums.write(to: outputs[1...], channel: c)
+    parallelRanges(x.shape.c, grain: depthwiseGrain(x.shape)) { channels in
+      for c in channels {
+        var sums = DepthwiseChannelGradients(x.shape, taps: w.plane(c, 0))
+        for n in 0..<x.shape.n {
+          sums.add(x.plane(n, c), gy.plane(n, c), into: outputs[0].plane(n, c))
         }
+        sums.write(to: outputs[1...], channel: c)
       }
     }
   }

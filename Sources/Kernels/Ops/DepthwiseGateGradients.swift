@@ -69,23 +69,21 @@ package struct DepthwiseGateGradients: TerminalOp, CatalogOp, HalfScratchOp {
     let plane = paddedPlaneStride(x.shape)
     parallelFor(tasks) { task in
       let memory = scratch[0].base + 4 * task * plane
-      DepthwiseBand.withBands(2, x.shape) { bands in
-        for c in stride(from: task, to: half, by: tasks) {
-          channel(c, inputs, into: outputs, bands: bands, memory: memory, plane: plane)
-        }
+      for c in stride(from: task, to: half, by: tasks) {
+        channel(c, inputs, into: outputs, memory: memory, plane: plane)
       }
     }
   }
 
   /// The gradients of channels `c` and `half + c` of the convolution.
   private func channel(
-    _ c: Int, _ inputs: [CPUTensor], into outputs: [CPUTensor], bands: [DepthwiseBand],
+    _ c: Int, _ inputs: [CPUTensor], into outputs: [CPUTensor],
     memory: UnsafeMutablePointer<Float>, plane: Int
   ) {
     let (x, w, gy) = (inputs[0], inputs[1], inputs[inputs.count - 1])
     let pair = (c, gy.shape.c + c)
     func gradients(_ c: Int) -> DepthwiseChannelGradients {
-      DepthwiseChannelGradients(x.shape, taps: w.plane(c, 0), bands: bands)
+      DepthwiseChannelGradients(x.shape, taps: w.plane(c, 0))
     }
     func convolve(_ n: Int, _ c: Int, into y: UnsafeMutablePointer<Float>) {
       restormer_depthwise_window(

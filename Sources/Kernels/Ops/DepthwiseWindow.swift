@@ -77,7 +77,7 @@ package struct DepthwiseWindow: CatalogOp, TerminalOp, HalfStoringOp {
         taps + c * tapStep, 0, bias.map { $0[c * biasStep] } ?? 0, result)
     }
     let step = gatedRows(width)
-    parallelRanges(y.shape.n * channels, grain: max(1, 8192 / y.shape.plane)) { planes in
+    parallelRanges(y.shape.n * channels, grain: depthwiseGrain(y.shape)) { planes in
       guard isGated else {
         for plane in planes {
           let (n, c) = (plane / channels, plane % channels)

@@ -6,11 +6,8 @@
 void restormer_depthwise_window(const float *x, long slots, long first, long rows, long height, long width,
                                 const float *taps, int turned, float bias, float *out);
 
-/// `in` holds `height` rows of an image inside a frame: one more row above and below, one more column left, zeros
-/// right. Its rows are `stride` apart: the width rounded up to 16, plus 16.
-/// sums[3 ky + kx] += sum over i, j of grad[i, j] in[i + ky, j + kx]; rows of grad are `stride` apart too,
-/// with zeros behind the image. At most 16 rows keep the rounding error small.
-void restormer_depthwise_sums(const float *in, const float *grad, double *sums, long height,
-                              long stride);
+/// sums[3 ky + kx] += the sum over i, j of grad[i, j] x[i + ky - 1, j + kx - 1], zeros around x, for planes of `height`
+/// rows of `width`.
+void restormer_depthwise_sums(const float *x, const float *grad, double *sums, long height, long width);
 
 #endif

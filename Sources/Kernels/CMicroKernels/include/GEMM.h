@@ -5,7 +5,7 @@
 
 /// y[o, p] = start[o] + sum_i w[o * w_row + i * w_column] * x[i * x_plane + p] (+ residual[o * residual_plane + p])
 /// for p < pixels; `bias` and `residual` may be null, and `residual` may be y.
-/// Up to 31 elements behind a row of x are read.
+/// Up to 15 elements behind a row of x are read.
 void restormer_gemm(
     const float *x, ptrdiff_t x_plane, const float *w, ptrdiff_t w_row, ptrdiff_t w_column,
     const float *bias, const float *residual, ptrdiff_t residual_plane, float *y, ptrdiff_t y_plane,

@@ -19,7 +19,7 @@ struct TransposedStrips {
   /// Rows of a band.
   private let bandRows: Int
 
-  /// Input channels of a strip: as many as the widest instruction set's block of sums has columns.
+  /// Input channels of a strip: whole vectors of every instruction set.
   private static let width = 32
 
   /// Pixels of a band: its panel stays in the second-level cache.
