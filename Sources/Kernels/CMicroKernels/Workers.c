@@ -44,7 +44,7 @@ static inline void look_away(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
 #elif defined(__aarch64__)
-  __asm__ volatile("yield");
+  __asm__ volatile("isb");
 #endif
 }
 
