@@ -142,7 +142,7 @@ package struct AttentionBlock: CompositeOp {
     return (0..<cut.x.n).flatMap { image in
       prepare(cut, image)
         + [
-          cut.lanes.phase { gather(cut, image, lane: $0) },
+          cut.lanes.phase(bands: { gather(cut, image, lane: $0, band: $1) }),
           .together(
             cut.statistics.matrix(
               of: Common.sums.piece, temperature: .input(entrance.weightIndex(3)),
@@ -162,29 +162,24 @@ package struct AttentionBlock: CompositeOp {
     ]
   }
 
-  /// A lane's sums, up to the attention matrix.
-  private func gather(_ cut: Cut, _ image: Int, lane: Int) -> [CompositeStep] {
-    let (c, memory) = (cut.x.c, cut.memory(lane))
-    return cut.lanes.groups(of: lane).flatMap { group in
-      var isFirst = true
-      return cut.lanes.bands.bands[cut.lanes.groups[group]].flatMap { band in
-        var steps = entrance.steps(image, band, lane, of: cut.lanes, memory.entrance)
-        guard !band.ready.isEmpty else { return steps }
-        let qk = memory.qk.rows(0..<band.ready.count)
-        steps.append(convolve(cut.x, band, channels: 0..<2 * c, from: memory, into: qk))
-        if keepsValues {
-          steps.append(
-            convolve(
-              cut.x, band, channels: 2 * c..<3 * c, from: memory,
-              into: Common.values.piece.rows(band.ready)))
-        }
-        steps.append(
-          cut.statistics.add(
-            qk, rows: band.ready, to: Common.sums.piece, group: group, isFirst: isFirst))
-        isFirst = false
-        return steps
-      }
+  /// What a band adds to the sums that the attention matrix needs.
+  private func gather(_ cut: Cut, _ image: Int, lane: Int, band number: Int) -> [CompositeStep] {
+    let (c, memory, band) = (cut.x.c, cut.memory(lane), cut.lanes.bands.bands[number])
+    var steps = entrance.steps(image, band, lane, of: cut.lanes, memory.entrance)
+    guard !band.ready.isEmpty else { return steps }
+    let qk = memory.qk.rows(0..<band.ready.count)
+    steps.append(convolve(cut.x, band, channels: 0..<2 * c, from: memory, into: qk))
+    if keepsValues {
+      steps.append(
+        convolve(
+          cut.x, band, channels: 2 * c..<3 * c, from: memory,
+          into: Common.values.piece.rows(band.ready)))
     }
+    let group = cut.lanes.group(of: number)
+    steps.append(
+      cut.statistics.add(
+        qk, rows: band.ready, to: Common.sums.piece, group: group.index, isFirst: group.isFirst))
+    return steps
   }
 
   /// At once, or band by band where heads and projection are applied apart.
@@ -201,18 +196,16 @@ package struct AttentionBlock: CompositeOp {
   private func applyAgain(_ cut: Cut, _ image: Int) -> [CompositePhase] {
     let values = 2 * cut.x.c..<3 * cut.x.c
     return prepare(cut, image, channels: values) + [
-      cut.lanes.phase { lane in
-        let memory = cut.memory(lane)
-        return cut.lanes.bands(of: lane).flatMap { band -> [CompositeStep] in
-          let arrive = entrance.steps(
-            image, band, lane, of: cut.lanes, channels: values, memory.entrance)
-          guard !band.ready.isEmpty else { return arrive }
-          let value = memory.value.rows(0..<band.ready.count)
-          return arrive
-            + [convolve(cut.x, band, channels: values, at: 0, from: memory, into: value)]
-            + apply(value, cut, image, rows: band.ready, memory)
-        }
-      }
+      cut.lanes.phase(bands: { lane, number in
+        let (memory, band) = (cut.memory(lane), cut.lanes.bands.bands[number])
+        let arrive = entrance.steps(
+          image, band, lane, of: cut.lanes, channels: values, memory.entrance)
+        guard !band.ready.isEmpty else { return arrive }
+        let value = memory.value.rows(0..<band.ready.count)
+        return arrive
+          + [convolve(cut.x, band, channels: values, at: 0, from: memory, into: value)]
+          + apply(value, cut, image, rows: band.ready, memory)
+      })
     ]
   }
 

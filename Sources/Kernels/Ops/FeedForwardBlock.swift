@@ -78,13 +78,11 @@ package struct FeedForwardBlock: CompositeOp {
     return (0..<x.n).flatMap { image in
       [
         lanes.phase { entrance.prepare(x, image, $0, of: lanes, memory($0, of: lanes)) },
-        lanes.phase { lane in
-          let memory = memory(lane, of: lanes)
-          return lanes.bands(of: lane).flatMap { band in
-            entrance.steps(image, band, lane, of: lanes, memory)
-              + (band.ready.isEmpty ? [] : finish(x, image, band, memory))
-          }
-        },
+        lanes.phase(bands: { lane, number in
+          let (memory, band) = (memory(lane, of: lanes), lanes.bands.bands[number])
+          return entrance.steps(image, band, lane, of: lanes, memory)
+            + (band.ready.isEmpty ? [] : finish(x, image, band, memory))
+        }),
       ]
     }
   }

@@ -54,13 +54,19 @@ struct BandLanes {
   /// Lanes.
   var count: Int { lanes.count }
 
-  /// The groups of a lane.
-  func groups(of lane: Int) -> Range<Int> { lanes[lane] }
+  /// The numbers of a lane's bands.
+  private func bandNumbers(_ lane: Int) -> Range<Int> {
+    let own = groups[lanes[lane]]
+    return (own.first?.lowerBound ?? 0)..<(own.last?.upperBound ?? 0)
+  }
 
   /// The bands of a lane.
-  func bands(of lane: Int) -> ArraySlice<RowBands.Band> {
-    let own = groups[lanes[lane]]
-    return bands.bands[(own.first?.lowerBound ?? 0)..<(own.last?.upperBound ?? 0)]
+  private func bands(of lane: Int) -> ArraySlice<RowBands.Band> { bands.bands[bandNumbers(lane)] }
+
+  /// The group of band `number`, and whether the band is the first that has sums for it.
+  func group(of number: Int) -> (index: Int, isFirst: Bool) {
+    let index = groups.firstIndex { $0.contains(number) } ?? 0
+    return (index, groups[index].first { !bands.bands[$0].ready.isEmpty } == number)
   }
 
   /// The rows before a lane's own that its first results depend on.
@@ -74,8 +80,23 @@ struct BandLanes {
     lane == count - 1 ? nil : bands(of: lane).last.map { $0.rows.upperBound - 1 }
   }
 
-  /// A phase of each lane's steps, or of everybody's where there is but one.
-  func phase(_ steps: (_ lane: Int) -> [CompositeStep]) -> CompositePhase {
-    count == 1 ? .together(steps(0)) : .lanes(lanes.indices.map(steps))
+  /// A phase of few steps for each lane.
+  func phase(_ steps: @escaping (_ lane: Int) -> [CompositeStep]) -> CompositePhase {
+    guard count > 1 else { return .together(steps(0)) }
+    return .lanes(CompositeLanes(count: count, rounds: 1) { lane, _ in steps(lane) })
+  }
+
+  /// A phase of the steps of all bands, each by its lane; everybody's where there is but one lane.
+  func phase(
+    bands steps: @escaping (_ lane: Int, _ number: Int) -> [CompositeStep]
+  ) -> CompositePhase {
+    guard count > 1 else { return .together(bandNumbers(0).flatMap { steps(0, $0) }) }
+    // Bands between two times that cores wait for each other.
+    let size = 4
+    let most = lanes.indices.map { bandNumbers($0).count }.max() ?? 0
+    return .lanes(
+      CompositeLanes(count: count, rounds: ceilingQuotient(most, size)) { lane, round in
+        bandNumbers(lane).dropFirst(round * size).prefix(size).flatMap { steps(lane, $0) }
+      })
   }
 }

@@ -35,15 +35,28 @@ package struct BandSizes {
 package enum CompositePhase {
   /// Each step is everybody's work, and done before the next one begins.
   case together([CompositeStep])
-  /// Each lane is the work of one core, which waits for the others at the end only. What a lane
-  /// writes no other one reads or writes, and its steps need no temporary memory.
-  case lanes([[CompositeStep]])
+  /// Each lane is the work of one core.
+  case lanes(CompositeLanes)
 
   fileprivate var steps: [CompositeStep] {
     switch self {
     case .together(let steps): steps
-    case .lanes(let lanes): lanes.flatMap { $0 }
+    case .lanes(let lanes): lanes.all
     }
+  }
+}
+
+/// Steps of which every core has its own; cores wait for each other after a round. What a lane
+/// writes no other one reads or writes, and its steps need no temporary memory.
+///
+/// A large picture has hundreds of thousands of steps: they are made when their turn comes.
+package struct CompositeLanes {
+  let count: Int
+  let rounds: Int
+  let steps: (_ lane: Int, _ round: Int) -> [CompositeStep]
+
+  fileprivate var all: [CompositeStep] {
+    (0..<rounds).flatMap { round in (0..<count).flatMap { steps($0, round) } }
   }
 }
 
@@ -129,8 +142,8 @@ extension CompositeOp {
     for step in cpuSteps(inputs, into: outputs, scratch: scratch) { step() }
   }
 
-  /// The steps one by one, or where each core has its own a few of all lanes at a time, so that
-  /// what runs them can be asked to stop in between.
+  /// The steps one by one, or round by round where each core has its own, so that what runs them
+  /// can be asked to stop in between.
   package func cpuSteps(
     _ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor],
     _ sizes: BandSizes = CPUBackend.bandSizes
@@ -146,7 +159,10 @@ extension CompositeOp {
     return plan.phases.flatMap { phase in
       switch phase {
       case .together(let steps): steps.map(bind)
-      case .lanes(let lanes): inRounds(lanes.map { $0.map(bind) })
+      case .lanes(let lanes):
+        (0..<lanes.rounds).map { round in
+          { inLanes(lanes.count) { lane in for step in lanes.steps(lane, round) { bind(step)() } } }
+        }
       }
     }
   }
@@ -171,17 +187,6 @@ extension CompositeOp {
   }
 }
 
-/// The steps of all lanes in rounds of some of each.
-private func inRounds(_ lanes: [[CPUBackend.Step]]) -> [CPUBackend.Step] {
-  // Cores wait for each other after a round: about four bands.
-  let length = 20
-  let longest = lanes.map(\.count).max() ?? 0
-  return stride(from: 0, to: longest, by: length).map { first in
-    let rounds = lanes.map { $0.dropFirst(first).prefix(length) }
-    return { inLanes(rounds.count) { lane in for step in rounds[lane] { step() } } }
-  }
-}
-
 /// The intermediates and steps of one composite at given shapes.
 ///
 /// Steps depend on shapes alone, so that what is planned before memory is laid out is what is bound
@@ -198,18 +203,22 @@ private struct CompositePlan {
   init(_ op: any CompositeOp, _ inputs: [Shape], _ sizes: BandSizes) {
     intermediates = op.intermediates(inputs, sizes)
     phases = op.phases(inputs, sizes)
-    let steps = phases.flatMap(\.steps)
     (self.inputs, outputs) = (inputs, op.outputShapes(inputs))
     let outside: Set<Piece.Tensor> = op.storesHalf ? [.input(0), .output(0)] : []
-    let half = op.storesHalf ? storableAsHalf(steps.map(\.use), given: outside) : []
+    let half =
+      op.storesHalf
+      ? storableAsHalf(phases.flatMap(\.steps).map(\.use), given: outside) : []
     precondition(half.isSuperset(of: outside), "\(op.name): no half storage")
     precisions = intermediates.indices.map { half.contains(.intermediate($0)) ? .half : .float }
   }
 
   /// Words of the intermediates, then of the memory that the steps take turns to use.
   func scratch(_ need: (any CatalogOp, [Shape]) -> [Int]) -> [Int] {
-    let shared = applications.map { step in
-      need(step.op, step.inputs).reduce(0) { $0 + roundUp($1, 64) }
+    let shared = phases.flatMap { phase -> [Int] in
+      guard case .together(let steps) = phase else { return [] }
+      return steps.map { step in
+        need(step.op, step.inputs.map(shape)).reduce(0) { $0 + roundUp($1, 64) }
+      }
     }
     let own = zip(intermediates, precisions).map { $1.words(extent($0)) }
     return own + [max(1, shared.max() ?? 1)]
