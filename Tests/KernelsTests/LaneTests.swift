@@ -38,6 +38,27 @@ final class LaneTests: XCTestCase {
     }
   }
 
+  /// The steps of a large picture would take more memory than its rows.
+  func testStepsAreMadeWhenTheirTurnComes() throws {
+    let weights = [Shape(18, 4, 1, 1), Shape(18, 1, 3, 3), Shape(4, 9, 1, 1)]
+    let shapes = inputs(Shape(1, 4, 400, 17), normBias: true, bias: false, weights)
+    let op = FeedForwardBlock(normBias: true, bias: false)
+    let backend = CPUBackend()
+    for lanes in [1, 2, 3] {
+      var sizes = BandSizes(elements: 1 << 20)
+      (sizes.lanes, sizes.laneElements) = (lanes, 1)
+      func tensors(_ shapes: [Shape]) throws -> [CPUTensor] {
+        try shapes.map {
+          CPUTensor(try backend.makeStorage(count: $0.count), offset: 0, shape: $0)
+        }
+      }
+      let scratch = op.cpuScratch(shapes, sizes).map { Shape(1, 1, 1, $0) }
+      let bound = try op.cpuSteps(
+        tensors(shapes), into: tensors([shapes[0]]), scratch: tensors(scratch), sizes)
+      XCTAssertLessThan(bound.count, 400 / lanes, "\(lanes) lanes of single rows")
+    }
+  }
+
   private func inputs(
     _ x: Shape, normBias: Bool, bias: Bool, _ weights: [Shape]
   ) -> [Shape] {

@@ -104,10 +104,8 @@ package struct AttentionBlock: CompositeOp {
     let statistics: BlockStatistics
 
     func memory(_ lane: Int) -> Memory {
-      let one = BlockEntrance.Memory(first: 0, hasNeighbours: lanes.count > 1)
-      let first = Common.allCases.count + lane * (one.end + 2)
-      return Memory(
-        entrance: BlockEntrance.Memory(first: first, hasNeighbours: one.hasNeighbours))
+      Memory(
+        entrance: BlockEntrance.Memory(lane, of: lanes, behind: Common.allCases.count, own: 2))
     }
   }
 

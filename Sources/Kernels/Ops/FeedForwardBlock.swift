@@ -59,8 +59,7 @@ package struct FeedForwardBlock: CompositeOp {
 
   /// A lane's intermediates, of which the last are the gated rows.
   private func memory(_ lane: Int, of lanes: BandLanes) -> BlockEntrance.Memory {
-    let one = BlockEntrance.Memory(first: 0, hasNeighbours: lanes.count > 1)
-    return BlockEntrance.Memory(first: lane * (one.end + 1), hasNeighbours: lanes.count > 1)
+    BlockEntrance.Memory(lane, of: lanes, own: 1)
   }
 
   package func intermediates(_ inputs: [Shape], _ sizes: BandSizes) -> [Shape] {

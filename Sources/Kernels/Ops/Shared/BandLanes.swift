@@ -12,13 +12,15 @@ struct BandLanes {
   let groups: [Range<Int>]
   /// Runs of groups.
   private let lanes: [Range<Int>]
+  /// Whether a step is everybody's: without cores to tell apart, or with too few rows for them.
+  private let isShared: Bool
 
   /// Bands of an image `x` of which the widest tensor has `channels` channels; in at most
   /// `mostGroups` groups where cores have lanes, otherwise in one.
   init(_ x: Shape, channels: Int, _ sizes: BandSizes, mostGroups: Int = 64) {
     guard let cores = sizes.lanes else {
       bands = RowBands(height: x.h, width: x.w, pixels: sizes.elements / channels)
-      (groups, lanes) = ([bands.bands.indices], [0..<1])
+      (groups, lanes, isShared) = ([bands.bands.indices], [0..<1], true)
       return
     }
     // Bands enough for a few cores; few rows cost more than they save.
@@ -28,6 +30,7 @@ struct BandLanes {
     groups = Self.groups(of: bands.bands, atMost: mostGroups)
     let most = min(cores, x.h / Self.leastRows, Self.mostElements / (bands.slots * x.w * channels))
     lanes = Self.share(groups.count, among: max(1, most))
+    isShared = cores > 1 && lanes.count == 1
   }
 
   /// Rows of a lane, of which two are computed by its neighbour as well.
@@ -82,15 +85,15 @@ struct BandLanes {
 
   /// A phase of few steps for each lane.
   func phase(_ steps: @escaping (_ lane: Int) -> [CompositeStep]) -> CompositePhase {
-    guard count > 1 else { return .together(steps(0)) }
+    guard !isShared else { return .together(steps(0)) }
     return .lanes(CompositeLanes(count: count, rounds: 1) { lane, _ in steps(lane) })
   }
 
-  /// A phase of the steps of all bands, each by its lane; everybody's where there is but one lane.
+  /// A phase of the steps of all bands, each by its lane; or everybody's.
   func phase(
     bands steps: @escaping (_ lane: Int, _ number: Int) -> [CompositeStep]
   ) -> CompositePhase {
-    guard count > 1 else { return .together(bandNumbers(0).flatMap { steps(0, $0) }) }
+    guard !isShared else { return .together(bandNumbers(0).flatMap { steps(0, $0) }) }
     // Bands between two times that cores wait for each other.
     let size = 4
     let most = lanes.indices.map { bandNumbers($0).count }.max() ?? 0

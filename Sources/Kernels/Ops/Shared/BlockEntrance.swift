@@ -13,7 +13,14 @@ struct BlockEntrance {
   struct Memory {
     let first: Int
     /// Whether there are other lanes, one of which may overwrite the last row of this one's.
-    let hasNeighbours: Bool
+    private let hasNeighbours: Bool
+
+    /// Where those of a lane lie, behind `common` ones of all lanes, if each has `own` more of the
+    /// block's.
+    init(_ lane: Int, of lanes: BandLanes, behind common: Int = 0, own: Int) {
+      hasNeighbours = lanes.count > 1
+      first = common + lane * ((hasNeighbours ? 5 : 4) + own)
+    }
 
     fileprivate var norm: Piece { .intermediate(first) }
     fileprivate var mean: Piece { .intermediate(first + 1) }
