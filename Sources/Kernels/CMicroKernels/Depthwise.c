@@ -5,6 +5,9 @@
 // Sixteen floats at any address.
 typedef float lanes __attribute__((vector_size(64), aligned(4), may_alias));
 
+// Loops whose counters index registers.
+#define UNROLLED _Pragma("clang loop unroll(full)")
+
 // Rows of a convolution's result that are computed together.
 enum { MOST_ROWS = 4 };
 

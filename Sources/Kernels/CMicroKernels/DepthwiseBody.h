@@ -2,7 +2,7 @@
 
 // Columns `j...` of a row and their neighbours to the left and right; outside of the image these are zero.
 INLINE void NAME(neighbours)(
-    const struct row row, long j, long width, int is_first, int is_last, lanes *left, lanes *centre, lanes *right) {
+    const struct row row, long j, long width, int is_first, int is_last, lanes *near) {
   const float *at = row.base + (j & row.mask);
   const lanes zero = {0};
   if (width - j < 16) {
@@ -10,55 +10,60 @@ INLINE void NAME(neighbours)(
     const long count = width - j;
     if (j > 0) copy[0] = at[-1];
     for (long k = 0; k < count; ++k) copy[k + 1] = at[k];
-    *left = *(const lanes *)copy;
-    *centre = *(const lanes *)(copy + 1);
-    *right = *(const lanes *)(copy + 2);
+    for (int k = 0; k < 3; ++k) near[k] = *(const lanes *)(copy + k);
     return;
   }
-  *centre = *(const lanes *)at;
-  *left = is_first ? __builtin_shufflevector(zero, *centre, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)
-                   : *(const lanes *)(at - 1);
-  *right = is_last ? __builtin_shufflevector(*centre, zero, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
-                   : *(const lanes *)(at + 1);
+  near[1] = *(const lanes *)at;
+  near[0] = is_first ? __builtin_shufflevector(zero, near[1], 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)
+                     : *(const lanes *)(at - 1);
+  near[2] = is_last ? __builtin_shufflevector(near[1], zero, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
+                    : *(const lanes *)(at + 1);
 }
 
-// Columns `j...` of `count` rows, a constant where this is called: what is loaded of a row serves three of them.
+// Does `statement` for output row i of `count`, tap `tap` of nine and near[k], what that tap meets, for all pairs of both:
+// what is loaded of a row serves three of them.
+#define EACH_TAP(statement)                                            \
+  UNROLLED for (int r = 0; r < count + 2; ++r) {                       \
+    lanes near[3];                                                     \
+    NAME(neighbours)(rows[r], j, width, is_first, is_last, near);      \
+    UNROLLED for (int i = 0; i < count; ++i) {                         \
+      if (i > r || r > i + 2) continue;                                \
+      UNROLLED for (int k = 0; k < 3; ++k) {                           \
+        const int tap = 3 * (r - i) + k;                               \
+        statement;                                                     \
+      }                                                                \
+    }                                                                  \
+  }
+
+// Calls `columns` for every vector of a row, whose edges are apart from what lies between.
+#define EACH_VECTOR(columns)                                           \
+  long j = 0;                                                          \
+  if (width > 16) {                                                    \
+    columns(0, 1, 0);                                                  \
+    for (j = 16; j + 16 < width; j += 16) columns(j, 0, 0);            \
+  }                                                                    \
+  columns(j, j == 0, 1)
+
+// Columns `j...` of `count` rows, a constant where this is called.
 INLINE void NAME(window_columns)(
     const int count, const struct row *rows, const float *t, float bias, float *out, long j, long width,
     int is_first, int is_last) {
   lanes sum[MOST_ROWS];
-#pragma clang loop unroll(full)
-  for (int i = 0; i < count; ++i) sum[i] = (lanes){0} + bias;
-#pragma clang loop unroll(full)
-  for (int r = 0; r < count + 2; ++r) {
-    lanes left, centre, right;
-    NAME(neighbours)(rows[r], j, width, is_first, is_last, &left, &centre, &right);
-#pragma clang loop unroll(full)
-    for (int i = 0; i < count; ++i) {
-      if (i > r || r > i + 2) continue;
-      sum[i] += t[3 * (r - i)] * left;
-      sum[i] += t[3 * (r - i) + 1] * centre;
-      sum[i] += t[3 * (r - i) + 2] * right;
-    }
-  }
+  UNROLLED for (int i = 0; i < count; ++i) sum[i] = (lanes){0} + bias;
+  EACH_TAP(sum[i] += t[tap] * near[k])
   if (width - j >= 16) {
-#pragma clang loop unroll(full)
-    for (int i = 0; i < count; ++i) *(lanes *)(out + i * width + j) = sum[i];
+    UNROLLED for (int i = 0; i < count; ++i) *(lanes *)(out + i * width + j) = sum[i];
     return;
   }
-#pragma clang loop unroll(full)
-  for (int i = 0; i < count; ++i)
+  UNROLLED for (int i = 0; i < count; ++i)
     for (long k = 0; k < width - j; ++k) out[i * width + j + k] = sum[i][k];
 }
 
 INLINE void NAME(window_rows)(
     const int count, const struct row *rows, const float *t, float bias, float *out, long width) {
-  long j = 0;
-  if (width > 16) {
-    NAME(window_columns)(count, rows, t, bias, out, 0, width, 1, 0);
-    for (j = 16; j + 16 < width; j += 16) NAME(window_columns)(count, rows, t, bias, out, j, width, 0, 0);
-  }
-  NAME(window_columns)(count, rows, t, bias, out, j, width, j == 0, 1);
+#define COLUMNS(j, is_first, is_last) NAME(window_columns)(count, rows, t, bias, out, j, width, is_first, is_last)
+  EACH_VECTOR(COLUMNS);
+#undef COLUMNS
 }
 
 // Rows `first...` and those around them of an image whose row i lies in slot i mod slots.
@@ -97,8 +102,7 @@ INLINE void NAME(sums_columns)(
     const int count, const struct row *rows, const float *grad, long j, long width, int is_first, int is_last,
     lanes *sum) {
   lanes slope[MOST_ROWS];
-#pragma clang loop unroll(full)
-  for (int i = 0; i < count; ++i) {
+  UNROLLED for (int i = 0; i < count; ++i) {
     if (width - j >= 16) {
       slope[i] = *(const lanes *)(grad + i * width + j);
     } else {
@@ -106,28 +110,14 @@ INLINE void NAME(sums_columns)(
       for (long k = 0; k < width - j; ++k) slope[i][k] = grad[i * width + j + k];
     }
   }
-#pragma clang loop unroll(full)
-  for (int r = 0; r < count + 2; ++r) {
-    lanes left, centre, right;
-    NAME(neighbours)(rows[r], j, width, is_first, is_last, &left, &centre, &right);
-#pragma clang loop unroll(full)
-    for (int i = 0; i < count; ++i) {
-      if (i > r || r > i + 2) continue;
-      sum[3 * (r - i)] += slope[i] * left;
-      sum[3 * (r - i) + 1] += slope[i] * centre;
-      sum[3 * (r - i) + 2] += slope[i] * right;
-    }
-  }
+  EACH_TAP(sum[tap] += slope[i] * near[k])
 }
 
 INLINE void NAME(sums_rows)(
     const int count, const struct row *rows, const float *grad, long width, lanes *sum) {
-  long j = 0;
-  if (width > 16) {
-    NAME(sums_columns)(count, rows, grad, 0, width, 1, 0, sum);
-    for (j = 16; j + 16 < width; j += 16) NAME(sums_columns)(count, rows, grad, j, width, 0, 0, sum);
-  }
-  NAME(sums_columns)(count, rows, grad, j, width, j == 0, 1, sum);
+#define COLUMNS(j, is_first, is_last) NAME(sums_columns)(count, rows, grad, j, width, is_first, is_last, sum)
+  EACH_VECTOR(COLUMNS);
+#undef COLUMNS
 }
 
 static void NAME(depthwise_sums)(
@@ -149,3 +139,6 @@ static void NAME(depthwise_sums)(
       for (int k = 0; k < 16; ++k) sums[tap] += sum[tap][k];
   }
 }
+
+#undef EACH_TAP
+#undef EACH_VECTOR
