@@ -38,6 +38,17 @@ final class LaneTests: XCTestCase {
     }
   }
 
+  /// Every height from one row on: bands and lanes end at each possible place.
+  func testEveryHeight() throws {
+    let weights = [Shape(9, 3, 1, 1), Shape(9, 1, 3, 3), Shape(3, 3, 1, 1)]
+    let op = AttentionBlock(heads: 1, normBias: true, bias: false, keepsValues: false)
+    for height in 1...40 {
+      let x = Shape(1, 3, height, 3)
+      let shapes = inputs(x, normBias: true, bias: false, weights) + [.vector(1)]
+      try check(OpCase(op, shapes))
+    }
+  }
+
   /// The steps of a large picture would take more memory than its rows.
   func testStepsAreMadeWhenTheirTurnComes() throws {
     let weights = [Shape(18, 4, 1, 1), Shape(18, 1, 3, 3), Shape(4, 9, 1, 1)]
@@ -68,7 +79,7 @@ final class LaneTests: XCTestCase {
 
   /// One lane, several, more than there are cores; the result beside `x` and in its place.
   private func check(_ single: OpCase) throws {
-    for elements in [1 << 10, 1 << 14, 1 << 18] {
+    for elements in [1, 1 << 10, 1 << 14, 1 << 18] {
       let expected = try run(single, lanes: 1, elements, inPlace: false)
       XCTAssertTrue(expected.allSatisfy(\.isFinite), "\(single.op.name) \(single.inputs[0])")
       for lanes in [1, 2, 3, 7] {
