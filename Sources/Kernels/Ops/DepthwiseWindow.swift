@@ -60,45 +60,37 @@ package struct DepthwiseWindow: CatalogOp, TerminalOp, HalfStoringOp {
   }
 
   public func evaluate(_ inputs: [CPUTensor], into outputs: [CPUTensor], scratch: [CPUTensor]) {
-    let (x, y) = (inputs[0], outputs[0])
-    // Planes lie evenly spaced: pointers keep the loop free of counted references.
-    let (base, out, taps) = (x.base, y.base, inputs[1].base)
-    let bias = inputs.count == 3 ? inputs[2].base : nil
-    let (channels, width, slots) = (y.shape.c, y.shape.w, x.shape.h)
-    let (images, tapStep) = ((x.batchStride, y.batchStride), inputs[1].batchStride)
-    let (source, target) = (x.planeStride, y.planeStride)
-    let biasStep = inputs.count == 3 ? inputs[2].planeStride : 0
-    /// Rows `start..<start + count` of one plane.
-    func convolve(
-      _ n: Int, _ c: Int, start: Int, count: Int, into result: UnsafeMutablePointer<Float>
-    ) {
-      restormer_depthwise_window(
-        base + n * images.0 + c * source, slots, first + start, count, height, width,
-        taps + c * tapStep, 0, bias.map { $0[c * biasStep] } ?? 0, result)
-    }
-    let step = gatedRows(width)
-    parallelRanges(y.shape.n * channels, grain: depthwiseGrain(y.shape)) { planes in
+    let y = outputs[0].shape
+    let planes = DepthwisePlanes(inputs, into: outputs[0], first: first, height: height)
+    parallelRanges(y.n * y.c, grain: depthwiseGrain(y)) { range in
       guard isGated else {
-        for plane in planes {
-          let (n, c) = (plane / channels, plane % channels)
-          convolve(n, c, start: 0, count: rows, into: out + n * images.1 + c * target)
+        for plane in range {
+          planes.convolve(plane / y.c, plane % y.c, 0..<rows, into: planes.target(plane))
         }
         return
       }
-      withUnsafeTemporaryAllocation(of: Float.self, capacity: step * width) { factor in
+      let step = gatedRows(y.w)
+      withUnsafeTemporaryAllocation(of: Float.self, capacity: step * y.w) { factor in
         guard let factor = factor.baseAddress else { return }
-        for plane in planes {
-          let (n, c) = (plane / channels, plane % channels)
+        for plane in range {
           for start in stride(from: 0, to: rows, by: step) {
-            let count = min(step, rows - start)
-            let result = out + n * images.1 + c * target + start * width
-            convolve(n, c, start: start, count: count, into: result)
-            convolve(n, c + channels, start: start, count: count, into: factor)
-            restormer_gelu_gate_in_place(result, factor, count * width)
+            gate(plane, start..<min(rows, start + step), y, planes, factor: factor)
           }
         }
       }
     }
+  }
+
+  /// Rows of one plane of the result, by way of `factor`.
+  private func gate(
+    _ plane: Int, _ rows: Range<Int>, _ y: Shape, _ planes: DepthwisePlanes,
+    factor: UnsafeMutablePointer<Float>
+  ) {
+    let (n, c) = (plane / y.c, plane % y.c)
+    let result = planes.target(plane) + rows.lowerBound * y.w
+    planes.convolve(n, c, rows, into: result)
+    planes.convolve(n, c + y.c, rows, into: factor)
+    restormer_gelu_gate_in_place(result, factor, rows.count * y.w)
   }
 
   /// Rows of a plane that are convolved and gated while they are in the first cache.
@@ -139,6 +131,37 @@ package struct DepthwiseWindow: CatalogOp, TerminalOp, HalfStoringOp {
         global: grid.global, local: grid.local, defines: defines,
         multiplyAdds: multiplyAdds(inputs.map(\.shape)))
     ]
+  }
+}
+
+/// Where the planes of a window lie: pointers, as counting references for each of them would take
+/// longer than its copies.
+private struct DepthwisePlanes {
+  private let x: (base: UnsafePointer<Float>, image: Int, plane: Int)
+  private let y: (base: UnsafeMutablePointer<Float>, channels: Int, image: Int, plane: Int)
+  private let taps: (base: UnsafePointer<Float>, step: Int)
+  private let bias: (base: UnsafePointer<Float>, step: Int)?
+  private let (slots, first, height, width): (Int, Int, Int, Int)
+
+  init(_ inputs: [CPUTensor], into output: CPUTensor, first: Int, height: Int) {
+    let (input, weight) = (inputs[0], inputs[1])
+    x = (UnsafePointer(input.base), input.batchStride, input.planeStride)
+    y = (output.base, output.shape.c, output.batchStride, output.planeStride)
+    taps = (UnsafePointer(weight.base), weight.batchStride)
+    bias = inputs.count == 3 ? (UnsafePointer(inputs[2].base), inputs[2].planeStride) : nil
+    (slots, self.first, self.height, width) = (input.shape.h, first, height, input.shape.w)
+  }
+
+  /// Plane `number` of the result.
+  func target(_ number: Int) -> UnsafeMutablePointer<Float> {
+    y.base + number / y.channels * y.image + number % y.channels * y.plane
+  }
+
+  /// Rows of the window of image `n`, channel `c`.
+  func convolve(_ n: Int, _ c: Int, _ rows: Range<Int>, into out: UnsafeMutablePointer<Float>) {
+    restormer_depthwise_window(
+      x.base + n * x.image + c * x.plane, slots, first + rows.lowerBound, rows.count, height, width,
+      taps.base + c * taps.step, 0, bias.map { $0.base[c * $0.step] } ?? 0, out)
   }
 }
 
